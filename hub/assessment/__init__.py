@@ -1,0 +1,1 @@
+"""Pure functions: what a set of observations says of a person. No database, no clock, no network."""

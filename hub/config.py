@@ -1,0 +1,289 @@
+"""The configuration: one TOML file, checked as a whole, with errors that name the key and what is allowed."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
+
+from hub.assessment.news2 import Band, OxygenScale
+from hub.errors import CareportError
+from hub.readings import Vital
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class ConfigError(CareportError):
+    """A configuration that cannot be used; `problems` has one line for each key that is wrong."""
+
+    def __init__(self, path: Path, problems: list[str]) -> None:
+        super().__init__(
+            "\n".join([f"{path}: {len(problems)} problem(s)", *(f"  {line}" for line in problems)])
+        )
+        self.path = path
+        self.problems = problems
+
+
+def _duration(value: object) -> object:
+    if not isinstance(value, str):
+        return value if isinstance(value, timedelta) else _bad_duration()
+    match = _DURATION.fullmatch(value.strip())
+    if match is None:
+        return _bad_duration()
+    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+
+
+def _bad_duration() -> object:
+    raise ValueError('give a duration with its unit, as "30 s", "15 min", "4 h" or "1 d"')
+
+
+def _address(value: str) -> str:
+    if not re.fullmatch(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", value):
+        raise ValueError('give a Bluetooth address as "C4:F2:17:00:00:01"')
+    return value.upper()
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError) as error:
+        raise ValueError('give a time zone of the tz database, as "Europe/London"') from error
+    return value
+
+
+def _duration_text(value: timedelta) -> str:
+    return f"{value.total_seconds():g} s"
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_duration_text)]
+Address = Annotated[str, AfterValidator(_address)]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are errors, so that a misspelt one is not silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Site(Section):
+    """Where this hub stands. `id` is on every topic and message; it must not name a person."""
+
+    id: Identifier
+    timezone: Annotated[str, AfterValidator(_zone)] = "Europe/London"
+    test_data: bool = False
+
+
+class Hub(Section):
+    """This hub: its identity and its place on the disk."""
+
+    id: Identifier
+    data_directory: Path = Path("/var/lib/carehub")
+    control_socket: Path = Path("/run/carehub/control.sock")
+
+
+class Broker(Section):
+    """The ICS's MQTT broker."""
+
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)] = 8883
+    username: str | None = None
+    password_file: Path | None = None
+    tls: bool = True
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    keepalive: Duration = timedelta(seconds=30)
+    window: Annotated[int, Field(ge=1, le=1000)] = 100
+    reconnect_least: Duration = timedelta(seconds=1)
+    reconnect_most: Duration = timedelta(minutes=2)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file go together: give both or neither")
+        if not self.tls and (self.ca_file or self.certificate_file):
+            raise ValueError("tls = false, yet a CA or certificate is given: remove it or set tls = true")
+        return self
+
+
+class Resident(Section):
+    """A person in the home. `id` is a pseudonym and leaves the hub; `name` and `room` never do."""
+
+    id: Identifier
+    name: str = ""
+    room: str = ""
+    birth_year: Annotated[int, Field(ge=1900, le=2100)] | None = None
+    oxygen_scale: OxygenScale = OxygenScale.SCALE_1
+    oxygen_scale_prescriber: str | None = None
+
+    @model_validator(mode="after")
+    def _scale_2_is_prescribed(self) -> Self:
+        if self.oxygen_scale is OxygenScale.SCALE_2 and not self.oxygen_scale_prescriber:
+            raise ValueError(
+                "oxygen_scale = 2 only where a clinician prescribed a target of 88 to 92 %: "
+                "name them in oxygen_scale_prescriber"
+            )
+        return self
+
+
+class Sensor(Section):
+    """An enrolled sensor. Without `resident` it is shared, and its readings wait for a person to assign."""
+
+    address: Address
+    driver: str
+    resident: str | None = None
+    label: str = ""
+
+
+class Bluetooth(Section):
+    """The radio. "virtual" is the demo's ward of virtual sensors and needs `site.test_data = true`."""
+
+    radio: Literal["bluez", "virtual", "off"] = "bluez"
+    adapter: str | None = None
+    scenario: Path | None = None
+
+
+class Replay(Section):
+    """Where recorded payloads may be fed in. Off unless a socket is named."""
+
+    socket: Path | None = None
+
+
+class ObservationSets(Section):
+    """How long a measurement stays part of the resident's current observation set.
+
+    See `hub/assessment/observation_set.py` for the rule.
+    """
+
+    recent: Duration = timedelta(minutes=30)
+    recent_by_vital: dict[Vital, Duration] = Field(default_factory=dict)
+    late: Duration = timedelta(hours=12)
+
+
+class Rung(Section):
+    """A step of the escalation ladder: after so long without acknowledgement, tell these people."""
+
+    after: Duration
+    tell: str
+
+
+def _default_ladder() -> dict[Band, tuple[Rung, ...]]:
+    minutes = timedelta(minutes=1)
+    return {
+        Band.SINGLE_RED: (Rung(after=30 * minutes, tell="senior carer"), Rung(after=60 * minutes, tell="GP")),
+        Band.MEDIUM: (Rung(after=15 * minutes, tell="senior carer"), Rung(after=30 * minutes, tell="111")),
+        Band.HIGH: (Rung(after=5 * minutes, tell="senior carer"), Rung(after=10 * minutes, tell="999")),
+    }
+
+
+class Alerts(Section):
+    """When an alert is raised, when it may be resolved, and who is told when nobody acknowledges."""
+
+    from_band: Literal[Band.SINGLE_RED, Band.MEDIUM, Band.HIGH] = Band.SINGLE_RED
+    resolve_after: Duration = timedelta(minutes=30)
+    ladder: dict[Band, tuple[Rung, ...]] = Field(default_factory=_default_ladder)
+
+    @model_validator(mode="after")
+    def _rungs_climb(self) -> Self:
+        for band, rungs in self.ladder.items():
+            if any(later.after <= earlier.after for earlier, later in itertools.pairwise(rungs)):
+                raise ValueError(f'ladder.{band.value}: each "after" must be longer than the one before it')
+        return self
+
+
+class Model(Section):
+    """The deterioration model. "shadow" computes and reports a risk and raises no alert of its own."""
+
+    mode: Literal["off", "shadow"] = "shadow"
+    file: Path | None = None
+
+
+class Publish(Section):
+    """Which topics beside `alert` and `status` the hub publishes."""
+
+    observation: bool = True
+    reading: bool = False
+
+
+class Config(Section):
+    """The whole file."""
+
+    site: Site
+    hub: Hub
+    broker: Broker
+    residents: tuple[Resident, ...] = ()
+    sensors: tuple[Sensor, ...] = ()
+    bluetooth: Bluetooth = Bluetooth()
+    replay: Replay = Replay()
+    observation_sets: ObservationSets = ObservationSets()
+    alerts: Alerts = Alerts()
+    model: Model = Model()
+    publish: Publish = Publish()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        residents = [resident.id for resident in self.residents]
+        addresses = [sensor.address for sensor in self.sensors]
+        for what, names in (("residents.id", residents), ("sensors.address", addresses)):
+            for name in {name for name in names if names.count(name) > 1}:
+                raise ValueError(f"{what}: {name} is given twice")
+        for sensor in self.sensors:
+            if sensor.resident is not None and sensor.resident not in residents:
+                raise ValueError(
+                    f"sensors: {sensor.address} belongs to resident {sensor.resident}, who is not listed"
+                )
+        if self.bluetooth.radio == "virtual" and not self.site.test_data:
+            raise ValueError(
+                'bluetooth.radio = "virtual" invents readings: set site.test_data = true beside it'
+            )
+        return self
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: the file cannot be read, is not TOML, or a key is wrong; every wrong key is named.
+    """
+    try:
+        with path.open("rb") as file:
+            document = tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(path, [f"cannot be read: {error.strerror}"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(path, [f"is not TOML: {error}"]) from error
+    try:
+        return Config.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(path, [_line(problem) for problem in error.errors()]) from error
+
+
+def _line(problem: object) -> str:
+    assert isinstance(problem, dict)
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: no such key; is it misspelt?"
+    if problem["type"] == "missing":
+        return f"{key}: missing, and has no default"
+    shown = (
+        "" if isinstance(problem["input"], dict) or "password" in key else f" (it is {problem['input']!r})"
+    )
+    return f"{key or 'the file'}: {message}{shown}"

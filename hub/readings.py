@@ -1,0 +1,237 @@
+"""What is measured: the words that every room of the house shares, and nothing else.
+
+A `Reading` is what one sensor said at one moment (one indication of a cuff carries systolic,
+diastolic, mean pressure and pulse). Each `Measurement` in it has one vital sign, in the one unit
+that this module fixes for that vital; drivers convert before they construct one.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+_READING_NAMESPACE = uuid.UUID("5b0c4c52-4d5c-5b43-8a59-2f3a1d1f6c11")
+
+
+class Vital(StrEnum):
+    """A vital sign, named as FHIR's vital-signs profiles name it."""
+
+    RESPIRATION_RATE = "respiration_rate"
+    OXYGEN_SATURATION = "oxygen_saturation"
+    SUPPLEMENTAL_OXYGEN = "supplemental_oxygen"
+    SYSTOLIC_PRESSURE = "systolic_pressure"
+    DIASTOLIC_PRESSURE = "diastolic_pressure"
+    MEAN_ARTERIAL_PRESSURE = "mean_arterial_pressure"
+    PULSE_RATE = "pulse_rate"
+    CONSCIOUSNESS = "consciousness"
+    TEMPERATURE = "temperature"
+
+    @property
+    def unit(self) -> str:
+        """The UCUM code of this vital's values; empty for coded vitals (consciousness, oxygen)."""
+        return _UNITS[self]
+
+
+_UNITS = {
+    Vital.RESPIRATION_RATE: "/min",
+    Vital.OXYGEN_SATURATION: "%",
+    Vital.SUPPLEMENTAL_OXYGEN: "",
+    Vital.SYSTOLIC_PRESSURE: "mm[Hg]",
+    Vital.DIASTOLIC_PRESSURE: "mm[Hg]",
+    Vital.MEAN_ARTERIAL_PRESSURE: "mm[Hg]",
+    Vital.PULSE_RATE: "/min",
+    Vital.CONSCIOUSNESS: "",
+    Vital.TEMPERATURE: "Cel",
+}
+
+
+class Consciousness(StrEnum):
+    """ACVPU, as NEWS2 defines it (Royal College of Physicians 2017, chart 1)."""
+
+    ALERT = "A"
+    NEW_CONFUSION = "C"
+    VOICE = "V"
+    PAIN = "P"
+    UNRESPONSIVE = "U"
+
+
+class Breathing(StrEnum):
+    """Whether the person breathes room air or is given oxygen."""
+
+    AIR = "air"
+    OXYGEN = "oxygen"
+
+
+type_of_coded_vital = {
+    Vital.CONSCIOUSNESS: Consciousness,
+    Vital.SUPPLEMENTAL_OXYGEN: Breathing,
+}
+
+Value = float | Consciousness | Breathing
+"""A measured value: a number in its vital's unit, or a code for the two coded vitals."""
+
+
+class AbsentReason(StrEnum):
+    """Why there is no value. The names are FHIR R4's data-absent-reason codes."""
+
+    NOT_A_NUMBER = "not-a-number"  # the sensor sent NaN: it measured and failed
+    NEGATIVE_INFINITY = "negative-infinity"
+    POSITIVE_INFINITY = "positive-infinity"
+    ERROR = "error"  # NRes, a reserved special value, or a value that cannot be
+    UNSUPPORTED = "unsupported"  # the sensor does not measure this
+
+
+class Quality(StrEnum):
+    """How far a value may be trusted, as the sensor's own status tells.
+
+    GOOD and QUESTIONABLE values are scored, the latter marked wherever they show. UNUSABLE ones
+    are kept and shown with their reason, but are never a number to any score (promise 4).
+    """
+
+    GOOD = "good"
+    QUESTIONABLE = "questionable"
+    UNUSABLE = "unusable"
+
+
+class Flag(StrEnum):
+    """What the sensor said about its own measurement."""
+
+    BODY_MOVEMENT = "body movement"
+    CUFF_TOO_LOOSE = "cuff too loose"
+    IRREGULAR_PULSE = "irregular pulse"
+    IMPROPER_POSITION = "improper measurement position"
+    PULSE_ABOVE_RANGE = "pulse rate above the sensor's range"
+    PULSE_BELOW_RANGE = "pulse rate below the sensor's range"
+    MEASUREMENT_ONGOING = "measurement ongoing"
+    EARLY_ESTIMATE = "early estimate"
+    FROM_MEMORY = "from the sensor's memory"
+    FOR_DEMONSTRATION = "demonstration data"
+    FOR_TESTING = "test data"
+    CALIBRATION_ONGOING = "calibration ongoing"
+    MEASUREMENT_UNAVAILABLE = "measurement unavailable"
+    QUESTIONABLE_MEASUREMENT = "questionable measurement"
+    INVALID_MEASUREMENT = "invalid measurement"
+    EXTENDED_DISPLAY_UPDATE = "extended display update"
+    EQUIPMENT_MALFUNCTION = "equipment malfunction"
+    SIGNAL_PROCESSING_IRREGULARITY = "signal processing irregularity"
+    INADEQUATE_SIGNAL = "inadequate signal"
+    POOR_SIGNAL = "poor signal"
+    LOW_PERFUSION = "low perfusion"
+    ERRATIC_SIGNAL = "erratic signal"
+    NONPULSATILE_SIGNAL = "non-pulsatile signal"
+    QUESTIONABLE_PULSE = "questionable pulse"
+    SIGNAL_ANALYSIS_ONGOING = "signal analysis ongoing"
+    SENSOR_INTERFERENCE = "sensor interference"
+    SENSOR_UNCONNECTED = "sensor unconnected"
+    SENSOR_DISPLACED = "sensor displaced"
+    UNKNOWN_SENSOR = "unknown sensor"
+    CLOCK_NOT_SET = "sensor clock not set"
+    IMPLAUSIBLE = "outside what is physically plausible"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One vital sign in its fixed unit, or the reason why there is none.
+
+    Exactly one of `value` and `absent` is given. `site` is where on the body, in the sensor's
+    own words, if it said so (a thermometer's "tympanum").
+    """
+
+    vital: Vital
+    value: Value | None
+    absent: AbsentReason | None = None
+    quality: Quality = Quality.GOOD
+    site: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.absent is None):
+            raise ValueError(f"{self.vital}: give a value or the reason for its absence, not both or neither")
+        if self.value is not None and not isinstance(self.value, type_of_coded_vital.get(self.vital, float)):
+            raise ValueError(f"{self.vital}: {self.value!r} is not of this vital's type")
+
+    @property
+    def usable(self) -> bool:
+        """True where a score may use the value."""
+        return self.value is not None and self.quality is not Quality.UNUSABLE
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTime:
+    """A sensor's own clock: local time with no zone, as Bluetooth's Date Time (2A08) carries it.
+
+    It is no `datetime`, since a naive one would be too easily compared with an aware one.
+    `day` or `month` may be 0 (not known), as the specification allows.
+    """
+
+    year: int
+    month: int
+    day: int
+    hour: int
+    minute: int
+    second: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.year:04}-{self.month:02}-{self.day:02}T{self.hour:02}:{self.minute:02}:{self.second:02}"
+        )
+
+
+class Origin(StrEnum):
+    """Where a reading came from. All but SENSOR and MANUAL are marked as test data on the wire."""
+
+    SENSOR = "sensor"
+    MANUAL = "manual"
+    REPLAY = "replay"
+    VIRTUAL = "virtual"
+
+
+@dataclass(frozen=True, slots=True)
+class RawPayload:
+    """The bytes as a sensor sent them, before anyone believed them: what `carehub record` keeps.
+
+    `device` is the Bluetooth address in capitals ("C4:F2:17:00:00:01"), `driver` the name of the
+    driver that can read the payload, `characteristic` which of the driver's characteristics sent
+    it (four hex digits in lower case; empty: the driver's first). `received_at` is aware.
+    """
+
+    device: str
+    driver: str
+    payload: bytes
+    received_at: datetime
+    characteristic: str = ""
+    origin: Origin = Origin.SENSOR
+
+    def __post_init__(self) -> None:
+        if self.received_at.tzinfo is None:
+            raise ValueError("received_at: a time without a zone is no time")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One thing a sensor or a person said at one moment, decoded.
+
+    `problem` says in words why a payload could not be decoded; then there are no measurements,
+    and the raw bytes are kept so that nothing is lost.
+    """
+
+    id: uuid.UUID
+    raw: RawPayload
+    measurements: tuple[Measurement, ...]
+    flags: frozenset[Flag] = frozenset()
+    device_time: DeviceTime | None = None
+    sequence_number: int | None = None
+    problem: str | None = None
+
+
+def reading_id(raw: RawPayload, device_time: DeviceTime | None) -> uuid.UUID:
+    """The identity of a reading: the same again if the same reading arrives again.
+
+    A payload that carries the sensor's own time is the same reading however often and whenever it
+    is sent (cuffs push their memory at each connection). One without is told apart by the time
+    it was received.
+    """
+    moment = "" if device_time else raw.received_at.isoformat()
+    name = f"{raw.device}|{raw.driver}|{raw.characteristic}|{raw.payload.hex()}|{moment}"
+    return uuid.uuid5(_READING_NAMESPACE, name)

@@ -1,0 +1,40 @@
+# Every target does its own set-up. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+RUN := .venv/bin/
+
+.PHONY: help setup demo test lint types unit other-runtime bench lock model
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: ## Make .venv ready; says which Debian packages it installs
+	@provisioning/prepare.sh
+
+demo: setup ## One resident gets worse; see the alert arrive and its acknowledgement come home
+	@$(RUN)carehub demo
+
+test: lint types unit other-runtime ## Everything that must be green before a commit
+
+lint: setup
+	$(RUN)ruff check .
+	$(RUN)ruff format --check .
+
+types: setup
+	$(RUN)mypy
+
+unit: setup
+	$(RUN)pytest
+
+other-runtime: setup ## The model's golden vectors on the runtime that this Python does not use
+	@tests/models/other_runtime.sh
+
+bench: setup ## Latency, decoding rate, memory and idle CPU, as ratios in one run
+	@$(RUN)python -m tests.bench
+
+model: ## Train the model again: make model DATA=../shared/data (Python 3.11)
+	@models/train/train.sh $(DATA)
+
+lock: setup ## Write requirements.lock anew from pyproject.toml
+	$(RUN)uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --extra dev --extra virtual --extra systemd --output-file requirements.lock pyproject.toml

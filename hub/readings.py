@@ -64,13 +64,17 @@ class Breathing(StrEnum):
     OXYGEN = "oxygen"
 
 
-type_of_coded_vital = {
-    Vital.CONSCIOUSNESS: Consciousness,
-    Vital.SUPPLEMENTAL_OXYGEN: Breathing,
-}
-
 Value = float | Consciousness | Breathing
 """A measured value: a number in its vital's unit, or a code for the two coded vitals."""
+
+
+def type_of_value(vital: Vital) -> type[float] | type[Consciousness] | type[Breathing]:
+    """The type that this vital's values have: a code for the two coded vitals, else a number."""
+    if vital is Vital.CONSCIOUSNESS:
+        return Consciousness
+    if vital is Vital.SUPPLEMENTAL_OXYGEN:
+        return Breathing
+    return float
 
 
 class AbsentReason(StrEnum):
@@ -148,7 +152,7 @@ class Measurement:
     def __post_init__(self) -> None:
         if (self.value is None) == (self.absent is None):
             raise ValueError(f"{self.vital}: give a value or the reason for its absence, not both or neither")
-        if self.value is not None and not isinstance(self.value, type_of_coded_vital.get(self.vital, float)):
+        if self.value is not None and not isinstance(self.value, type_of_value(self.vital)):
             raise ValueError(f"{self.vital}: {self.value!r} is not of this vital's type")
 
     @property

@@ -1,0 +1,106 @@
+"""How far a value may be trusted: by the sensor's own status bits, and by what a living body allows.
+
+The policy is in `drivers/README.md`. Nothing here throws a value away: it is kept with its quality,
+and only `Quality.UNUSABLE` keeps it from being scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from drivers.ieee11073 import Number
+from hub.readings import Flag, Measurement, Quality, Vital
+
+_RANK = {Quality.GOOD: 0, Quality.QUESTIONABLE: 1, Quality.UNUSABLE: 2}
+
+
+def worst(*qualities: Quality) -> Quality:
+    """The worst of some qualities."""
+    return max(qualities, key=_RANK.__getitem__)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusBit:
+    """What one bit of a status field means, and what it leaves of the quality.
+
+    `quality` is for all that the payload measures, or for its pulse alone where `pulse_only`.
+    """
+
+    bit: int
+    flag: Flag
+    quality: Quality
+    pulse_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a status field says: its flags, and the quality that they leave to the measurements."""
+
+    flags: frozenset[Flag] = frozenset()
+    quality: Quality = Quality.GOOD
+    pulse_quality: Quality = Quality.GOOD
+
+
+def verdict(bits: Iterable[StatusBit], status: int) -> Verdict:
+    """Read a status field. Bits that the table does not know (reserved for future use) say nothing."""
+    raised = [bit for bit in bits if status >> bit.bit & 1]
+    quality = worst(Quality.GOOD, *(bit.quality for bit in raised if not bit.pulse_only))
+    return Verdict(
+        flags=frozenset(bit.flag for bit in raised),
+        quality=quality,
+        pulse_quality=worst(quality, *(bit.quality for bit in raised if bit.pulse_only)),
+    )
+
+
+PLAUSIBLE = {
+    # A cuff for adults does not inflate beyond 300 mmHg; a person in shock whose pressure a cuff can
+    # still find is above 30. A pressure sent in the wrong unit falls outside.
+    Vital.SYSTOLIC_PRESSURE: (30.0, 300.0),
+    Vital.DIASTOLIC_PRESSURE: (10.0, 250.0),
+    Vital.MEAN_ARTERIAL_PRESSURE: (10.0, 300.0),
+    # Saturation ends at 100; with no finger in them some oximeters send 0, others 127.
+    Vital.OXYGEN_SATURATION: (20.0, 100.0),
+    # Wider than the slowest heart block and the fastest arrhythmia of an adult; 0 is no pulse found.
+    Vital.PULSE_RATE: (10.0, 300.0),
+    # Wider than hypothermia and heat stroke in a home; degF sent as degC, or the other way round,
+    # and a thermometer that lies on the table in a cool room fall outside.
+    Vital.TEMPERATURE: (20.0, 46.0),
+}
+"""The lowest and the highest value, both included, that a vital can have in its fixed unit."""
+
+
+def measurements(
+    numbers: Sequence[tuple[Vital, Number, Quality]],
+    flags: set[Flag],
+    *,
+    contradictory: frozenset[Vital] = frozenset(),
+    site: str | None = None,
+) -> tuple[Measurement, ...]:
+    """The measurements of one payload, their qualities judged together.
+
+    An implausible number, or one of `contradictory` (it contradicts another), is UNUSABLE, and
+    `Flag.IMPLAUSIBLE` is added to `flags`. What a sensor says beside something impossible is at
+    best QUESTIONABLE: an oximeter with no finger in it sends 127 % and a pulse of 255. What is no
+    number is not implausible: it is absent.
+    """
+    implausible = [
+        vital
+        for vital, number, _ in numbers
+        if isinstance(number, float) and not PLAUSIBLE[vital][0] <= number <= PLAUSIBLE[vital][1]
+    ]
+    if implausible or contradictory:
+        flags.add(Flag.IMPLAUSIBLE)
+        unusable = contradictory.union(implausible)
+        numbers = [
+            (vital, number, Quality.UNUSABLE if vital in unusable else worst(quality, Quality.QUESTIONABLE))
+            for vital, number, quality in numbers
+        ]
+    return tuple(
+        [
+            Measurement(vital, number, None, quality, site)
+            if isinstance(number, float)
+            else Measurement(vital, None, number, quality, site)
+            for vital, number, quality in numbers
+        ]
+    )

@@ -1,0 +1,128 @@
+"""Recorded payloads, fed in as if a sensor had just sent them: through the very same decoders.
+
+A source for engineers, benchmarks and tests. The socket takes lines of `drivers/recording.py`; when
+the sender has closed its half, it gets one line back, {"accepted": N, "refused": M}, which is
+written only when every accepted payload is committed. A bad line is refused with its number and
+reason, and the next one is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from drivers.recording import LONGEST_LINE, RecordingError, parse
+from hub.clock import now
+from hub.errors import CareportError
+from hub.readings import RawPayload
+
+_log = logging.getLogger(__name__)
+_UNDER_WAY = 1000
+"""How many payloads of one sender may wait for their commit; then the sender waits."""
+
+
+class ReplayError(CareportError):
+    """The replay socket cannot be had; names it."""
+
+
+class ReplaySocket:
+    """A Unix socket that takes recorded payloads."""
+
+    def __init__(self, path: Path, deliver: Callable[[RawPayload], Awaitable[None]]) -> None:
+        self._path = path
+        self._deliver = deliver
+
+    async def run(self) -> None:
+        """Serve until cancelled.
+
+        Raises:
+            ReplayError: the socket cannot be made.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.unlink(missing_ok=True)
+            server = await asyncio.start_unix_server(self._serve, self._path, limit=LONGEST_LINE)
+            self._path.chmod(0o600)
+        except OSError as error:
+            raise ReplayError(f"replay.socket: {self._path} cannot be made: {error.strerror}") from error
+        async with server:
+            await server.serve_forever()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted, refused = 0, 0
+        waiting: deque[asyncio.Future[None]] = deque()
+        try:
+            async for number, line in _lines(reader):
+                try:
+                    raw = parse(line)
+                except RecordingError as error:
+                    refused += 1
+                    writer.write(_answer({"line": number, "error": str(error)}))
+                    await writer.drain()
+                    continue
+                accepted += 1
+                waiting.append(asyncio.ensure_future(self._deliver(raw)))
+                if len(waiting) >= _UNDER_WAY:
+                    await waiting.popleft()
+            await asyncio.gather(*waiting)
+            writer.write(_answer({"accepted": accepted, "refused": refused}))
+            await writer.drain()
+        except ConnectionError:
+            _log.info("replay: the sender hung up after %d payloads", accepted)
+        finally:
+            writer.close()
+
+
+async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[tuple[int, bytes]]:
+    number = 0
+    while True:
+        number += 1
+        try:
+            line = await reader.readline()
+        except ValueError:  # longer than the limit; asyncio has dropped what it had of it
+            yield number, b"(too long)"
+            continue
+        if not line:
+            return
+        if line.strip():
+            yield number, line
+
+
+def _answer(words: dict[str, object]) -> bytes:
+    return json.dumps(words).encode() + b"\n"
+
+
+async def paced(
+    payloads: Iterable[RawPayload],
+    *,
+    rate: float | None = None,
+    speed: float | None = None,
+    restamp: bool = False,
+) -> AsyncIterator[RawPayload]:
+    """Yield payloads at a pace.
+
+    Args:
+        rate: so many a second, evenly; takes precedence over `speed`.
+        speed: 1.0 for the speed at which they were recorded, 60.0 for sixty times as fast.
+            With neither, as fast as they are taken.
+        restamp: give each the time of its sending as its time of receipt.
+    """
+    loop = asyncio.get_running_loop()
+    started, first = loop.time(), None
+    for index, raw in enumerate(payloads):
+        first = first or raw.received_at
+        if rate is not None:
+            due = started + index / rate
+        elif speed is not None:
+            due = started + max(timedelta(0), raw.received_at - first).total_seconds() / speed
+        else:
+            due = 0.0
+        if due > loop.time():
+            await asyncio.sleep(due - loop.time())
+        yield replace(raw, received_at=now()) if restamp else raw

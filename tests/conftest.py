@@ -1,0 +1,22 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from hub.readings import RawPayload
+
+
+@pytest.fixture
+def noon() -> datetime:
+    """A moment to count from."""
+    return datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def raw_blood_pressure(noon: datetime) -> RawPayload:
+    """128/80 mmHg, mean 96, pulse 72, as bytes written from the Blood Pressure Service's layout."""
+    payload = bytes.fromhex("048000500060004800")
+    return RawPayload("C4:F2:17:00:00:01", "blood_pressure", payload, noon, "2a35")

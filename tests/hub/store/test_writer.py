@@ -1,0 +1,230 @@
+"""The writer: what it said is committed, is; what failed, is undone alone."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import uuid
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from hub.readings import Measurement, RawPayload, Reading, Vital, reading_id
+from hub.store.database import open_for_reading, open_for_writing
+from hub.store.delivery import CardOutbox, waiting
+from hub.store.errors import NotCommittedError, StoreError
+from hub.store.migrations import migrations
+from hub.store.transaction import PlacedReading, Transaction
+from hub.store.writer import Writer
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "carehub.db"
+
+
+def placed(raw: RawPayload, systolic: float = 128.0, at: datetime | None = None) -> PlacedReading:
+    reading = Reading(
+        id=reading_id(raw, None), raw=raw, measurements=(Measurement(Vital.SYSTOLIC_PRESSURE, systolic),)
+    )
+    return PlacedReading(reading, "R-0412", at or raw.received_at, "received")
+
+
+async def test_what_was_written_is_there_for_another_process(
+    path: Path, raw_blood_pressure: RawPayload
+) -> None:
+    async with Writer(path) as writer:
+        await writer.write(lambda transaction: transaction.add_reading(placed(raw_blood_pressure)))
+        seen = subprocess.run(
+            [sys.executable, "-c", f"import sqlite3; print(sqlite3.connect({str(path)!r})"
+             ".execute('SELECT hex(payload) FROM reading').fetchone()[0])"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    assert seen.stdout.strip() == raw_blood_pressure.payload.hex().upper()
+
+
+async def test_a_process_killed_after_its_writes_were_confirmed_loses_none(path: Path) -> None:
+    """Kills a writing process; every number that it printed after `write` returned must be there."""
+    program = textwrap.dedent(f"""
+        import asyncio, os, pathlib
+        from hub.store.writer import Writer
+        async def main():
+            async with Writer(pathlib.Path({str(path)!r})) as writer:
+                for number in range(200):
+                    await writer.write(lambda t: t.enqueue(0, "alert", str(number)))
+                    print(number, flush=True)
+                os.kill(os.getpid(), 9)
+        asyncio.run(main())
+    """)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == -9
+    kept = {row.event for row in waiting(open_for_reading(path), 1000, [])}
+    assert kept == set(ended.stdout.split())
+    assert len(kept) == 200
+
+
+async def test_work_that_raises_is_undone_alone(path: Path) -> None:
+    def fails(transaction: Transaction) -> None:
+        transaction.enqueue(0, "alert", "never")
+        raise LookupError("no such thing")
+
+    async with Writer(path) as writer:
+        results = await asyncio.gather(
+            writer.write(lambda transaction: transaction.enqueue(0, "alert", "before")),
+            writer.write(fails),
+            writer.write(lambda transaction: transaction.enqueue(0, "alert", "after")),
+            return_exceptions=True,
+        )
+        assert isinstance(results[1], LookupError)
+    assert [row.event for row in waiting(open_for_reading(path), 10, [])] == ["before", "after"]
+
+
+async def test_a_broken_constraint_is_the_fault_of_its_own_work_only(
+    path: Path, raw_blood_pressure: RawPayload
+) -> None:
+    same = placed(raw_blood_pressure)
+    async with Writer(path) as writer:
+        results = await asyncio.gather(
+            writer.write(lambda transaction: transaction.add_reading(same)),
+            writer.write(lambda transaction: transaction.add_reading(same)),
+            writer.write(lambda transaction: transaction.enqueue(0, "alert", "after")),
+            return_exceptions=True,
+        )
+    assert [type(result) for result in results] == [int, sqlite3.IntegrityError, type(None)]
+
+
+async def test_many_writes_share_few_commits(path: Path) -> None:
+    async with Writer(path) as writer:
+        commits = 0
+
+        def counted(statement: str) -> None:
+            nonlocal commits
+            commits += statement == "COMMIT"
+
+        writer._connection.set_trace_callback(counted)
+        await asyncio.gather(
+            *(writer.write(lambda transaction: transaction.enqueue(0, "alert", "x")) for _ in range(400))
+        )
+    assert commits <= 10
+
+
+async def test_a_full_disk_keeps_what_was_there_and_the_writer_goes_on(path: Path) -> None:
+    """The file may not grow (RLIMIT_FSIZE, a real EFBIG from the kernel), then it may again."""
+    async with Writer(path) as writer:
+        await writer.write(lambda transaction: transaction.enqueue(0, "alert", "before"))
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        wal = path.with_name(path.name + "-wal")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size, hard))
+        try:
+            with pytest.raises(NotCommittedError, match="nothing was stored"):
+                await writer.write(lambda transaction: transaction.enqueue(0, "alert", "x" * 100_000))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        await writer.write(lambda transaction: transaction.enqueue(0, "alert", "after"))
+    assert [row.event for row in waiting(open_for_reading(path), 10, [])] == ["before", "after"]
+
+
+async def test_the_newest_measurement_of_each_vital_is_found(
+    path: Path, raw_blood_pressure: RawPayload, noon: datetime
+) -> None:
+    def work(transaction: Transaction) -> object:
+        for minute, systolic in enumerate((120.0, 118.0, 90.0)):
+            at = noon.replace(minute=minute)
+            raw = RawPayload("C4:F2:17:00:00:01", "blood_pressure", b"x", at)
+            transaction.add_reading(placed(raw, systolic, at))
+        return transaction.newest_measurements("R-0412", list(Vital), noon.replace(minute=1))
+
+    async with Writer(path) as writer:
+        found = await writer.write(work)
+    assert isinstance(found, dict)
+    assert set(found) == {Vital.SYSTOLIC_PRESSURE}
+    assert found[Vital.SYSTOLIC_PRESSURE].value == 118.0
+    assert found[Vital.SYSTOLIC_PRESSURE].measured_at == noon.replace(minute=1)
+
+
+async def test_the_outbox_gives_alerts_first_and_leaves_out_what_is_in_flight(path: Path) -> None:
+    async with Writer(path) as writer:
+
+        def work(transaction: Transaction) -> None:
+            transaction.enqueue(3, "reading", "old reading")
+            transaction.enqueue(3, "reading", "new reading")
+            transaction.enqueue(0, "alert", "alert")
+
+        await writer.write(work)
+        outbox = CardOutbox(path, writer)
+        assert [row.event for row in await outbox.waiting(10, [])] == ["alert", "old reading", "new reading"]
+        first, *_ = await outbox.waiting(1, [])
+        assert [row.event for row in await outbox.waiting(1, [first.sequence])] == ["old reading"]
+        await outbox.delivered([first.sequence])
+        assert [row.event for row in await outbox.waiting(10, [])] == ["old reading", "new reading"]
+        outbox.close()
+
+
+async def test_a_number_of_the_outbox_is_never_used_twice(path: Path) -> None:
+    numbers = []
+    for _ in range(2):
+        async with Writer(path) as writer:
+            await writer.write(lambda transaction: transaction.enqueue(0, "alert", "x"))
+            outbox = CardOutbox(path, writer)
+            (row,) = await outbox.waiting(10, [])
+            await outbox.delivered([row.sequence])
+            outbox.close()
+            numbers.append(row.sequence)
+    assert numbers[0] < numbers[1]
+
+
+async def test_what_the_broker_refuses_is_kept_aside_with_the_reason(path: Path) -> None:
+    async with Writer(path) as writer:
+        await writer.write(lambda transaction: transaction.enqueue(0, "alert", "too large"))
+        outbox = CardOutbox(path, writer)
+        (row,) = await outbox.waiting(10, [])
+        await outbox.set_aside(row.sequence, "packet too large")
+        assert await outbox.waiting(10, []) == []
+        outbox.close()
+    aside = open_for_reading(path).execute("SELECT event, reason FROM outbox_aside").fetchall()
+    assert aside == [("too large", "packet too large")]
+
+
+def test_a_database_of_a_newer_hub_is_refused_by_name(path: Path) -> None:
+    connection = open_for_writing(path)
+    connection.execute(
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES (?, ?, ?)",
+        ("carehub", "m999_later", ""),
+    )
+    connection.close()
+    with pytest.raises(StoreError, match=r"newer hub \(steps m999_later\)"):
+        open_for_writing(path)
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_as_it_was(path: Path) -> None:
+    path.write_bytes(b"this is a shopping list, not a database" * 100)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="cannot be used"):
+        open_for_writing(path)
+    assert path.read_bytes() == before
+
+
+def test_every_step_of_the_schema_is_applied_once(path: Path) -> None:
+    from sqlite_utils.db import Database
+
+    open_for_writing(path).close()
+    connection = open_for_writing(path)
+    assert migrations.pending(Database(connection)) == []
+
+
+def test_reading_a_database_that_is_not_there_says_so(path: Path) -> None:
+    with pytest.raises(StoreError, match="has the hub ever run here"):
+        open_for_reading(path)
+
+
+def test_two_alerts_of_one_resident_cannot_both_be_open(path: Path) -> None:
+    connection = open_for_writing(path)
+    insert = "INSERT INTO alert VALUES (?, 'R-0412', 'high', 'raised', 0, NULL, 1, 1, '{}')"
+    connection.execute(insert, (uuid.uuid4().bytes,))
+    with pytest.raises(sqlite3.IntegrityError):
+        connection.execute(insert, (uuid.uuid4().bytes,))

@@ -161,7 +161,7 @@ class Bluetooth(Section):
 
 
 class Replay(Section):
-    """Where recorded payloads may be fed in. Off unless a socket is named."""
+    """Where recorded payloads may be fed in: off unless a socket is named, and for test data only."""
 
     socket: Path | None = None
 
@@ -175,6 +175,13 @@ class ObservationSets(Section):
     recent: Duration = timedelta(minutes=30)
     recent_by_vital: dict[Vital, Duration] = Field(default_factory=dict)
     late: Duration = timedelta(hours=12)
+
+
+class SensorClock(Section):
+    """How far a sensor's own clock is believed. See `hub/timing.py` for the rule."""
+
+    agrees_within: Duration = timedelta(minutes=5)
+    believed_for: Duration = timedelta(days=30)
 
 
 class Rung(Section):
@@ -233,6 +240,7 @@ class Config(Section):
     bluetooth: Bluetooth = Bluetooth()
     replay: Replay = Replay()
     observation_sets: ObservationSets = ObservationSets()
+    sensor_clock: SensorClock = SensorClock()
     alerts: Alerts = Alerts()
     model: Model = Model()
     publish: Publish = Publish()
@@ -253,6 +261,8 @@ class Config(Section):
             raise ValueError(
                 'bluetooth.radio = "virtual" invents readings: set site.test_data = true beside it'
             )
+        if self.replay.socket is not None and not self.site.test_data:
+            raise ValueError("replay.socket lets old readings in as new: set site.test_data = true beside it")
         return self
 
 

@@ -1,0 +1,111 @@
+"""The control socket: how the command line speaks to the running daemon, which alone writes.
+
+One request a connection, one JSON object a line: {"command": "observe", ...} gets {"result": {...}} or
+{"error": "words for a person"}. The socket belongs to the daemon's user; nobody else may speak to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from hub.errors import CareportError
+
+_log = logging.getLogger(__name__)
+_LONGEST_REQUEST = 64 * 1024
+_PATIENCE = 15.0  # seconds
+
+Answer = Mapping[str, object]
+Handler = Callable[[Mapping[str, object]], Awaitable[Answer]]
+
+
+class ControlError(CareportError):
+    """The daemon could not be asked, or it refused; the text says why and what to do."""
+
+
+class ControlServer:
+    """Answers requests by the handlers it is given, one for each command."""
+
+    def __init__(self, path: Path, handlers: Mapping[str, Handler]) -> None:
+        self._path = path
+        self._handlers = handlers
+
+    async def run(self) -> None:
+        """Serve until cancelled.
+
+        Raises:
+            ControlError: the socket cannot be made.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.unlink(missing_ok=True)
+            server = await asyncio.start_unix_server(self._serve, self._path, limit=_LONGEST_REQUEST)
+            self._path.chmod(0o600)
+        except OSError as error:
+            raise ControlError(
+                f"hub.control_socket: {self._path} cannot be made: {error.strerror}"
+            ) from error
+        async with server:
+            await server.serve_forever()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            answer = await self._answer(await reader.readline())
+            writer.write(json.dumps(answer).encode() + b"\n")
+            await writer.drain()
+        except (ConnectionError, ValueError) as error:  # hung up, or a line beyond the limit
+            _log.info("control socket: a request was dropped: %s", error)
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes) -> dict[str, object]:
+        try:
+            request = json.loads(line)
+        except (ValueError, RecursionError):
+            return {"error": "the request is not JSON"}
+        command = request.get("command") if isinstance(request, dict) else None
+        handler = self._handlers.get(command) if isinstance(command, str) else None
+        if handler is None:
+            return {"error": f"unknown command {command!r}; known are {', '.join(sorted(self._handlers))}"}
+        try:
+            return {"result": dict(await handler(request))}
+        except CareportError as error:
+            return {"error": str(error)}
+
+
+def ask(path: Path, command: str, **arguments: object) -> dict[str, object]:
+    """Send one request to the running daemon and return its result.
+
+    Raises:
+        ControlError: the daemon is not running, may not be asked by this user, or refused.
+    """
+    request = json.dumps({"command": command, **arguments}).encode() + b"\n"
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_PATIENCE)
+            connection.connect(str(path))
+            connection.sendall(request)
+            with connection.makefile("rb") as answers:
+                line = answers.readline()
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise ControlError(
+            f"the hub is not running (nothing answers at {path}): start it with 'carehub run'"
+        ) from error
+    except PermissionError as error:
+        raise ControlError(f"{path} is not yours to use: run this as the hub's user") from error
+    except TimeoutError as error:
+        raise ControlError(f"the hub did not answer at {path} within {_PATIENCE:g} s") from error
+    except OSError as error:
+        raise ControlError(f"{path}: {error.strerror or error}") from error
+    if not line:
+        raise ControlError(f"the hub closed the connection at {path} without an answer; see its log")
+    answer = json.loads(line)
+    if "error" in answer:
+        raise ControlError(str(answer["error"]))
+    result = answer["result"]
+    assert isinstance(result, dict)
+    return result

@@ -1,0 +1,124 @@
+"""The configuration: what is wrong is named by its key, its value and what is allowed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.assessment.news2 import Band, OxygenScale
+from hub.config import Config, ConfigError, load
+
+LEAST = '[site]\nid = "willow"\n[hub]\nid = "hub-1"\n[broker]\nhost = "ics.example"\n'
+
+
+def loaded(tmp_path: Path, text: str) -> Config:
+    path = tmp_path / "hub.toml"
+    path.write_text(text)
+    return load(path)
+
+
+def problems(tmp_path: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, text)
+    return str(caught.value)
+
+
+def test_a_site_a_hub_and_a_broker_are_enough(tmp_path: Path) -> None:
+    config = loaded(tmp_path, LEAST)
+    assert config.broker.tls
+    assert config.broker.port == 8883
+    assert config.alerts.from_band is Band.SINGLE_RED
+    assert config.replay.socket is None
+    assert config.model.mode == "shadow"
+
+
+def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
+    words = problems(tmp_path, '[site]\nid = "a b"\n[broker]\nhost = "x"\nport = 99999\nprot = 1\n')
+    assert "site.id" in words
+    assert "hub: missing" in words
+    assert "broker.port: Input should be less than or equal to 65535 (it is 99999)" in words
+    assert "broker.prot: no such key" in words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[[sensors]]\naddress = "nonsense"\ndriver = "x"', 'sensors[0].address: give a Bluetooth address'),
+        ('[observation_sets]\nrecent = "30"', 'observation_sets.recent: give a duration with its unit'),
+        ('[observation_sets]\nrecent = 30', 'observation_sets.recent: give a duration with its unit'),
+        ('[alerts]\nfrom_band = "low"', "alerts.from_band"),
+        (
+            '[[alerts.ladder.high]]\nafter = "10 min"\ntell = "a"\n'
+            '[[alerts.ladder.high]]\nafter = "5 min"\ntell = "b"',
+         'ladder.high: each "after" must be longer'),
+        ('[bluetooth]\nradio = "virtual"', "set site.test_data = true"),
+        ('[replay]\nsocket = "/tmp/r"', "set site.test_data = true"),
+        ('[[residents]]\nid = "r"\n[[residents]]\nid = "r"', "residents.id: r is given twice"),
+        ('[[sensors]]\naddress = "C4:F2:17:00:00:01"\ndriver = "x"\nresident = "no"', "who is not listed"),
+        ('[[residents]]\nid = "r"\noxygen_scale = 2', "name them in oxygen_scale_prescriber"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_named_with_what_is_allowed(tmp_path: Path, text: str, words: str) -> None:
+    assert words in problems(tmp_path, LEAST + text)
+
+
+def test_a_zone_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    words = problems(tmp_path, LEAST.replace('"willow"', '"willow"\ntimezone = "Europe/Lodnon"'))
+    assert "site.timezone: give a time zone" in words
+
+
+def test_scale_2_is_taken_with_its_prescriber(tmp_path: Path) -> None:
+    text = '[[residents]]\nid = "r"\noxygen_scale = 2\noxygen_scale_prescriber = "Dr B, 2026-01-05"'
+    assert loaded(tmp_path, LEAST + text).residents[0].oxygen_scale is OxygenScale.SCALE_2
+
+
+def test_addresses_are_compared_in_capitals(tmp_path: Path) -> None:
+    text = '[[sensors]]\naddress = "c4:f2:17:00:00:0a"\ndriver = "blood_pressure"'
+    assert loaded(tmp_path, LEAST + text).sensors[0].address == "C4:F2:17:00:00:0A"
+
+
+def test_a_client_certificate_needs_its_key(tmp_path: Path) -> None:
+    text = LEAST + 'certificate_file = "hub.crt"'
+    assert "certificate_file and key_file go together" in problems(tmp_path, text)
+
+
+def test_a_password_never_shows_in_an_error(tmp_path: Path) -> None:
+    text = LEAST + 'password = "hunter2"'
+    words = problems(tmp_path, text)
+    assert "broker.password: no such key" in words
+    assert "hunter2" not in words
+
+
+def test_a_file_that_is_not_there_or_not_toml_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        load(tmp_path / "none.toml")
+    assert "is not TOML" in problems(tmp_path, "[site")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        load(tmp_path / "binary.toml")
+
+
+@given(
+    number=st.integers(0, 10_000),
+    unit=st.sampled_from([("ms", 0.001), ("s", 1), ("min", 60), ("h", 3600), ("d", 86400)]),
+)
+def test_durations_are_read_with_their_unit(
+    tmp_path_factory: pytest.TempPathFactory, number: int, unit: tuple[str, float]
+) -> None:
+    text = f'{LEAST}keepalive = "{number} {unit[0]}"'
+    config = loaded(tmp_path_factory.mktemp("config"), text)
+    assert config.broker.keepalive == timedelta(seconds=number * unit[1])
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_configuration_or_a_config_error(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    path = tmp_path_factory.mktemp("config") / "hub.toml"
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    with pytest.raises(ConfigError):
+        load(path)

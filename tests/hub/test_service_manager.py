@@ -1,0 +1,65 @@
+"""What systemd is told, over a real notification socket, by the real systemd-python."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hub.service_manager import ServiceManager
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """The other end of NOTIFY_SOCKET. systemd itself comes with the machine tests of provisioning."""
+    path = tmp_path / "notify.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(path))
+        listening.settimeout(5)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(path))
+        yield listening
+
+
+def test_ready_is_said_with_a_status_line(systemd: socket.socket) -> None:
+    ServiceManager().ready("collecting")
+    assert systemd.recv(1000) == b"READY=1\nSTATUS=collecting"
+
+
+async def test_the_watchdog_is_fed_while_the_daemon_gets_on_and_starves_when_it_hangs(
+    systemd: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "20000")
+    hangs = asyncio.Event()
+
+    async def progress() -> None:
+        if hangs.is_set():
+            await asyncio.sleep(3600)
+
+    feeding = asyncio.create_task(ServiceManager().keep_watchdog_fed(progress))
+    for _ in range(3):
+        assert await asyncio.to_thread(systemd.recv, 1000) == b"WATCHDOG=1"
+    hangs.set()
+    await asyncio.sleep(0.1)
+    systemd.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            systemd.recv(1000)
+    await asyncio.sleep(0.1)
+    with pytest.raises(BlockingIOError):
+        systemd.recv(1000)
+    feeding.cancel()
+
+
+async def test_without_systemd_nothing_is_said_and_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    manager = ServiceManager()
+    manager.ready("x")
+
+    async def progress() -> None:
+        raise AssertionError("no watchdog, no progress to ask for")
+
+    await asyncio.wait_for(manager.keep_watchdog_fed(progress), 1)

@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 RUN := .venv/bin/
+DATA ?= ../shared/data
 
 .PHONY: help setup demo test lint types unit other-runtime bench lock model
 
@@ -32,8 +33,10 @@ other-runtime: setup ## The model's golden vectors on the runtime that this Pyth
 bench: setup ## Latency, decoding rate, memory and idle CPU, as ratios in one run
 	@$(RUN)python -m tests.bench
 
-model: ## Train the model again: make model DATA=../shared/data (Python 3.11)
-	@models/train/train.sh $(DATA)
+model: ## Train the model again from DATA (needs python3.11; 1.3 GB of tools in .venv-train)
+	@test -x .venv-train/bin/python || python3.11 -m venv .venv-train
+	@.venv-train/bin/python -m pip install --quiet -e '.[train]'
+	@.venv-train/bin/python -m models.train --data $(DATA)
 
 lock: setup ## Write requirements.lock anew from pyproject.toml
 	$(RUN)uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -3,17 +3,21 @@
 The rule: the set of a resident at a moment is made of, for each vital, the newest usable
 measurement that is no older than that vital's recency limit (`observation_sets.recent` in the
 configuration, 30 minutes unless set, or `recent_by_vital`). An older value is missing, never
-carried forward; a value measured after the moment is not seen.
+carried forward; a value measured after the moment is not seen. A newer measurement that failed
+does not hide an older one that did not. Of two measured at the same instant (a cuff and an
+oximeter both give a pulse) the one of good quality counts, then the one with the greater reading
+id, so that the order of arrival changes nothing.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Protocol
 
-from hub.readings import Quality, Value, Vital
+from hub.readings import Quality, Reading, Value, Vital
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,10 @@ class Observation:
     measured_at: datetime
     reading_id: uuid.UUID
     quality: Quality = Quality.GOOD
+
+    def __post_init__(self) -> None:
+        if self.measured_at.tzinfo is None:
+            raise ValueError("measured_at: a time without a zone is no time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +45,54 @@ class ObservationSet:
     def values(self) -> dict[Vital, Value]:
         """The values alone, each in its vital's fixed unit."""
         return {vital: observation.value for vital, observation in self.observations.items()}
+
+    @property
+    def questionable(self) -> frozenset[Vital]:
+        """The vitals whose sensor doubted its own measurement: scored, and marked wherever they show."""
+        return frozenset(
+            vital
+            for vital, observation in self.observations.items()
+            if observation.quality is Quality.QUESTIONABLE
+        )
+
+
+class Recency(Protocol):
+    """How old a vital's measurement may be; `observation_sets` of the configuration is one."""
+
+    @property
+    def recent(self) -> timedelta:
+        """The limit of every vital that has none of its own."""
+
+    @property
+    def recent_by_vital(self) -> Mapping[Vital, timedelta]:
+        """The vitals with a limit of their own."""
+
+
+def observed(reading: Reading, measured_at: datetime) -> Iterator[tuple[Vital, Observation]]:
+    """The usable measurements of a reading, as observations made at `measured_at`."""
+    for measurement in reading.measurements:
+        if measurement.value is not None and measurement.usable:
+            yield (
+                measurement.vital,
+                Observation(measurement.value, measured_at, reading.id, measurement.quality),
+            )
+
+
+def form(observed: Iterable[tuple[Vital, Observation]], at: datetime, recency: Recency) -> ObservationSet:
+    """The observation set of one resident at the moment `at`, by the rule above.
+
+    A measurement exactly as old as its limit still counts. The order of `observed` means nothing.
+    """
+    newest: dict[Vital, Observation] = {}
+    for vital, observation in observed:
+        limit = recency.recent_by_vital.get(vital, recency.recent)
+        recent = timedelta(0) <= at - observation.measured_at <= limit
+        if not recent or observation.quality is Quality.UNUSABLE:
+            continue
+        if vital not in newest or _preference(observation) > _preference(newest[vital]):
+            newest[vital] = observation
+    return ObservationSet(at, newest)
+
+
+def _preference(observation: Observation) -> tuple[datetime, bool, uuid.UUID]:
+    return observation.measured_at, observation.quality is Quality.GOOD, observation.reading_id

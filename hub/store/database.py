@@ -8,6 +8,8 @@ from pathlib import Path
 from hub.store.errors import StoreError
 
 FILE_NAME = "carehub.db"
+SCHEMA_VERSION = 1
+"""The number of steps in `migrations.py`; SQLite's user_version once they have run."""
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
@@ -19,11 +21,6 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     Raises:
         StoreError: the file cannot be opened, is no database, is damaged, or is newer than this hub.
     """
-    # Only the process that owns the schema needs it; `carehub readings` and its like do without.
-    from sqlite_utils.db import Database
-
-    from hub.store.migrations import migrations
-
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -41,13 +38,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
             raise StoreError(
                 path, f"is damaged ({damage}). Move it aside and start again; keep the old file."
             )
-        database = Database(connection, execute_plugins=False)
-        unknown = {row.name for row in migrations.applied(database)} - known_steps()
-        if unknown:
-            raise StoreError(
-                path, f"was written by a newer hub (steps {', '.join(sorted(unknown))}). Update this hub."
-            )
-        migrations.apply(database)
+        _bring_up_to_date(path, connection)
     except sqlite3.Error as error:
         connection.close()
         raise StoreError(path, f"cannot be used: {error}.") from error
@@ -57,13 +48,20 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def known_steps() -> set[str]:
-    """The names of the migration steps that this hub knows."""
-    from sqlite_utils.db import Database
+def _bring_up_to_date(path: Path, connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            path,
+            f"was written by a newer hub (schema {version}, this one knows {SCHEMA_VERSION}). Update it.",
+        )
+    if version < SCHEMA_VERSION:
+        # Loaded only when there is something to do: it costs memory that a running hub need not carry.
+        from sqlite_utils.db import Database
 
-    from hub.store.migrations import migrations
+        from hub.store.migrations import migrations
 
-    return {step.name for step in migrations.pending(Database(memory=True, execute_plugins=False))}
+        migrations.apply(Database(connection, execute_plugins=False))
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:

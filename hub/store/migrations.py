@@ -1,7 +1,7 @@
 """The schema, step by step. A step that has been released is never changed: add another.
 
-Each step and the record that it ran are one transaction (sqlite-utils). Times are integers,
-microseconds since 1970 UTC. Ids are UUIDs as 16 bytes. The schema is described in README.md.
+Each step, the record that it ran and the new user_version are one transaction (sqlite-utils). Times
+are integers, microseconds since 1970 UTC. Ids are UUIDs as 16 bytes. README.md describes the tables.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ def m001_the_street(db: Database) -> None:
     """Readings, their measurements and assessments, alerts with their history, and the outbox."""
     for statement in _THE_STREET.split(";\n"):
         db.conn.execute(statement)
+    db.conn.execute("PRAGMA user_version = 1")
 
 
 # AUTOINCREMENT wherever a number leaves its table: SQLite would hand out a deleted row's number

@@ -108,14 +108,17 @@ class Transaction:
     def newest_measurements(
         self, resident: str, vitals: Iterable[Vital], until: datetime
     ) -> Mapping[Vital, StoredMeasurement]:
-        """For each vital the newest usable measurement not after `until`, however old."""
+        """For each vital the newest usable measurement not after `until`, however old.
+
+        Of two at the same instant the one that `hub.assessment.observation_set.form` prefers.
+        """
         found: dict[Vital, StoredMeasurement] = {}
         for vital in vitals:
             row = self._connection.execute(
                 "SELECT m.value, m.measured_at, r.id, m.quality FROM measurement m"
                 " JOIN reading r ON r.sequence = m.reading"
                 " WHERE m.resident = ? AND m.vital = ? AND m.measured_at <= ?"
-                " ORDER BY m.measured_at DESC, m.reading DESC LIMIT 1",
+                " ORDER BY m.measured_at DESC, m.quality = 'good' DESC, r.id DESC LIMIT 1",
                 (resident, vital.value, to_microseconds(until)),
             ).fetchone()
             if row is not None:

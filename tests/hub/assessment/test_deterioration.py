@@ -1,0 +1,268 @@
+"""The deterioration model: it runs, and it refuses to be another than its card says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.assessment.deterioration import (
+    RUNTIMES,
+    SHIPPED_CARD,
+    SHIPPED_MODEL,
+    DeteriorationModel,
+    ModelError,
+)
+from hub.assessment.features import INPUTS, SCALES
+from hub.errors import CareportError
+from hub.readings import Breathing, Consciousness, Value, Vital
+
+MODEL = DeteriorationModel.load(SHIPPED_MODEL, SHIPPED_CARD)
+
+WORSE: dict[Vital, Value] = {
+    Vital.RESPIRATION_RATE: 26.0,
+    Vital.OXYGEN_SATURATION: 91.0,
+    Vital.SUPPLEMENTAL_OXYGEN: Breathing.OXYGEN,
+    Vital.SYSTOLIC_PRESSURE: 96.0,
+    Vital.DIASTOLIC_PRESSURE: 52.0,
+    Vital.PULSE_RATE: 118.0,
+    Vital.TEMPERATURE: 38.7,
+}
+
+measured: dict[Vital, st.SearchStrategy[Value]] = {
+    **dict.fromkeys(SCALES, st.floats() | st.floats(0, 300)),
+    Vital.SUPPLEMENTAL_OXYGEN: st.sampled_from(Breathing),
+    Vital.CONSCIOUSNESS: st.sampled_from(Consciousness),
+}
+any_set: st.SearchStrategy[Mapping[Vital, Value]] = st.fixed_dictionaries({}, optional=measured)
+any_history = st.lists(any_set, max_size=8)
+any_age = st.none() | st.integers(0, 130)
+
+
+def probability(
+    current: Mapping[Vital, Value], earlier: list[Mapping[Vital, Value]], age: int | None
+) -> float:
+    risk = MODEL.risk(current, earlier, age)
+    assert risk is not None
+    return risk.probability
+
+
+@given(any_set, any_history, any_age)
+def test_whatever_is_missing_there_is_a_probability_or_no_risk(
+    current: Mapping[Vital, Value], earlier: list[Mapping[Vital, Value]], age: int | None
+) -> None:
+    risk = MODEL.risk(current, earlier, age)
+    known = {v for v in SCALES if v in current and math.isfinite(float(current[v]))}
+    known |= current.keys() & {Vital.SUPPLEMENTAL_OXYGEN}
+    assert (risk is None) == (not known)
+    if risk is not None:
+        assert 0 <= risk.probability <= 1
+        assert set(risk.missing) == set(INPUTS) - known - ({"age"} if age is not None else set())
+
+
+@given(st.fixed_dictionaries(measured), any_history, any_age, st.sampled_from(list(SCALES)))
+def test_to_know_less_never_raises_the_risk(
+    current: dict[Vital, Value], earlier: list[Mapping[Vital, Value]], age: int | None, gone: Vital
+) -> None:
+    fewer = {vital: value for vital, value in current.items() if vital is not gone}
+    assert probability(fewer, earlier, age) <= probability(current, earlier, age) + 1e-6
+
+
+def test_with_no_vital_at_all_there_is_no_risk() -> None:
+    assert MODEL.risk({}, [WORSE], 84) is None
+    assert MODEL.risk({Vital.CONSCIOUSNESS: Consciousness.PAIN}, [WORSE], 84) is None
+    assert MODEL.risk({Vital.PULSE_RATE: math.nan}, [], 84) is None
+
+
+def test_a_risk_says_which_model_made_it_and_what_it_lacked() -> None:
+    current: dict[Vital, Value] = {Vital.PULSE_RATE: 190.0, Vital.OXYGEN_SATURATION: 91.0}
+    risk = MODEL.risk(current, [], None)
+    assert risk is not None
+    card = json.loads(SHIPPED_CARD.read_text())
+    assert (risk.model, risk.version) == (card["name"], card["version"]) == (MODEL.name, MODEL.version)
+    assert hashlib.sha256(SHIPPED_MODEL.read_bytes()).hexdigest() == MODEL.sha256
+    assert len(risk.sha256_prefix) == 12
+    assert MODEL.sha256.startswith(risk.sha256_prefix)
+    assert risk.missing == (
+        "respiration_rate",
+        "systolic_pressure",
+        "diastolic_pressure",
+        "temperature",
+        "supplemental_oxygen",
+        "age",
+    )
+    assert risk.out_of_range == ("pulse_rate",)
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    first = MODEL.risk(WORSE, [], 84)
+    MODEL.risk({Vital.PULSE_RATE: 60.0}, [WORSE], 20)
+    assert MODEL.risk(WORSE, [], 84) == first
+
+
+class Installed:
+    """A model and its card in a folder of their own, to be spoilt."""
+
+    def __init__(self, folder: Path) -> None:
+        self.model = folder / "deterioration.tflite"
+        self.card = folder / "deterioration.json"
+        self.model.write_bytes(SHIPPED_MODEL.read_bytes())
+        self.card.write_bytes(SHIPPED_CARD.read_bytes())
+
+    def change_card(self, change: Callable[[Any], object]) -> None:
+        card = json.loads(self.card.read_text())
+        change(card)
+        self.card.write_text(json.dumps(card))
+
+    def change_model(self, content: bytes) -> None:
+        """Another model, which the card agrees to."""
+        self.model.write_bytes(content)
+        self.change_card(lambda card: card["file"].update(sha256=hashlib.sha256(content).hexdigest()))
+
+    def refusal(self, at_fault: Path) -> str:
+        with pytest.raises(ModelError) as refused:
+            DeteriorationModel.load(self.model, self.card)
+        assert isinstance(refused.value, CareportError)
+        assert refused.value.path == at_fault
+        message = str(refused.value)
+        assert message.startswith(str(at_fault))
+        assert "nstall" in message or "Report" in message  # it says what to do
+        return message
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Installed:
+    return Installed(tmp_path)
+
+
+def test_an_untouched_copy_is_accepted(installed: Installed) -> None:
+    assert DeteriorationModel.load(installed.model, installed.card).sha256 == MODEL.sha256
+
+
+def test_a_missing_model_is_refused(installed: Installed) -> None:
+    installed.model.unlink()
+    assert "No such file" in installed.refusal(installed.model)
+
+
+def test_a_missing_card_is_refused(installed: Installed) -> None:
+    installed.card.unlink()
+    assert "No such file" in installed.refusal(installed.card)
+
+
+def test_a_folder_in_place_of_the_model_is_refused(installed: Installed) -> None:
+    installed.model.unlink()
+    installed.model.mkdir()
+    assert "cannot be read" in installed.refusal(installed.model)
+
+
+@given(place=st.integers(0, len(SHIPPED_MODEL.read_bytes()) - 1), flipped=st.integers(1, 255))
+def test_a_model_with_one_changed_byte_is_refused(
+    place: int, flipped: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    installed = Installed(tmp_path_factory.mktemp("changed"))
+    content = bytearray(SHIPPED_MODEL.read_bytes())
+    content[place] ^= flipped
+    installed.model.write_bytes(content)
+    assert "is not the model that" in installed.refusal(installed.model)
+
+
+@pytest.mark.parametrize("length", [0, 7, 100, 2000, -1])
+def test_a_truncated_model_is_refused(installed: Installed, length: int) -> None:
+    installed.model.write_bytes(SHIPPED_MODEL.read_bytes()[:length])
+    assert "SHA-256" in installed.refusal(installed.model)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x1c\0\0\0TF", b"no model at all", b"{}" * 5000])
+def test_a_file_that_is_no_tflite_file_is_refused_though_its_card_agrees(
+    installed: Installed, content: bytes
+) -> None:
+    installed.change_model(content)
+    assert "no TFLite file" in installed.refusal(installed.model)
+
+
+def test_a_model_that_the_runtime_rejects_is_refused(installed: Installed) -> None:
+    weights_cut = SHIPPED_MODEL.read_bytes().replace(struct.pack("<ii", 48, 21), struct.pack("<ii", 48, 22))
+    installed.change_model(weights_cut)
+    assert "does not run on this machine's runtime" in installed.refusal(installed.model)
+
+
+def test_a_model_of_another_shape_is_refused(installed: Installed) -> None:
+    two_at_once = SHIPPED_MODEL.read_bytes().replace(struct.pack("<ii", 1, 21), struct.pack("<ii", 2, 21))
+    installed.change_model(two_at_once)
+    assert "other tensors" in installed.refusal(installed.model)
+
+
+def test_a_broken_file_never_reaches_the_runtime(
+    installed: Installed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in RUNTIMES:
+        monkeypatch.setitem(sys.modules, name, None)  # it would be missed, if it were asked
+    installed.model.write_bytes(SHIPPED_MODEL.read_bytes()[:2000])
+    assert "is not the model that" in installed.refusal(installed.model)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"name": "x"}', "\x00"])
+def test_a_card_that_is_none_is_refused(installed: Installed, text: str) -> None:
+    installed.card.write_text(text)
+    assert "is not a model card" in installed.refusal(installed.card)
+
+
+def test_a_truncated_card_is_refused(installed: Installed) -> None:
+    installed.card.write_bytes(SHIPPED_CARD.read_bytes()[:-100])
+    assert "is not a model card" in installed.refusal(installed.card)
+
+
+def test_a_card_without_golden_vectors_is_refused(installed: Installed) -> None:
+    installed.change_card(lambda card: card["golden"]["vectors"].clear())
+    assert "golden.vectors" in installed.refusal(installed.card)
+
+
+@pytest.mark.parametrize(
+    "change", [{"specification": "0"}, {"names": ["pulse_rate"]}, {"names": ["hour of stay"] * 21}]
+)
+def test_a_model_trained_with_other_features_is_refused(installed: Installed, change: Any) -> None:
+    installed.change_card(lambda card: card["features"].update(change))
+    assert "specification" in installed.refusal(installed.card)
+
+
+def test_a_model_that_misses_a_golden_vector_is_refused(installed: Installed) -> None:
+    installed.change_card(lambda card: card["golden"]["vectors"][1].update(probability=0.5))
+    assert "worse than before" in installed.refusal(installed.model)
+
+
+def test_a_golden_vector_of_the_wrong_length_is_refused(installed: Installed) -> None:
+    installed.change_card(lambda card: card["golden"]["vectors"][0].update(features=[0.0]))
+    assert "1 features" in installed.refusal(installed.model)
+
+
+def test_without_a_runtime_the_message_names_what_to_install(
+    installed: Installed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in RUNTIMES:
+        monkeypatch.setitem(sys.modules, name, None)  # Python's own way to say that it is not there
+    message = installed.refusal(installed.model)
+    assert "tflite-runtime" in message
+    assert "ai-edge-litert" in message
+
+
+def test_the_runtime_is_silent_and_comes_only_with_the_model() -> None:
+    program = (
+        "import sys\n"
+        "from hub.assessment import deterioration as d\n"
+        "assert not any(name.startswith(('tflite_runtime', 'ai_edge_litert')) for name in sys.modules)\n"
+        "m = d.DeteriorationModel.load(d.SHIPPED_MODEL, d.SHIPPED_CARD)\n"
+        "assert m.risk({d.Vital.PULSE_RATE: 80.0}, [], 84)\n"
+        "assert not {'tensorflow', 'pandas', 'scipy', 'sklearn', 'pyarrow'} & sys.modules.keys()\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")

@@ -1,0 +1,154 @@
+"""What the deterioration model sees of a resident."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.assessment.features import (
+    BASELINE_SETS,
+    INPUTS,
+    NAMES,
+    SCALES,
+    features,
+    missing,
+    out_of_range,
+)
+from hub.readings import Breathing, Consciousness, Value, Vital
+
+WELL: dict[Vital, Value] = {
+    Vital.RESPIRATION_RATE: 16.0,
+    Vital.OXYGEN_SATURATION: 97.0,
+    Vital.SUPPLEMENTAL_OXYGEN: Breathing.AIR,
+    Vital.SYSTOLIC_PRESSURE: 128.0,
+    Vital.DIASTOLIC_PRESSURE: 74.0,
+    Vital.PULSE_RATE: 72.0,
+    Vital.TEMPERATURE: 36.6,
+}
+
+any_number = st.floats() | st.floats(0, 300)
+any_value: dict[Vital, st.SearchStrategy[Value]] = {
+    **dict.fromkeys(SCALES, any_number),
+    Vital.SUPPLEMENTAL_OXYGEN: st.sampled_from(Breathing),
+    Vital.CONSCIOUSNESS: st.sampled_from(Consciousness),
+}
+any_set: st.SearchStrategy[Mapping[Vital, Value]] = st.fixed_dictionaries({}, optional=any_value)
+any_age = st.none() | st.integers(0, 130)
+
+
+def named(vector: Any) -> dict[str, float]:
+    return dict(zip(NAMES, vector.tolist(), strict=True))
+
+
+@given(any_set, st.lists(any_set, max_size=10), any_age)
+def test_every_vector_is_finite_and_of_one_shape(
+    current: Mapping[Vital, Value], earlier: list[Mapping[Vital, Value]], age: int | None
+) -> None:
+    vector = features(current, earlier, age)
+    assert vector.shape == (len(NAMES),)
+    assert vector.dtype == numpy.float32
+    assert numpy.isfinite(vector).all()
+
+
+@given(any_set, st.lists(any_set, max_size=BASELINE_SETS // 2), any_age)
+def test_how_many_sets_there_were_is_not_seen(
+    current: Mapping[Vital, Value], earlier: list[Mapping[Vital, Value]], age: int | None
+) -> None:
+    once, twice = features(current, earlier, age), features(current, earlier + earlier, age)
+    assert once == pytest.approx(twice)  # the median of the same values twice is the same
+
+
+@given(st.permutations([{Vital.PULSE_RATE: float(pulse)} for pulse in (60, 70, 80, 90)]))
+def test_the_order_of_the_earlier_sets_is_not_seen(earlier: list[dict[Vital, Value]]) -> None:
+    assert named(features(WELL, earlier, 84))["pulse_rate change"] == pytest.approx((72 - 75) / 17)
+
+
+def test_the_change_is_from_the_median_of_what_was_known_before() -> None:
+    earlier: list[dict[Vital, Value]] = [
+        {Vital.TEMPERATURE: 36.0},
+        {},
+        {Vital.TEMPERATURE: math.nan},
+        {Vital.TEMPERATURE: 36.2},
+        {Vital.TEMPERATURE: 38.0},
+    ]
+    assert named(features(WELL, earlier, 84))["temperature change"] == pytest.approx((36.6 - 36.2) / 0.7)
+
+
+def test_only_the_last_sets_make_the_baseline() -> None:
+    recent: list[dict[Vital, Value]] = [{Vital.PULSE_RATE: 72.0}] * BASELINE_SETS
+    old: list[dict[Vital, Value]] = [{Vital.PULSE_RATE: 140.0}] * 50
+    assert (features(WELL, old + recent, 84) == features(WELL, recent, 84)).all()
+
+
+def test_without_earlier_sets_no_change_is_known() -> None:
+    vector = named(features(WELL, [], 84))
+    assert all(value == 0 for name, value in vector.items() if name.endswith(" change"))
+
+
+def test_a_value_is_centred_and_scaled() -> None:
+    vector = named(features(WELL, [], 81))
+    assert vector["systolic_pressure"] == pytest.approx((128 - 120) / 22)
+    assert vector["systolic_pressure known"] == 1
+    assert vector["age"] == pytest.approx(1.0)
+    assert vector["age known"] == 1
+
+
+@pytest.mark.parametrize("vital", SCALES)
+@pytest.mark.parametrize("absent", [None, math.nan, math.inf, -math.inf])
+def test_a_value_that_is_missing_or_no_number_gives_zero(vital: Vital, absent: float | None) -> None:
+    current = dict(WELL)
+    del current[vital]
+    if absent is not None:
+        current[vital] = absent
+    vector = named(features(current, [WELL], 84))
+    assert [vector[vital], vector[f"{vital} known"], vector[f"{vital} change"]] == [0, 0, 0]
+    assert missing(current, 84) == (vital,)
+
+
+def test_air_and_unknown_are_alike_and_oxygen_is_not() -> None:
+    unknown = dict(WELL)
+    del unknown[Vital.SUPPLEMENTAL_OXYGEN]
+    assert (features(unknown, [], 84) == features(WELL, [], 84)).all()
+    given_oxygen = {**WELL, Vital.SUPPLEMENTAL_OXYGEN: Breathing.OXYGEN}
+    assert named(features(given_oxygen, [], 84))["supplemental_oxygen"] == 1
+    assert missing(unknown, 84) == ("supplemental_oxygen",)
+    assert missing(given_oxygen, 84) == ()
+
+
+def test_consciousness_is_not_seen() -> None:
+    unresponsive = {**WELL, Vital.CONSCIOUSNESS: Consciousness.UNRESPONSIVE}
+    assert (features(unresponsive, [], 84) == features(WELL, [], 84)).all()
+    assert Vital.CONSCIOUSNESS not in INPUTS
+
+
+def test_an_unknown_age_is_missing() -> None:
+    vector = named(features(WELL, [], None))
+    assert (vector["age"], vector["age known"]) == (0, 0)
+    assert missing(WELL, None) == ("age",)
+
+
+@given(st.integers(90, 130))
+def test_over_ninety_is_ninety_and_within_range(age: int) -> None:
+    assert (features(WELL, [], age) == features(WELL, [], 90)).all()
+    assert out_of_range(WELL, age) == ()
+
+
+def test_a_value_beyond_the_scale_is_its_limit_and_said_to_be() -> None:
+    current = {**WELL, Vital.OXYGEN_SATURATION: 60.0, Vital.PULSE_RATE: 190.0}
+    limits = {**WELL, Vital.OXYGEN_SATURATION: 75.0, Vital.PULSE_RATE: 150.0}
+    assert (features(current, [], 84) == features(limits, [], 84)).all()
+    assert out_of_range(current, 84) == ("oxygen_saturation", "pulse_rate")
+    assert out_of_range(limits, 12) == ("age",)
+    assert out_of_range({**WELL, Vital.PULSE_RATE: math.nan}, 84) == ()
+
+
+def test_the_names_tell_no_time_and_no_count() -> None:
+    assert len(set(NAMES)) == len(NAMES) == 21
+    for word in ("hour", "time", "count", "number", "since", "stay"):
+        assert not any(word in name for name in NAMES)

@@ -1,0 +1,375 @@
+"""The life of an alert: raised, delivered, acknowledged, resolved. No clock, no database, no transport.
+
+The rules, each of them tested in `tests/hub/test_alerts.py`:
+
+- A resident has at most one open alert. The same band or a lower one does not alert again while it
+  is open; a higher band raises a new alert that supersedes it, so that an acknowledgement of the
+  lower never counts for the higher.
+- A band is left only when, for `resolve_after`, every assessment lay below it and measured every
+  vital that contributed to the alert, with each of those vitals measured anew at the end of that
+  time. A partial score that merely lacks the bad vital therefore lowers and resolves nothing.
+  Leaving the lowest alerting band resolves the alert; leaving a higher one steps it down.
+- An open alert does not hide a relapse. It may stay open only because something was not measured
+  again; so once all that was measured, one contributing vital at the least, has lain below a band
+  for `resolve_after`, reaching that band again raises a new alert in place of a silent one: one
+  that was acknowledged, or that has climbed its whole ladder in that same band.
+- Nor does it hide another cause. A partial score that lacks a vital that contributed is only "at
+  least" its band; if vitals that had not contributed reach an alerting band by themselves, that
+  too raises a new alert in place of a silent one.
+- Readings that come late, older than the newest one assessed, may raise an alert, but lower and
+  resolve nothing. Beyond `late` they are not alerted at all, and the decision says so.
+- An alert without acknowledgement climbs its ladder, each rung once, by the time since it was raised.
+
+The learned model's risk is no input here: it can add, never take away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Self
+from uuid import UUID
+
+from hub.assessment.news2 import Band, News2
+from hub.assessment.observation_set import ObservationSet
+from hub.config import Alerts, ObservationSets, Rung
+from hub.errors import CareportError
+from hub.readings import Vital
+
+
+class AlertError(CareportError):
+    """An alert was asked for something that cannot be; carries its id."""
+
+    def __init__(self, alert: UUID, reason: str) -> None:
+        super().__init__(f"alert {alert}: {reason}")
+        self.alert = alert
+
+
+class AlertState(StrEnum):
+    """How far an alert has come. DELIVERED: the broker took it; a person need not have seen it."""
+
+    RAISED = "raised"
+    DELIVERED = "delivered"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class Resolution(StrEnum):
+    """Why an alert is no longer open."""
+
+    RECOVERED = "recovered"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPolicy:
+    """When to alert; `of` builds it from the configuration."""
+
+    from_band: Band
+    resolve_after: timedelta
+    late: timedelta
+    ladder: Mapping[Band, Sequence[Rung]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, alerts: Alerts, observation_sets: ObservationSets) -> Self:
+        """The policy that `[alerts]` and `observation_sets.late` ask for."""
+        return cls(alerts.from_band, alerts.resolve_after, observation_sets.late, alerts.ladder)
+
+    def ladder_of(self, alert: Alert) -> Sequence[Rung]:
+        """The ladder of the band in which the alert was raised, even if it was stepped down since."""
+        return self.ladder.get(alert.news2.band, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """A resident's observation set and its score, as the hub came to know it at `received_at`."""
+
+    resident: str
+    observations: ObservationSet
+    news2: News2
+    received_at: datetime
+
+    def __post_init__(self) -> None:
+        if not self.news2.sub_scores.keys() <= self.observations.observations.keys():
+            raise ValueError("news2: scores a vital that the observation set does not have")
+
+    @property
+    def at(self) -> datetime:
+        """The moment assessed; never after the hub knew of it, whatever a sensor's clock says."""
+        return min(self.observations.at, self.received_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert. `resident` is a pseudonym; `news2` is the score that raised it; all times are aware.
+
+    `band` begins as the band of `news2` and may be stepped down. `contributing` has every vital
+    that scored in an alerting assessment since the first of the alerts that this one supersedes.
+    `assessed_until` is the newest moment assessed. `below_since` has, for each alerting band up to
+    `band`, since when all assessments lay below it with every contributing vital measured;
+    `quiet_since` the same by what was measured alone. `rung` counts the rungs climbed.
+    """
+
+    id: UUID
+    resident: str
+    band: Band
+    news2: News2
+    raised_at: datetime
+    measured_at: datetime
+    contributing: frozenset[Vital]
+    assessed_until: datetime
+    questionable: frozenset[Vital] = frozenset()
+    supersedes: UUID | None = None
+    below_since: Mapping[Band, datetime] = field(default_factory=dict)
+    quiet_since: Mapping[Band, datetime] = field(default_factory=dict)
+    rung: int = 0
+    delivered_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    acknowledged_via: str | None = None
+    resolved_at: datetime | None = None
+    resolution: Resolution | None = None
+
+    @property
+    def state(self) -> AlertState:
+        """How far the alert has come; what is recorded later than that is kept, and changes nothing."""
+        if self.resolved_at is not None:
+            return AlertState.RESOLVED
+        if self.acknowledged_at is not None:
+            return AlertState.ACKNOWLEDGED
+        return AlertState.RAISED if self.delivered_at is None else AlertState.DELIVERED
+
+    @property
+    def open(self) -> bool:
+        """True until the alert is resolved."""
+        return self.state is not AlertState.RESOLVED
+
+    @property
+    def words(self) -> str:
+        """The alert in one line, for people: whom it is about, the score, and what to know of it."""
+        notes = []
+        delay = (self.raised_at - self.measured_at) // timedelta(minutes=1)
+        if delay > 0:
+            notes.append(f"measured {delay} min before it reached the hub")
+        if self.band is not self.news2.band:
+            notes.append(f"since then stepped down to {self.band.words}")
+        return "; ".join([f"{self.resident}: {self.news2.describe(self.questionable)}", *notes])
+
+
+class Outcome(StrEnum):
+    """What an assessment led to."""
+
+    NOTHING = "nothing"  # no alert is open, and none is called for
+    UNCHANGED = "unchanged"  # the open alert goes on; what is remembered of it may have changed
+    RAISED = "raised"
+    SUPERSEDED = "superseded"  # the open alert was closed, and a new one raised in its place
+    STEPPED_DOWN = "stepped down"
+    RESOLVED = "resolved"
+    TOO_LATE = "too late"  # measured too long ago to be alerted
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of an assessment: the open alert as it is now, and the new one, if any. Store both."""
+
+    outcome: Outcome
+    existing: Alert | None = None
+    raised: Alert | None = None
+
+
+def consider(open_alert: Alert | None, assessed: Assessed, policy: AlertPolicy, new_id: UUID) -> Decision:
+    """Decide what an assessment means for the resident's open alert, and whether it raises one.
+
+    `new_id` is given to the alert that is raised, if one is.
+
+    Raises:
+        AlertError: `open_alert` is resolved, or is another resident's.
+    """
+    if open_alert is not None and not open_alert.open:
+        raise AlertError(open_alert.id, "is resolved, so it is not the resident's open alert")
+    if open_alert is not None and open_alert.resident != assessed.resident:
+        raise AlertError(open_alert.id, f"is {open_alert.resident}'s, the assessment {assessed.resident}'s")
+    if assessed.received_at - assessed.at > policy.late:
+        return Decision(Outcome.TOO_LATE, open_alert)
+    alerting = assessed.news2.band.rank >= policy.from_band.rank
+    if open_alert is None:
+        if not alerting:
+            return Decision(Outcome.NOTHING)
+        return Decision(Outcome.RAISED, raised=_raise(assessed, new_id))
+    if alerting and _is_news(open_alert, assessed, policy):
+        closed = _resolve(open_alert, assessed, Resolution.SUPERSEDED)
+        return Decision(Outcome.SUPERSEDED, closed, _raise(assessed, new_id, open_alert))
+    return _follow(open_alert, assessed, policy)
+
+
+def _raise(assessed: Assessed, new_id: UUID, superseded: Alert | None = None) -> Alert:
+    alert = Alert(
+        id=new_id,
+        resident=assessed.resident,
+        band=assessed.news2.band,
+        news2=assessed.news2,
+        raised_at=assessed.received_at,
+        measured_at=assessed.at,
+        contributing=assessed.news2.contributing,
+        assessed_until=assessed.at,
+        questionable=assessed.observations.questionable,
+    )
+    if superseded is None:
+        return alert
+    # What was bad before must be measured again too before the new alert is over.
+    return replace(
+        alert,
+        supersedes=superseded.id,
+        contributing=alert.contributing | superseded.contributing,
+        assessed_until=max(alert.assessed_until, superseded.assessed_until),
+    )
+
+
+def _resolve(alert: Alert, assessed: Assessed, resolution: Resolution) -> Alert:
+    return replace(alert, resolved_at=assessed.received_at, resolution=resolution)
+
+
+def _is_news(alert: Alert, assessed: Assessed, policy: AlertPolicy) -> bool:
+    """Whether an alerting assessment says what the open alert has not said."""
+    band = assessed.news2.band
+    if band.rank > alert.band.rank:
+        return True
+    silent = alert.acknowledged_at is not None or (
+        band is alert.band and alert.rung >= len(policy.ladder_of(alert))
+    )
+    if not silent:
+        return False
+    quiet_since = alert.quiet_since.get(band)
+    relapsed = quiet_since is not None and assessed.at - quiet_since >= policy.resolve_after
+    points = assessed.news2.sub_scores
+    others = {vital: points[vital] for vital in points.keys() - alert.contributing}
+    another_cause = replace(assessed.news2, sub_scores=others).band.rank >= policy.from_band.rank
+    return relapsed or (another_cause and not alert.contributing <= points.keys())
+
+
+def _follow(alert: Alert, assessed: Assessed, policy: AlertPolicy) -> Decision:
+    """The open alert after an assessment that raises nothing: unchanged, stepped down or resolved."""
+    band = assessed.news2.band
+    # A from_band that was configured higher since then must not close at once what is open.
+    lowest = min(policy.from_band, alert.band, key=lambda each: each.rank)
+    bands = [each for each in Band if lowest.rank <= each.rank <= alert.band.rank]
+    contributing = alert.contributing
+    if band.rank >= lowest.rank:
+        contributing |= assessed.news2.contributing
+    measured = assessed.news2.sub_scores.keys()
+    in_order = assessed.at >= alert.assessed_until
+    comparable = in_order and contributing <= measured
+    touched = in_order and not contributing.isdisjoint(measured)
+    followed = replace(
+        alert,
+        contributing=contributing,
+        assessed_until=max(alert.assessed_until, assessed.at),
+        below_since=_below(alert.below_since, bands, assessed, may_begin=comparable),
+        quiet_since=_below(alert.quiet_since, bands, assessed, may_begin=touched),
+    )
+    if not comparable:
+        return Decision(Outcome.UNCHANGED, followed)
+    observations = assessed.observations.observations
+    # A value carried in the set from the start of the recovery is no second measurement. (A sensor's
+    # clock that runs ahead must not end the wait either: hence `at` among them.)
+    anew = min([assessed.at, *(observations[vital].measured_at for vital in contributing)])
+    held = [each for each in bands if not _left(followed, each, anew, policy)]
+    if not held:
+        return Decision(Outcome.RESOLVED, _resolve(followed, assessed, Resolution.RECOVERED))
+    if held[-1] is alert.band:
+        return Decision(Outcome.UNCHANGED, followed)
+    return Decision(Outcome.STEPPED_DOWN, replace(followed, band=held[-1]))
+
+
+def _below(
+    since: Mapping[Band, datetime], bands: Sequence[Band], assessed: Assessed, may_begin: bool
+) -> dict[Band, datetime]:
+    """For each band, since when assessments have lain below it, after one more assessment."""
+    after: dict[Band, datetime] = {}
+    for band in bands:
+        begun = since.get(band)
+        if assessed.news2.band.rank >= band.rank:
+            # Below it no more; but one that comes late says nothing of the time after it.
+            if begun is not None and begun > assessed.at:
+                after[band] = begun
+        elif begun is not None:
+            after[band] = begun
+        elif may_begin:
+            after[band] = assessed.at
+    return after
+
+
+def _left(alert: Alert, band: Band, anew: datetime, policy: AlertPolicy) -> bool:
+    since = alert.below_since.get(band)
+    return since is not None and anew - since >= policy.resolve_after
+
+
+def deliver(alert: Alert, at: datetime) -> Alert:
+    """The broker took the alert at `at`. The first delivery is the one recorded."""
+    return alert if alert.delivered_at is not None else replace(alert, delivered_at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What an acknowledgement came to; `accepted` is False where another was there before."""
+
+    alert: Alert
+    accepted: bool
+
+    @property
+    def words(self) -> str:
+        """The answer to whoever acknowledged."""
+        already = "" if self.accepted else "already "
+        return f"alert {self.alert.id}: {already}acknowledged by {self.alert.acknowledged_by}"
+
+
+def acknowledge(alert: Alert, by: str, at: datetime, via: str) -> Acknowledgement:
+    """Somebody (`by`, never empty) has seen the alert, and said so at `at` by way of `via` ("ics", "cli").
+
+    The first acknowledgement is recorded and never overwritten. One that comes before the delivery,
+    or after the alert is resolved, is recorded too.
+
+    Raises:
+        AlertError: nobody is named.
+    """
+    if not by.strip():
+        raise AlertError(alert.id, "an acknowledgement must say by whom")
+    if alert.acknowledged_at is not None:
+        return Acknowledgement(alert, accepted=False)
+    acknowledged = replace(alert, acknowledged_at=at, acknowledged_by=by, acknowledged_via=via)
+    return Acknowledgement(acknowledged, accepted=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """An alert that climbed: `rungs` are those newly due, lowest first; several after an outage."""
+
+    alert: Alert
+    rungs: tuple[Rung, ...]
+
+    @property
+    def rung(self) -> Rung:
+        """The highest rung that is due: whom to tell now."""
+        return self.rungs[-1]
+
+    @property
+    def words(self) -> str:
+        """The escalation in one line, for people."""
+        minutes = self.rung.after / timedelta(minutes=1)
+        tell = ", ".join(rung.tell for rung in self.rungs)
+        return f"nobody has acknowledged for at least {minutes:g} min: tell {tell}. {self.alert.words}"
+
+
+def escalate(alert: Alert, ladder: Sequence[Rung], now: datetime) -> Escalation | None:
+    """The rungs that are due now and were not climbed before; None if there are none.
+
+    `ladder` is `AlertPolicy.ladder_of(alert)`. An alert that is acknowledged or resolved climbs no more.
+    """
+    if alert.acknowledged_at is not None or not alert.open:
+        return None
+    due = sum(now - alert.raised_at >= rung.after for rung in ladder)
+    if due <= alert.rung:
+        return None
+    return Escalation(replace(alert, rung=due), tuple(ladder[alert.rung : due]))

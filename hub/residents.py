@@ -1,0 +1,65 @@
+"""Whose reading is it? A personal sensor's is its resident's; any other waits for a person, unguessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hub.config import Resident, Sensor
+from hub.errors import CareportError
+
+
+class UnknownResidentError(CareportError):
+    """A resident id that the configuration does not list; carries the id."""
+
+    def __init__(self, resident: str) -> None:
+        super().__init__(
+            f"resident {resident}: not in the configuration; `carehub residents` lists those who are"
+        )
+        self.resident = resident
+
+
+class Register:
+    """Who lives in the home and which sensors are enrolled, from a checked configuration."""
+
+    def __init__(self, residents: Iterable[Resident], sensors: Iterable[Sensor]) -> None:
+        self._residents = {resident.id: resident for resident in residents}
+        self._sensors = {sensor.address.upper(): sensor for sensor in sensors}
+
+    @property
+    def residents(self) -> tuple[Resident, ...]:
+        """All residents, in the order of the configuration."""
+        return tuple(self._residents.values())
+
+    def resident(self, pseudonym: str) -> Resident:
+        """The resident with this pseudonym.
+
+        Raises:
+            UnknownResidentError: nobody has it.
+        """
+        if pseudonym not in self._residents:
+            raise UnknownResidentError(pseudonym)
+        return self._residents[pseudonym]
+
+    def sensor(self, device_address: str) -> Sensor | None:
+        """The enrolled sensor with this Bluetooth address, or None: it is a stranger."""
+        return self._sensors.get(device_address.upper())
+
+    def owner_of(self, device_address: str) -> Resident | None:
+        """The resident whose readings this sensor takes, or None: a person has to say whose they are.
+
+        None for a sensor that is not enrolled, and for a shared one. In a home with one resident
+        every enrolled sensor's readings are that person's.
+        """
+        sensor = self.sensor(device_address)
+        if sensor is None:
+            return None
+        if len(self._residents) == 1:
+            return self.residents[0]
+        return None if sensor.resident is None else self.resident(sensor.resident)
+
+
+def age_at(resident: Resident, year: int) -> int | None:
+    """The age in years that the resident reaches in `year`, so at most one too many; None if not known."""
+    if resident.birth_year is None or year < resident.birth_year:
+        return None
+    return year - resident.birth_year

@@ -1,0 +1,57 @@
+"""Whose reading is it: known, or left to a person."""
+
+import pytest
+
+from hub.config import Resident, Sensor
+from hub.residents import Register, UnknownResidentError, age_at
+
+ANNA, BERT = Resident(id="R-1", name="Anna", birth_year=1940), Resident(id="R-2")
+ANNAS_CUFF = Sensor(address="C4:F2:17:00:00:01", driver="blood_pressure", resident="R-1")
+SHARED_CUFF = Sensor(address="C4:F2:17:00:00:02", driver="blood_pressure")
+STRANGER = "C4:F2:17:00:00:99"
+
+
+def test_a_personal_sensors_readings_are_its_residents() -> None:
+    register = Register([ANNA, BERT], [ANNAS_CUFF, SHARED_CUFF])
+    assert register.owner_of(ANNAS_CUFF.address) is ANNA
+    assert register.owner_of(ANNAS_CUFF.address.lower()) is ANNA
+
+
+def test_a_shared_sensors_readings_wait_for_a_person() -> None:
+    assert Register([ANNA, BERT], [ANNAS_CUFF, SHARED_CUFF]).owner_of(SHARED_CUFF.address) is None
+
+
+def test_a_strangers_readings_wait_for_a_person_even_in_a_one_person_home() -> None:
+    for residents in ([ANNA, BERT], [ANNA], []):
+        register = Register(residents, [SHARED_CUFF])
+        assert register.owner_of(STRANGER) is None
+        assert register.sensor(STRANGER) is None
+
+
+def test_in_a_one_person_home_every_enrolled_sensors_readings_are_that_persons() -> None:
+    register = Register([ANNA], [ANNAS_CUFF, SHARED_CUFF])
+    assert register.owner_of(SHARED_CUFF.address) is ANNA
+    assert register.owner_of(ANNAS_CUFF.address) is ANNA
+
+
+def test_in_a_home_with_no_residents_nothing_is_anybodys() -> None:
+    assert Register([], [SHARED_CUFF]).owner_of(SHARED_CUFF.address) is None
+
+
+def test_residents_and_sensors_are_found_by_their_ids() -> None:
+    register = Register([ANNA, BERT], [SHARED_CUFF])
+    assert register.residents == (ANNA, BERT)
+    assert register.resident("R-2") is BERT
+    assert register.sensor(SHARED_CUFF.address) is SHARED_CUFF
+
+
+def test_an_unknown_resident_is_named_in_the_error() -> None:
+    with pytest.raises(UnknownResidentError, match="R-9") as caught:
+        Register([ANNA], []).resident("R-9")
+    assert caught.value.resident == "R-9"
+
+
+def test_the_age_is_known_only_where_the_year_of_birth_is() -> None:
+    assert age_at(ANNA, 2026) == 86
+    assert age_at(BERT, 2026) is None
+    assert age_at(ANNA, 1939) is None

@@ -1,0 +1,371 @@
+"""Delivery: from the outbox to the broker, for as long as it takes; and acknowledgements home.
+
+The promises kept here: a row leaves the outbox only on the broker's PUBACK; an alert never waits behind a
+backlog; whatever the broker does, the hub goes on trying and the rows stay.
+
+At most `window` rows are in flight, so that no more than that is ever ahead of a new alert, and a tenth
+of the window is kept for alerts. What was in flight when a connection was lost is sent again: the ICS tells
+the duplicates by the event's id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from asyncio import Future
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from functools import partial
+from time import monotonic
+
+from hub import config
+from hub.clock import now
+from hub.errors import CareportError
+from hub.store.outbox import Outbox, OutboxRow
+from hub.uplink.broker import Broker
+from hub.uplink.cloudevents import Event, EventError, from_json, from_message
+from hub.uplink.connection import Connection
+from hub.uplink.errors import BrokerError, BrokerRefusedError, DisconnectedError
+
+HELD_MOST = 1_000
+"""Rows that the broker will not take for now; with so many, no further ordinary ones are tried."""
+
+FAREWELL_SECONDS = 2.0
+"""How long the hub, when it stops, waits for the broker or the card before it leaves without."""
+
+_SAID_MOST = 20  # lines of log for one state of the link, whatever happens
+
+_log = logging.getLogger(__name__)
+
+
+class Presence(StrEnum):
+    """The hub as its retained status tells it: LOST is the last will, published by the broker."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """How the link to the ICS is, for `carehub doctor`. `since` is aware: when `connected` last changed."""
+
+    connected: bool
+    since: datetime
+    in_words: str
+    last_error: str | None
+
+
+@dataclass(slots=True)
+class _Hold:
+    """A row that is not to be tried before `due` (monotonic seconds)."""
+
+    attempts: int
+    due: float
+
+
+class Forwarder:
+    """Keeps the outbox empty.
+
+    Args:
+        settings: the broker, the window and the back-off.
+        client_id: this hub's identity at the broker; two hubs must never share one.
+        outbox: what waits to be delivered.
+        topic_of: the topic of a channel ("alert", "status", "ack").
+        status_event: what to say of the hub's presence.
+        on_delivered: is told of rows that the broker acknowledged, before they leave the outbox; a crash
+            in between tells it of them again.
+        on_acknowledgement: is given each event that the ICS sends. The broker is told that it arrived
+            when this returns, or raises `EventError` (logged, and dropped). Any other `CareportError`
+            has it called with the event again later. It may be given an event more than once.
+        urgent: the channels that overtake.
+    """
+
+    def __init__(
+        self,
+        settings: config.Broker,
+        client_id: str,
+        outbox: Outbox,
+        *,
+        topic_of: Callable[[str], str],
+        status_event: Callable[[Presence], Event],
+        on_delivered: Callable[[Sequence[OutboxRow]], Awaitable[None]],
+        on_acknowledgement: Callable[[Event], Awaitable[None]],
+        urgent: Collection[str] = frozenset({"alert"}),
+    ) -> None:
+        self._settings = settings
+        self._outbox = outbox
+        self._topic_of = topic_of
+        self._status_event = status_event
+        self._on_delivered = on_delivered
+        self._on_acknowledgement = on_acknowledgement
+        self._urgent = urgent
+        self._broker = Broker(
+            settings,
+            client_id,
+            will=lambda: (topic_of("status"), status_event(Presence.LOST)),
+            subscription=topic_of("ack"),
+        )
+        self._taken: set[int] = set()  # in flight, or answered and not yet settled with the outbox
+        self._in_flight = 0
+        self._held: dict[int, _Hold] = {}
+        self._delivered: list[OutboxRow] = []
+        self._refused: list[tuple[OutboxRow, str]] = []
+        self._to_settle = asyncio.Event()
+        self._more_waits = False
+        self._low_water = 0
+        self._cautious = self._probing = False
+        self._sent = self._answered = 0  # on this connection
+        self._said: set[str] = set()  # what has been logged since the link last changed
+        self._status = LinkStatus(False, now(), "not connected yet", None)
+
+    def status(self) -> LinkStatus:
+        """The link as it is now."""
+        return self._status
+
+    async def run(self) -> None:
+        """Connect, deliver, reconnect, until cancelled; then say goodbye.
+
+        Nothing that the broker does, and no `CareportError` of the outbox, ends this.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._settle_for_ever())
+                await self._connect_for_ever()
+        finally:
+            with suppress(TimeoutError, CareportError):
+                async with asyncio.timeout(FAREWELL_SECONDS):
+                    await self._settle()
+
+    async def _connect_for_ever(self) -> None:
+        attempt = 0
+        while True:
+            connected_at = None
+            try:
+                async with self._broker.connect() as connection:
+                    connected_at = monotonic()
+                    await self._use(connection)
+            except BrokerError as error:
+                self._disconnected(error)
+            connected_for = 0.0 if connected_at is None else monotonic() - connected_at
+            attempt = self._attempt_after(attempt, connected_for)
+            await asyncio.sleep(random.uniform(self._least, self._longest_delay(attempt)))
+
+    @property
+    def _least(self) -> float:
+        return self._settings.reconnect_least.total_seconds()
+
+    def _longest_delay(self, attempt: int) -> float:
+        """Seconds: twice as long each time, from twice the least to the most."""
+        most = max(self._least, self._settings.reconnect_most.total_seconds())
+        return min(most, self._least * 2.0 ** min(attempt + 1, 32))
+
+    def _attempt_after(self, attempt: int, connected_for: float) -> int:
+        """Start anew only after a connection that outlasted the delay it cost.
+
+        One that is lost at once must not have the hub hammer at the broker.
+        """
+        return 0 if connected_for > self._longest_delay(attempt) else attempt + 1
+
+    async def _use(self, connection: Connection) -> None:
+        """Deliver over a connection until it is lost; raises `DisconnectedError` with the reason."""
+        self._sent = self._answered = self._in_flight = 0
+        self._probing = self._cautious
+        connection.lost.add_done_callback(lambda _: self._outbox.changed.set())
+        try:
+            with suppress(BrokerRefusedError):  # alerts go out though the status may not
+                await self._publish_status(connection, Presence.ONLINE)
+            self._connected(connection)
+            async with asyncio.TaskGroup() as tasks:
+                receiving = tasks.create_task(self._receive(connection))
+                await self._send(connection)
+                receiving.cancel()
+        except asyncio.CancelledError:
+            await self._say_goodbye(connection)
+            raise
+        except BaseException:
+            connection.abort()
+            raise
+        if self._sent:
+            self._cautious = not self._answered
+        raise DisconnectedError(connection.lost.result())
+
+    async def _say_goodbye(self, connection: Connection) -> None:
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self._publish_status(connection, Presence.OFFLINE)
+        except (TimeoutError, BrokerError):
+            connection.abort()  # then the last will says it
+
+    async def _publish_status(self, connection: Connection, presence: Presence) -> None:
+        await connection.publish(self._topic_of("status"), self._status_event(presence), retain=True)
+
+    async def _send(self, connection: Connection) -> None:
+        """Keep the window full until the connection is lost."""
+        while not connection.lost.done():
+            self._outbox.changed.clear()
+            try:
+                await self._fill(connection)
+                pause = self._seconds_until_due()
+            except DisconnectedError:
+                return
+            except CareportError as error:
+                self._say(f"the outbox cannot be read: {error}")
+                pause = self._least
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._outbox.changed.wait()
+
+    async def _fill(self, connection: Connection) -> None:
+        """Put as many rows in flight as there is room for.
+
+        A connection that was lost with nothing answered may have been ended by the broker because of the
+        first row it was sent (MQTT 3.1.1 has no other way to refuse). Then the next one starts with a
+        single row, and where that alone ends it again, the row rests and the others go on.
+        """
+        window = min(self._settings.window, connection.receive_maximum)
+        limit = 1 if self._probing and not self._answered else window
+        ordinary_limit = limit - min(limit - 1, max(1, limit // 10))
+        self._low_water = limit // 2
+        self._more_waits = True
+        if self._in_flight >= limit:
+            return
+        room = limit - self._in_flight
+        rows = await self._outbox.waiting(room, self._taken | self._resting())
+        for row in rows:
+            if row.channel not in self._urgent:
+                if self._in_flight >= ordinary_limit or len(self._taken) >= 2 * window:
+                    return
+                if len(self._held) >= HELD_MOST and row.sequence not in self._held:
+                    continue
+            self._send_row(connection, row)
+        self._more_waits = len(rows) == room
+
+    def _send_row(self, connection: Connection, row: OutboxRow) -> None:
+        try:
+            answer = connection.send(self._topic_of(row.channel), from_json(row.event))
+        except EventError as error:
+            self._taken.add(row.sequence)
+            self._refuse(row, f"no event that can be sent: {error}")
+            return
+        self._taken.add(row.sequence)
+        self._in_flight += 1
+        self._sent += 1
+        answer.add_done_callback(partial(self._on_answer, row))
+
+    def _on_answer(self, row: OutboxRow, answer: Future[bool]) -> None:
+        self._in_flight -= 1
+        error = answer.exception()
+        if isinstance(error, DisconnectedError):
+            self._taken.discard(row.sequence)
+            if self._probing and not self._answered:
+                self._hold(row)
+            return
+        self._answered += 1
+        if error is None:
+            if not answer.result() and row.channel in self._urgent:
+                self._say(f"nobody is subscribed to channel {row.channel} at the broker")
+            self._held.pop(row.sequence, None)
+            self._delivered.append(row)
+            self._to_settle.set()
+        elif isinstance(error, BrokerRefusedError) and error.for_ever:
+            self._refuse(row, error.reason)
+        else:
+            self._say(f"channel {row.channel}: {error}; it is tried again")
+            self._taken.discard(row.sequence)
+            self._hold(row)
+        if self._more_waits and self._in_flight <= self._low_water:
+            self._outbox.changed.set()
+
+    def _refuse(self, row: OutboxRow, reason: str) -> None:
+        self._say(f"channel {row.channel}: set aside, since the broker will never take it: {reason}")
+        self._held.pop(row.sequence, None)
+        self._refused.append((row, reason))
+        self._to_settle.set()
+
+    def _hold(self, row: OutboxRow) -> None:
+        attempts = self._held[row.sequence].attempts + 1 if row.sequence in self._held else 0
+        self._held[row.sequence] = _Hold(attempts, monotonic() + self._longest_delay(attempts))
+
+    def _resting(self) -> set[int]:
+        """The rows that are not due. Forgets those that have gone from the outbox some other way."""
+        moment = monotonic()
+        long_due = moment - 2 * self._longest_delay(32)
+        for sequence in [key for key, hold in self._held.items() if hold.due < long_due]:
+            del self._held[sequence]
+        return {sequence for sequence, hold in self._held.items() if hold.due > moment}
+
+    def _seconds_until_due(self) -> float | None:
+        moment = monotonic()
+        return min((hold.due - moment for hold in self._held.values() if hold.due > moment), default=None)
+
+    async def _settle_for_ever(self) -> None:
+        """Remove what was answered from the outbox, as many rows at a time as have come together."""
+        while True:
+            await self._to_settle.wait()
+            self._to_settle.clear()
+            try:
+                await self._settle()
+            except CareportError as error:
+                self._say(f"the outbox cannot be written: {error}")
+                await asyncio.sleep(self._least)
+                self._to_settle.set()
+
+    async def _settle(self) -> None:
+        while rows := tuple(self._delivered):
+            await self._on_delivered(rows)
+            await self._outbox.delivered([row.sequence for row in rows])
+            del self._delivered[: len(rows)]
+            self._taken.difference_update(row.sequence for row in rows)
+        while self._refused:
+            row, reason = self._refused[0]
+            await self._outbox.set_aside(row.sequence, reason)
+            del self._refused[0]
+            self._taken.discard(row.sequence)
+        if self._more_waits:
+            self._outbox.changed.set()
+
+    async def _receive(self, connection: Connection) -> None:
+        """Hand each acknowledgement on, and tell the broker only when it is handled."""
+        async for delivery in connection.deliveries():
+            try:
+                await self._handle(from_message(delivery.message))
+            except EventError as error:
+                self._say(f"a message on {self._topic_of('ack')} was dropped: {error}")
+            connection.acknowledge(delivery)
+
+    async def _handle(self, event: Event) -> None:
+        while True:
+            try:
+                return await self._on_acknowledgement(event)
+            except EventError:
+                raise
+            except CareportError as error:
+                self._say(f"an acknowledgement cannot be recorded: {error}; it is tried again")
+                await asyncio.sleep(self._least)
+
+    def _connected(self, connection: Connection) -> None:
+        words = f"connected to {self._broker.address} with MQTT {connection.protocol}"
+        self._status = LinkStatus(True, now(), words, self._status.last_error)
+        self._said.clear()
+        _log.info("%s", words)
+        if connection.subscription_problem is not None:
+            self._say(f"no acknowledgement will arrive: {connection.subscription_problem}")
+
+    def _disconnected(self, error: BrokerError) -> None:
+        if self._status.connected:
+            self._said.clear()
+        since = now() if self._status.connected else self._status.since
+        self._status = LinkStatus(False, since, f"not connected: {error}", str(error))
+        self._say(f"not connected: {error}; readings and alerts wait in the outbox")
+
+    def _say(self, problem: str) -> None:
+        """Log a problem once for each time the link comes or goes, not at each attempt or row."""
+        if problem not in self._said and len(self._said) < _SAID_MOST:
+            self._said.add(problem)
+            _log.warning("%s", problem)
+        self._status = replace(self._status, last_error=problem)

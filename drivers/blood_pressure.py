@@ -176,4 +176,5 @@ DRIVER = Driver(
     title="Blood pressure cuff (Bluetooth Blood Pressure Profile)",
     service="1810",
     characteristics={"2a35": decode_measurement, "2a36": decode_intermediate_cuff_pressure},
+    intermediate=frozenset({"2a36"}),
 )

@@ -39,14 +39,22 @@ class Driver:
 
     `service` and the keys of `characteristics` are 16-bit Bluetooth UUIDs as four hex digits in
     lower case ("1810", "2a35"); the first characteristic is the one meant where a recording
-    names none. Each decoder is a pure function from the payload to what it says, and raises
-    `DecodeError`, and nothing else, for a payload that is truncated, over-long or impossible.
+    names none. Those in `intermediate` tell of a measurement that is still going on: they can be
+    decoded, and a collector does not subscribe to them. Each decoder is a pure function from the
+    payload to what it says, and raises `DecodeError`, and nothing else, for a payload that is
+    truncated, over-long or impossible.
     """
 
     name: str
     title: str
     service: str
     characteristics: Mapping[str, Callable[[bytes], Decoded]]
+    intermediate: frozenset[str] = frozenset()
+
+    @property
+    def subscribed(self) -> tuple[str, ...]:
+        """The characteristics that a collector listens to."""
+        return tuple(name for name in self.characteristics if name not in self.intermediate)
 
     def read(self, raw: RawPayload) -> Reading:
         """Decode a payload. A payload that cannot be decoded becomes a reading with a `problem`."""
@@ -66,6 +74,7 @@ class Driver:
             flags=decoded.flags,
             device_time=decoded.device_time,
             sequence_number=decoded.sequence_number,
+            user_id=decoded.user_id,
         )
 
 

@@ -79,4 +79,5 @@ DRIVER = Driver(
     title="Thermometer (Bluetooth Health Thermometer Profile)",
     service="1809",
     characteristics={"2a1c": decode_measurement, "2a1e": decode_intermediate_temperature},
+    intermediate=frozenset({"2a1e"}),
 )

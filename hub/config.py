@@ -112,7 +112,7 @@ class Broker(Section):
     keepalive: Duration = timedelta(seconds=30)
     window: Annotated[int, Field(ge=1, le=1000)] = 100
     reconnect_least: Duration = timedelta(seconds=1)
-    reconnect_most: Duration = timedelta(minutes=2)
+    reconnect_most: Duration = timedelta(seconds=30)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -144,11 +144,16 @@ class Resident(Section):
 
 
 class Sensor(Section):
-    """An enrolled sensor. Without `resident` it is shared, and its readings wait for a person to assign."""
+    """An enrolled sensor. Without `resident` it is shared, and its readings wait for a person to assign.
+
+    `user` is the resident's number on a sensor that keeps several people apart (a cuff's "user 1"):
+    what it measured of any other, or of nobody in particular, waits too.
+    """
 
     address: Address
     driver: str
     resident: str | None = None
+    user: Annotated[int, Field(ge=0, le=254)] | None = None
     label: str = ""
 
 

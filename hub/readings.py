@@ -216,6 +216,7 @@ class RawPayload:
 class Reading:
     """One thing a sensor or a person said at one moment, decoded.
 
+    `user_id` is the sensor's own number for the person measured, where it keeps several apart.
     `problem` says in words why a payload could not be decoded; then there are no measurements,
     and the raw bytes are kept so that nothing is lost.
     """
@@ -226,6 +227,7 @@ class Reading:
     flags: frozenset[Flag] = frozenset()
     device_time: DeviceTime | None = None
     sequence_number: int | None = None
+    user_id: int | None = None
     problem: str | None = None
 
 

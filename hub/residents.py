@@ -44,14 +44,15 @@ class Register:
         """The enrolled sensor with this Bluetooth address, or None: it is a stranger."""
         return self._sensors.get(device_address.upper())
 
-    def owner_of(self, device_address: str) -> Resident | None:
+    def owner_of(self, device_address: str, user_id: int | None = None) -> Resident | None:
         """The resident whose readings this sensor takes, or None: a person has to say whose they are.
 
-        None for a sensor that is not enrolled, and for a shared one. In a home with one resident
-        every enrolled sensor's readings are that person's.
+        None for a sensor that is not enrolled, for a shared one, and where the sensor's own number
+        for the person (`user_id`) is not the one enrolled. In a home with one resident every other
+        reading of an enrolled sensor is that person's.
         """
         sensor = self.sensor(device_address)
-        if sensor is None:
+        if sensor is None or (sensor.user is not None and sensor.user != user_id):
             return None
         if len(self._residents) == 1:
             return self.residents[0]

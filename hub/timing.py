@@ -56,6 +56,6 @@ def _aware(time: DeviceTime, zone: tzinfo) -> datetime | None:
     """The sensor's time in UTC, or None where it is no date (a day or month "not known", 31 June)."""
     try:
         local = datetime(time.year, time.month, time.day, time.hour, time.minute, time.second, tzinfo=zone)
-    except ValueError:
+        return local.astimezone(UTC)
+    except (ValueError, OverflowError):  # no such day; or the first or last of all, beyond them in UTC
         return None
-    return local.astimezone(UTC)

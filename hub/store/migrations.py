@@ -38,6 +38,7 @@ CREATE TABLE reading (
     time_quality   TEXT NOT NULL,
     measurements   TEXT NOT NULL,
     flags          TEXT NOT NULL,
+    user_id        INTEGER,
     problem        TEXT
 );
 CREATE TABLE measurement (

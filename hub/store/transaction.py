@@ -65,8 +65,8 @@ class Transaction:
         reading, raw = placed.reading, placed.reading.raw
         cursor = self._connection.execute(
             "INSERT INTO reading (id, resident, device, driver, characteristic, origin, payload,"
-            " received_at, device_time, measured_at, time_quality, measurements, flags, problem)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " received_at, device_time, measured_at, time_quality, measurements, flags, user_id, problem)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 reading.id.bytes,
                 placed.resident,
@@ -81,6 +81,7 @@ class Transaction:
                 placed.time_quality,
                 json.dumps([_measurement_row(m) for m in reading.measurements], separators=(",", ":")),
                 json.dumps(sorted(reading.flags), separators=(",", ":")),
+                reading.user_id,
                 reading.problem,
             ),
         )

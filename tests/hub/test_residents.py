@@ -34,6 +34,15 @@ def test_in_a_one_person_home_every_enrolled_sensors_readings_are_that_persons()
     assert register.owner_of(ANNAS_CUFF.address) is ANNA
 
 
+def test_a_cuff_that_keeps_people_apart_gives_its_resident_only_what_it_measured_of_them() -> None:
+    cuff = ANNAS_CUFF.model_copy(update={"user": 1})
+    for residents in ([ANNA, BERT], [ANNA]):
+        register = Register(residents, [cuff])
+        assert register.owner_of(cuff.address, user_id=1) is ANNA
+        assert register.owner_of(cuff.address, user_id=2) is None
+        assert register.owner_of(cuff.address, user_id=None) is None
+
+
 def test_in_a_home_with_no_residents_nothing_is_anybodys() -> None:
     assert Register([], [SHARED_CUFF]).owner_of(SHARED_CUFF.address) is None
 

@@ -49,8 +49,11 @@ class ControlServer:
             raise ControlError(
                 f"hub.control_socket: {self._path} cannot be made: {error.strerror}"
             ) from error
-        async with server:
-            await server.serve_forever()
+        try:
+            await asyncio.Event().wait()  # it serves already
+        finally:
+            # And no wait_closed: since Python 3.12.1 it waits until every client has hung up.
+            server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

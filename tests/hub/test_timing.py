@@ -57,3 +57,12 @@ def test_no_sensor_time_puts_a_measurement_after_its_receipt(time: DeviceTime) -
     noon = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
     moment, _ = measured_at(reading(noon, time), RULE)
     assert noon - RULE.believed_for <= moment <= noon
+
+
+@pytest.mark.parametrize("time", [DeviceTime(1, 1, 1, 0, 0, 0), DeviceTime(9999, 12, 31, 23, 59, 59)])
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_a_sensor_time_at_the_end_of_all_times_is_doubtful(
+    noon: datetime, time: DeviceTime, zone: str
+) -> None:
+    rule = replace(RULE, zone=ZoneInfo(zone))
+    assert measured_at(reading(noon, time), rule) == (noon, TimeQuality.DOUBTFUL)

@@ -1,0 +1,5 @@
+"""`python -m hub` is `carehub`."""
+
+from hub.cli import main
+
+main()

@@ -1,0 +1,135 @@
+"""`carehub alerts`: list, show, acknowledge."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from hub.cli.options import config_option, json_option
+from hub.errors import CareportError
+
+if TYPE_CHECKING:
+    from hub.config import Config
+    from hub.store.transaction import AlertRow
+
+
+class WhichAlertError(CareportError):
+    """What was given names no alert, or more than one."""
+
+
+_FIRST_DIGITS = re.compile(r"[0-9A-Fa-f]{4}[0-9A-Fa-f-]{0,32}")
+
+
+@click.group(invoke_without_command=True, short_help="List, show and acknowledge alerts.")
+@click.option("--all", "resolved", is_flag=True, help="Those that are over, too.")
+@click.option(
+    "--most", type=click.IntRange(1), default=50, show_default=True, help="How many, the newest first."
+)
+@config_option
+@json_option
+@click.pass_context
+def command(context: click.Context, resolved: bool, most: int, config_path: Path, as_json: bool) -> None:
+    """List the alerts that are open; 'show' tells one whole, 'acknowledge' takes it."""
+    from hub.alert_book import alert_of
+    from hub.cli.options import database, local, show
+    from hub.config import load
+    from hub.store.queries import alerts
+
+    if context.invoked_subcommand is not None:
+        if any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in context.params):
+            raise click.UsageError(
+                f"give options behind '{context.invoked_subcommand}', not before it", context
+            )
+        return
+    with database(load(config_path)) as connection:
+        found = [(row, alert_of(row)) for row in alerts(connection, resolved=resolved, most=most)]
+    rows: list[dict[str, object]] = [
+        {
+            "alert": str(row.id) if as_json else str(row.id)[:8],
+            "raised": alert.raised_at.isoformat() if as_json else local(alert.raised_at),
+            "state": alert.state.value,
+            "band": alert.band.words,
+            "by": alert.acknowledged_by or "",
+            "words": alert.words,
+        }
+        for row, alert in found
+    ]
+    show(rows, as_json, "No alerts." if resolved else "No open alerts.")
+
+
+@command.command("show", short_help="Tell all of one alert.")
+@click.argument("alert")
+@config_option
+@json_option
+def show_one(alert: str, config_path: Path, as_json: bool) -> None:
+    """Tell all of ALERT (its id or the first digits of it): from which bytes it came, and what happened."""
+    from hub.alert_book import alert_of
+    from hub.cli.options import database, local
+    from hub.cli.words import observations_words, risk_words
+    from hub.config import load
+    from hub.store.queries import assessment, history, reading
+
+    config = load(config_path)
+    with database(config) as connection:
+        row = _find(config, alert)
+        events = history(connection, row.id)
+        body = json.loads(assessment(connection, row.assessment))
+        cause = reading(connection, row.reading)
+    whole = alert_of(row)
+    if as_json:
+        document = {
+            "alert": str(row.id),
+            **json.loads(row.body),
+            "assessment": body,
+            "reading": {"id": str(cause.id), "device": cause.raw.device, "payload": cause.raw.payload.hex()},
+            "history": [{"at": e.at.isoformat(), "what": e.what, **json.loads(e.detail)} for e in events],
+        }
+        click.echo(json.dumps(document, indent=2))
+        return
+    click.echo(f"alert     {row.id}  ({whole.state.value})")
+    click.echo(f"          {whole.words}")
+    click.echo(f"respond   {whole.band.response}")
+    click.echo(f"measured  {observations_words(body['observations'])}")
+    click.echo(f"risk      {risk_words(body['risk'])}")
+    click.echo(
+        f"raised by {cause.raw.device} ({cause.raw.driver}), payload {cause.raw.payload.hex()}, "
+        f"received {local(cause.raw.received_at)}, time {cause.time_quality}"
+    )
+    for event in events:
+        detail = ", ".join(f"{key} {value}" for key, value in json.loads(event.detail).items() if value)
+        click.echo(f"  {local(event.at)}  {event.what}{': ' + detail if detail else ''}")
+
+
+@command.command("acknowledge", short_help="Take an alert: it climbs its ladder no further.")
+@click.argument("alert")
+@click.option("--by", required=True, help="Who has taken it; stays on the hub.")
+@click.option("--note", help="What was done.")
+@config_option
+def acknowledge(alert: str, by: str, note: str | None, config_path: Path) -> None:
+    """Take ALERT (its id or the first digits of it): it climbs its ladder no further, and the ICS is told."""
+    from hub.config import load
+    from hub.control import ask
+
+    config = load(config_path)
+    row = _find(config, alert)
+    result = ask(config.hub.control_socket, "acknowledge", alert=str(row.id), by=by, note=note)
+    click.echo(str(result["words"]))
+
+
+def _find(config: Config, prefix: str) -> AlertRow:
+    from hub.cli.options import database
+    from hub.store.queries import alerts_by_prefix
+
+    if not _FIRST_DIGITS.fullmatch(prefix):
+        raise WhichAlertError(f"{prefix!r}: give an alert's id, or at least its first four digits")
+    with database(config) as connection:
+        found = alerts_by_prefix(connection, prefix)
+    if len(found) != 1:
+        how_many = f"{len(found)} alerts have an id that begins so" if found else "no alert has such an id"
+        raise WhichAlertError(f"{prefix}: {how_many}; see 'carehub alerts --all'")
+    return found[0]

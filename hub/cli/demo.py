@@ -1,0 +1,60 @@
+"""`carehub demo`: the whole street, without any hardware."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import click
+
+
+@click.command(short_help="See it all work, without any hardware.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was seen and checked as one JSON object.")
+def command(as_json: bool) -> None:
+    """Show the whole way of a reading, from a sensor's bytes to an acknowledged alert, in under a minute.
+
+    Starts a broker (mosquitto), a hub with a ward of virtual sensors on a virtual radio, and an ICS
+    subscriber; lets one of two residents get worse, restarts the broker in the middle, and ends with 0 only
+    if everything that had to happen did.
+    """
+    from hub.cli.listen import event_lines
+    from hub.demo.record import Seen
+    from hub.demo.story import play
+    from hub.uplink.cloudevents import from_json
+
+    colours = {"alert": "red", "observation": "cyan", "status": "yellow"}
+
+    def tell(words: str) -> None:
+        if not as_json:
+            click.secho(words, bold=True)
+
+    def show(seen: Seen) -> None:
+        if not as_json:
+            for line in event_lines(from_json(json.dumps(dict(seen.event)))):
+                click.secho(line, fg=colours.get(seen.kind.split(".")[0]))
+
+    outcome = asyncio.run(play(tell, show))
+    if as_json:
+        document = {
+            "good": outcome.good,
+            "seconds": round(outcome.seconds, 1),
+            "checks": [{"what": check.what, "happened": check.happened} for check in outcome.checks],
+            "latency_milliseconds": {
+                what: [round(each, 1) for each in latency.milliseconds]
+                for what, latency in outcome.latencies.items()
+            },
+        }
+        click.echo(json.dumps(document, indent=2))
+    else:
+        click.echo("\nFrom a sensor's last byte to the subscriber")
+        for latency in outcome.latencies.values():
+            click.echo(f"  {latency.words}")
+        click.echo(f"\nWhat had to happen ({outcome.seconds:.0f} s in all)")
+        for check in outcome.checks:
+            click.secho(
+                f"  {'yes' if check.happened else 'NO '}  {check.what}", fg=None if check.happened else "red"
+            )
+        click.echo()
+        click.secho("All of it happened." if outcome.good else "Not all of it happened.", bold=True)
+    sys.exit(0 if outcome.good else 1)

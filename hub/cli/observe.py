@@ -1,0 +1,54 @@
+"""`carehub observe`: what a person saw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hub.cli.options import config_option, json_option
+
+
+@click.command(short_help="Enter what a person saw of a resident.")
+@click.argument("resident")
+@click.option(
+    "--consciousness",
+    type=click.Choice(["A", "C", "V", "P", "U"], case_sensitive=False),
+    help="Alert, new Confusion, responds to Voice, to Pain, Unresponsive.",
+)
+@click.option("--oxygen/--air", "oxygen", default=None, help="Is given oxygen, or breathes room air.")
+@click.option("--respiration", type=int, metavar="N", help="Breaths counted in a minute.")
+@click.option("--by", default="the command line", show_default=True, help="Who observed; stays on the hub.")
+@config_option
+@json_option
+def command(
+    resident: str,
+    consciousness: str | None,
+    oxygen: bool | None,
+    respiration: int | None,
+    by: str,
+    config_path: Path,
+    as_json: bool,
+) -> None:
+    """Enter what no sensor measures: consciousness, oxygen and respiration rate of RESIDENT (a pseudonym).
+
+    \b
+    Example:
+      carehub observe R-0412 --consciousness C --oxygen --respiration 22
+    """
+    import json
+
+    from hub.config import load
+    from hub.control import ask
+
+    config = load(config_path)
+    result = ask(
+        config.hub.control_socket,
+        "observe",
+        resident=resident,
+        by=by,
+        consciousness=consciousness.upper() if consciousness else None,
+        breathing=None if oxygen is None else ("oxygen" if oxygen else "air"),
+        respiration_rate=respiration,
+    )
+    click.echo(json.dumps(result) if as_json else f"{resident}: {result['words']}")

@@ -1,0 +1,60 @@
+"""Vital signs as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_SHORT = {
+    "respiration_rate": ("breathing", "/min"),
+    "oxygen_saturation": ("SpO2", "%"),
+    "supplemental_oxygen": ("on", ""),
+    "systolic_pressure": ("systolic", "mmHg"),
+    "diastolic_pressure": ("diastolic", "mmHg"),
+    "mean_arterial_pressure": ("mean pressure", "mmHg"),
+    "pulse_rate": ("pulse", "/min"),
+    "consciousness": ("ACVPU", ""),
+    "temperature": ("temperature", "degC"),
+}
+
+
+def vital_words(vital: str, value: object) -> str:
+    """One vital: "SpO2 91 %"."""
+    name, unit = _SHORT[vital]
+    shown = f"{value:g}" if isinstance(value, float | int) else str(value)
+    return " ".join(part for part in (name, shown, unit) if part)
+
+
+def measurements_words(measurements: Sequence[Mapping[str, Any]]) -> str:
+    """What a reading measured: "BP 128/80 mmHg, pulse 72 /min"; unusable values in brackets."""
+    by_vital = {measured["vital"]: measured for measured in measurements}
+    systolic, diastolic = by_vital.get("systolic_pressure"), by_vital.get("diastolic_pressure")
+    said = []
+    if systolic and diastolic and "value" in systolic and "value" in diastolic:
+        pressure = f"BP {systolic['value']:g}/{diastolic['value']:g} mmHg"
+        said.append(_marked(pressure, systolic))
+        del by_vital["systolic_pressure"], by_vital["diastolic_pressure"]
+        by_vital.pop("mean_arterial_pressure", None)
+    for vital, measured in by_vital.items():
+        if "value" in measured:
+            said.append(_marked(vital_words(vital, measured["value"]), measured))
+        else:
+            said.append(f"{_SHORT[vital][0]}: none ({measured['absent']})")
+    return ", ".join(said)
+
+
+def _marked(words: str, measured: Mapping[str, Any]) -> str:
+    quality = measured.get("quality", "good")
+    return words if quality == "good" else f"[{words}: {quality}]"
+
+
+def observations_words(observations: Mapping[str, Mapping[str, Any]]) -> str:
+    """An observation set in one line."""
+    return measurements_words([{"vital": vital, **observed} for vital, observed in observations.items()])
+
+
+def risk_words(risk: Mapping[str, Any] | None) -> str:
+    """The model's risk, always with what it is: a shadow."""
+    if risk is None:
+        return "no model"
+    return f"{risk['probability']:.1%} ({risk['model']} {risk['version']}, shadow)"

@@ -1,0 +1,83 @@
+"""What happens to alerts beside readings: delivered, acknowledged, escalated.
+
+Each is a piece of work for the store's writer: given a transaction, it does the whole of the change.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+
+from hub.alert_book import AlertBook
+from hub.alerts import Acknowledgement, AlertPolicy, acknowledge, deliver, escalate
+from hub.errors import CareportError
+from hub.store.transaction import Transaction
+from hub.uplink.contract import AlertChange
+
+
+class UnknownAlertError(CareportError):
+    """There is no such alert on this hub; carries the id that was asked for."""
+
+    def __init__(self, alert: uuid.UUID) -> None:
+        super().__init__(f"alert {alert}: not known here; 'carehub alerts' lists those that are")
+        self.alert = alert
+
+
+class Commands:
+    """The acts on alerts."""
+
+    def __init__(self, book: AlertBook, policy: AlertPolicy) -> None:
+        self._book = book
+        self._policy = policy
+
+    def acknowledge(
+        self,
+        transaction: Transaction,
+        alert_id: uuid.UUID,
+        by: str,
+        at: datetime,
+        via: str,
+        note: str | None = None,
+        claimed_at: datetime | None = None,
+    ) -> Acknowledgement:
+        """Record who has taken an alert, and when the hub came to know it.
+
+        Args:
+            via: "ics" or "hub".
+            claimed_at: when the sender says it was, if it says so; kept in the alert's history.
+
+        Raises:
+            UnknownAlertError: this hub has no such alert.
+            AlertError: nobody is named.
+        """
+        alert = self._book.alert(transaction, alert_id)
+        if alert is None:
+            raise UnknownAlertError(alert_id)
+        done = acknowledge(alert, by, at, via)
+        detail = {"by": by, "via": via, "note": note, "claimed_at": claimed_at and claimed_at.isoformat()}
+        if done.accepted:
+            self._book.change(transaction, AlertChange.ACKNOWLEDGED, done.alert, at, detail=detail)
+        else:
+            transaction.note_alert(alert_id, "acknowledged again", at, detail)
+        return done
+
+    def deliver(self, transaction: Transaction, alert_ids: Iterable[uuid.UUID], at: datetime) -> None:
+        """The broker has taken the news of these alerts."""
+        for alert_id in alert_ids:
+            alert = self._book.alert(transaction, alert_id)
+            if alert is not None and alert.delivered_at is None:
+                self._book.remember(transaction, deliver(alert, at))
+                transaction.note_alert(alert_id, "delivered", at, {})
+
+    def escalate(self, transaction: Transaction, at: datetime) -> int:
+        """Let every unacknowledged alert climb its ladder as far as is due; return how many did."""
+        climbed = 0
+        for alert in self._book.open_alerts(transaction):
+            escalation = escalate(alert, self._policy.ladder_of(alert), at)
+            if escalation is None:
+                continue
+            climbed += 1
+            tell = ", ".join(rung.tell for rung in escalation.rungs)
+            self._book.change(transaction, AlertChange.ESCALATED, escalation.alert, at, tell=tell)
+        return climbed

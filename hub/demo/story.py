@@ -1,0 +1,180 @@
+"""The story: two residents; one gets worse in half a minute, while the broker is restarted in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from drivers.virtual.ward import DETERIORATING
+from hub.alert_book import alert_of
+from hub.control import ask
+from hub.daemon import SENT_LOG
+from hub.demo.mosquitto import Mosquitto
+from hub.demo.record import Check, Latency, Record, Seen, Sent, checks, failed, latencies
+from hub.demo.stage import ILL, WELL, DemoError, carehub, last_words, lines_of, write_configuration
+from hub.store.database import FILE_NAME, open_for_reading
+from hub.store.queries import alerts
+
+_PATIENCE_SECONDS = 90.0
+_OUTAGE_SECONDS = 9.0
+ICS_DESK = "the ICS desk"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the demonstration ended."""
+
+    checks: list[Check]
+    latencies: dict[str, Latency]
+    seconds: float
+
+    @property
+    def good(self) -> bool:
+        """True if all that had to happen did."""
+        return all(check.happened for check in self.checks)
+
+
+Tell = Callable[[str], None]
+Show = Callable[[Seen], None]
+
+
+async def play(tell: Tell, show: Show) -> Outcome:
+    """Play the story once.
+
+    Args:
+        tell: is given what the narrator says.
+        show: is given each event that the subscriber receives.
+
+    Raises:
+        DemoError: a part did not start, or the story did not come to its end in time.
+    """
+    began = monotonic()
+    with tempfile.TemporaryDirectory(prefix="carehub-demo-") as name:
+        directory = Path(name)
+        async with AsyncExitStack() as stack:
+            broker = stack.enter_context(Mosquitto(directory / "broker"))
+            tell(f"A broker (mosquitto) listens on port {broker.port}.")
+            config = write_configuration(directory, broker.port, DETERIORATING)
+            ics = await stack.enter_async_context(
+                carehub(
+                    directory, "ics", "listen", f"mqtt://{broker.host}:{broker.port}",
+                    "--everything", "--ack", "--by", ICS_DESK, "--json",
+                )
+            )  # fmt: skip
+            tell(f"The ICS subscribes; {ICS_DESK} acknowledges each alert as it comes.")
+            hub = await stack.enter_async_context(carehub(directory, "hub", "run", "--config", str(config)))
+            tell("The hub starts; five virtual sensors are in its radio's reach.\n")
+            record = Record()
+            scenes = _Scenes(broker, directory / "control.sock", record, tell)
+            try:
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    await scenes.play(_watched(ics, record, show))
+            except TimeoutError:
+                tell("The story did not come to its end in time.")
+            if hub.returncode is not None:
+                raise DemoError(f"the hub ended by itself:\n{last_words(directory, 'hub')}")
+            if ics.returncode is not None:
+                raise DemoError(f"the subscriber ended by itself:\n{last_words(directory, 'ics')}")
+            sent = _sent(directory)
+            kept = _kept(directory)
+        return Outcome(checks(record, sent, kept), latencies(record, sent), monotonic() - began)
+
+
+async def _watched(ics: asyncio.subprocess.Process, record: Record, show: Show) -> AsyncIterator[Seen]:
+    async for line in lines_of(ics):
+        seen = Seen(line["monotonic"], line["received_at"], line["event"])
+        record.seen.append(seen)
+        show(seen)
+        yield seen
+
+
+class _Scenes:
+    """What the people and the broker do, each when its cue has been seen."""
+
+    def __init__(self, broker: Mosquitto, control: Path, record: Record, tell: Tell) -> None:
+        self._broker = broker
+        self._control = control
+        self._record = record
+        self._tell = tell
+        self._restart: asyncio.Task[None] | None = None
+
+    async def play(self, events: AsyncIterator[Seen]) -> None:
+        """Follow the events until the high alert's acknowledgement has come home."""
+        cues = [
+            (self._all_measured_once, self._a_carer_makes_her_round),
+            (self._a_cuff_failed, self._a_carer_looks_again),
+            (self._a_payload_was_truncated, self._the_broker_stops),
+        ]
+        try:
+            async for _ in events:
+                while cues and cues[0][0]():
+                    await cues.pop(0)[1]()
+                if not cues and self._record.of("alert.acknowledged", band="high") and self._last_reading():
+                    return
+        finally:
+            if self._restart is not None:
+                await self._restart
+
+    def _all_measured_once(self) -> bool:
+        return len({seen.data["device"] for seen in self._record.of("reading")}) == 5
+
+    async def _a_carer_makes_her_round(self) -> None:
+        self._tell(f"A carer enters for both: alert, on air; {ILL} breathes 16, {WELL} 14 times a minute.")
+        await self._observe(ILL, respiration_rate=16, consciousness="A", breathing="air")
+        await self._observe(WELL, respiration_rate=14, consciousness="A", breathing="air")
+
+    def _a_cuff_failed(self) -> bool:
+        return any(failed(seen) for seen in self._record.of("reading"))
+
+    async def _a_carer_looks_again(self) -> None:
+        self._tell(f"A carer counts {ILL}'s breathing again: 22 a minute.")
+        await self._observe(ILL, respiration_rate=22, consciousness="A", breathing="air")
+
+    def _a_payload_was_truncated(self) -> bool:
+        return any(seen.data["problem"] for seen in self._record.of("reading"))
+
+    async def _the_broker_stops(self) -> None:
+        await asyncio.to_thread(self._broker.stop)
+        self._record.broker_stopped = monotonic()
+        self._tell(f"\nThe broker is stopped for {_OUTAGE_SECONDS:g} seconds; the hub goes on alone.\n")
+        self._restart = asyncio.create_task(self._the_broker_returns())
+
+    async def _the_broker_returns(self) -> None:
+        await asyncio.sleep(_OUTAGE_SECONDS)
+        self._record.broker_started = monotonic()
+        await asyncio.to_thread(self._broker.start)
+        self._tell("\nThe broker is back.\n")
+
+    def _last_reading(self) -> bool:
+        return len(self._record.of("reading", device="C4:F2:17:00:00:11")) == 3
+
+    async def _observe(self, resident: str, **observed: Any) -> None:
+        await asyncio.to_thread(ask, self._control, "observe", resident=resident, by="a carer", **observed)
+
+
+def _sent(directory: Path) -> list[Sent]:
+    lines = (directory / "data" / SENT_LOG).read_text().splitlines()
+    return [Sent(**json.loads(line)) for line in lines]
+
+
+def _kept(directory: Path) -> list[dict[str, Any]]:
+    connection = open_for_reading(directory / "data" / FILE_NAME)
+    try:
+        found = [alert_of(row) for row in alerts(connection, resolved=True, most=100)]
+    finally:
+        connection.close()
+    return [
+        {
+            "acknowledged_by": alert.acknowledged_by,
+            "acknowledged_at": alert.acknowledged_at,
+            "acknowledged_via": alert.acknowledged_via,
+        }
+        for alert in found
+    ]

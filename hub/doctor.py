@@ -1,0 +1,221 @@
+"""What is well with this hub, what is not, and what to do about it: one finding for each part."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import sqlite3
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from drivers.bluetooth.bluez import bluez_state
+from hub import __version__
+from hub.clock import now
+from hub.config import Config
+from hub.control import ControlError, ask
+from hub.errors import CareportError
+from hub.store.database import FILE_NAME, open_for_reading
+from hub.store.queries import newest_by_device, outbox_size
+
+_BUILT = datetime(2026, 1, 1, tzinfo=UTC)
+_LEAST_FREE = 200 * 1024 * 1024  # bytes
+_PATIENCE = 5.0  # seconds
+_QUIET = timedelta(days=1)
+
+
+class Verdict(StrEnum):
+    """How a part is."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One part: how it is, in words, with what to do where something is to be done."""
+
+    part: str
+    verdict: Verdict
+    words: str
+
+
+async def examine(config: Config) -> list[Finding]:
+    """Look at every part. Raises nothing for a part that is broken: that is a finding."""
+    checks: list[Callable[[Config], list[Finding]]] = [_daemon, _clock, _disk, _database, _sensors, _model]
+    findings = [Finding("version", Verdict.PASS, f"carehub {__version__}")]
+    for check in checks:
+        findings += await asyncio.to_thread(check, config)
+    findings += await _radio(config)
+    findings += await asyncio.to_thread(_broker, config)
+    return findings
+
+
+def _daemon(config: Config) -> list[Finding]:
+    try:
+        status = ask(config.hub.control_socket, "status")
+    except ControlError as error:
+        return [Finding("daemon", Verdict.FAIL, str(error))]
+    broker = status["broker"]
+    assert isinstance(broker, dict)
+    link = Finding(
+        "link to the ICS", Verdict.PASS if broker["connected"] else Verdict.FAIL, str(broker["words"])
+    )
+    return [Finding("daemon", Verdict.PASS, f"runs, version {status['version']}"), link]
+
+
+def _clock(config: Config) -> list[Finding]:
+    moment = now()
+    if moment < _BUILT:
+        words = f"says {moment:%Y-%m-%d}, which was before this hub was made: check time synchronisation"
+        return [Finding("clock", Verdict.FAIL, words)]
+    marker = Path("/run/systemd/timesync/synchronized")
+    if marker.parent.is_dir() and not marker.exists():
+        words = f"{moment:%Y-%m-%d %H:%M:%S} UTC, but never synchronised since the start: check 'timedatectl'"
+        return [Finding("clock", Verdict.WARN, words)]
+    return [
+        Finding("clock", Verdict.PASS, f"{moment:%Y-%m-%d %H:%M:%S} UTC, sensors in {config.site.timezone}")
+    ]
+
+
+def _disk(config: Config) -> list[Finding]:
+    directory = config.hub.data_directory
+    if not directory.is_dir():
+        words = f"{directory} is not there: make it, owned by the hub's user"
+        return [Finding("disk", Verdict.FAIL, words)]
+    if not os.access(directory, os.W_OK):
+        words = f"{directory} cannot be written by this user, or the card has become read-only"
+        return [Finding("disk", Verdict.WARN, words)]
+    free = shutil.disk_usage(directory).free
+    verdict = Verdict.PASS if free >= _LEAST_FREE else Verdict.FAIL
+    advice = "" if verdict is Verdict.PASS else ": make room, or readings cannot be kept"
+    return [Finding("disk", verdict, f"{free // 2**20} MiB free under {directory}{advice}")]
+
+
+def _database(config: Config) -> list[Finding]:
+    path = config.hub.data_directory / FILE_NAME
+    try:
+        connection = open_for_reading(path)
+    except CareportError as error:
+        return [Finding("database", Verdict.FAIL, str(error))]
+    try:
+        waiting, aside = outbox_size(connection)
+    except sqlite3.Error as error:
+        return [Finding("database", Verdict.FAIL, f"{path}: cannot be read: {error}")]
+    finally:
+        connection.close()
+    size = path.stat().st_size // 1024
+    findings = [
+        Finding("database", Verdict.PASS, f"{size} KiB at {path}; {waiting} event(s) wait for the broker")
+    ]
+    if aside:
+        words = f"{aside} event(s) were refused by the broker and set aside: see table outbox_aside for why"
+        findings.append(Finding("refused events", Verdict.WARN, words))
+    return findings
+
+
+def _sensors(config: Config) -> list[Finding]:
+    if not config.sensors:
+        return [Finding("sensors", Verdict.WARN, "none in the configuration: add [[sensors]]")]
+    try:
+        connection = open_for_reading(config.hub.data_directory / FILE_NAME)
+    except CareportError:
+        return []  # the database's own finding says why
+    try:
+        newest = newest_by_device(connection)
+    except sqlite3.Error:
+        return []
+    finally:
+        connection.close()
+    findings = []
+    for sensor in config.sensors:
+        name = f"sensor {sensor.address}"
+        heard = newest.get(sensor.address)
+        if heard is None:
+            words = f"{sensor.driver} {sensor.label}: never heard: is it switched on and in reach?"
+            findings.append(Finding(name, Verdict.WARN, words))
+            continue
+        verdict = Verdict.WARN if now() - heard > _QUIET else Verdict.PASS
+        words = f"{sensor.driver} {sensor.label}: last reading {heard:%Y-%m-%d %H:%M} UTC"
+        findings.append(Finding(name, verdict, words))
+    return findings
+
+
+def _model(config: Config) -> list[Finding]:
+    from hub.assessment.deterioration import SHIPPED_MODEL, DeteriorationModel, ModelError
+
+    if config.model.mode == "off":
+        return [Finding("model", Verdict.PASS, "off by configuration")]
+    file = config.model.file or SHIPPED_MODEL
+    try:
+        model = DeteriorationModel.load(file, file.with_suffix(".json"))
+    except ModelError as error:
+        return [Finding("model", Verdict.FAIL, str(error))]
+    words = f"{model.name} {model.version}, SHA-256 {model.sha256[:12]}, golden vectors met, shadow"
+    return [Finding("model", Verdict.PASS, words)]
+
+
+async def _radio(config: Config) -> list[Finding]:
+    if config.bluetooth.radio != "bluez":
+        verdict = Verdict.PASS if config.bluetooth.radio == "virtual" else Verdict.WARN
+        return [Finding("Bluetooth", verdict, f"{config.bluetooth.radio} by configuration")]
+    state = await bluez_state(config.bluetooth.adapter)
+    if state.problem is not None:
+        return [Finding("Bluetooth", Verdict.FAIL, state.problem)]
+    words = ", ".join(f"{adapter.name} ({adapter.address})" for adapter in state.adapters)
+    return [Finding("Bluetooth", Verdict.PASS, words)]
+
+
+def _broker(config: Config) -> list[Finding]:
+    host, port = config.broker.host, config.broker.port
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        words = f"{host}: no such host ({error.strerror}): check broker.host and the home's DNS"
+        return [Finding("broker's name", Verdict.FAIL, words)]
+    except UnicodeError:
+        return [
+            Finding("broker's name", Verdict.FAIL, f"{host}: no name that a host can have: check broker.host")
+        ]
+    findings = [Finding("broker's name", Verdict.PASS, f"{host} is {addresses[0][4][0]}")]
+    try:
+        with socket.create_connection((host, port), timeout=_PATIENCE) as connection:
+            findings.append(Finding("broker's port", Verdict.PASS, f"{host}:{port} answers"))
+            if config.broker.tls:
+                findings.append(_tls(config, connection))
+            else:
+                findings.append(Finding("TLS", Verdict.WARN, "off by configuration: nothing is encrypted"))
+    except OSError as error:
+        words = f"{host}:{port}: {error.strerror or error}: check broker.port and the home's firewall"
+        findings.append(Finding("broker's port", Verdict.FAIL, words))
+    return findings
+
+
+def _tls(config: Config, connection: socket.socket) -> Finding:
+    broker = config.broker
+    try:
+        context = ssl.create_default_context(cafile=broker.ca_file)
+        if broker.certificate_file is not None:
+            # An empty password, so that an encrypted key is a finding and no question on the terminal.
+            context.load_cert_chain(broker.certificate_file, broker.key_file, password="")
+        with context.wrap_socket(connection, server_hostname=broker.host) as secured:
+            certificate = secured.getpeercert() or {}
+            version = secured.version()
+    except ssl.SSLCertVerificationError as error:
+        return Finding(
+            "TLS", Verdict.FAIL, f"the broker's certificate is not trusted: {error.verify_message}"
+        )
+    except OSError as error:
+        return Finding(
+            "TLS", Verdict.FAIL, f"{error.strerror or error}: check broker.ca_file and certificate_file"
+        )
+    expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
+    left = expires - now()
+    verdict = Verdict.PASS if left > timedelta(days=30) else Verdict.WARN
+    return Finding("TLS", verdict, f"{version}; the broker's certificate ends on {expires:%Y-%m-%d}")

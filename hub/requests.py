@@ -1,0 +1,108 @@
+"""What the command line may ask of the running daemon over the control socket."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+
+from drivers.bluetooth.collector import BluetoothCollector
+from hub import __version__
+from hub.assessment.deterioration import DeteriorationModel
+from hub.clock import now
+from hub.commands import Commands
+from hub.control import ControlError, Handler
+from hub.manual import observation
+from hub.readings import Breathing, Consciousness
+from hub.reception import Reception
+from hub.store.writer import Writer
+from hub.uplink.forwarder import Forwarder
+
+Request = Mapping[str, object]
+
+
+class Requests:
+    """The commands that the daemon answers, by name in `handlers`."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        reception: Reception,
+        commands: Commands,
+        forwarder: Forwarder,
+        collector: BluetoothCollector | None,
+        model: DeteriorationModel | None,
+    ) -> None:
+        self._writer = writer
+        self._reception = reception
+        self._commands = commands
+        self._forwarder = forwarder
+        self._collector = collector
+        self._model = model
+        self.handlers: Mapping[str, Handler] = {
+            "observe": self.observe,
+            "acknowledge": self.acknowledge,
+            "status": self.status,
+        }
+
+    async def observe(self, request: Request) -> Mapping[str, object]:
+        """Commit what a person saw of a resident.
+
+        Raises:
+            CareportError: no such resident, or the observation cannot be.
+        """
+        consciousness, breathing = _text(request, "consciousness"), _text(request, "breathing")
+        rate = _text(request, "respiration_rate")
+        try:
+            reading = observation(
+                _text(request, "by") or "unnamed",
+                now(),
+                consciousness=Consciousness(consciousness) if consciousness else None,
+                breathing=Breathing(breathing) if breathing else None,
+                respiration_rate=int(rate) if rate else None,
+            )
+        except ValueError as error:
+            raise ControlError(f"observe: {error}") from error
+        taken = await self._reception.accept_reading(reading, _text(request, "resident") or "")
+        return {"reading": str(reading.id), "outcome": taken.outcome, "words": "kept and scored"}
+
+    async def acknowledge(self, request: Request) -> Mapping[str, object]:
+        """Record who in the home has taken an alert.
+
+        Raises:
+            CareportError: no such alert, or nobody is named.
+        """
+        named = _text(request, "alert") or ""
+        try:
+            alert = uuid.UUID(named)
+        except ValueError as error:
+            raise ControlError(f"acknowledge: {named!r} is no alert's id") from error
+        by, note = _text(request, "by") or "", _text(request, "note")
+        done = await self._writer.write(
+            lambda transaction: self._commands.acknowledge(transaction, alert, by, now(), "hub", note)
+        )
+        return {"words": done.words, "accepted": done.accepted}
+
+    async def status(self, _request: Request) -> Mapping[str, object]:
+        """How the daemon's parts are, in words and for machines."""
+        link = self._forwarder.status()
+        collector = self._collector.status() if self._collector else None
+        return {
+            "version": __version__,
+            "broker": {
+                "connected": link.connected,
+                "since": link.since.isoformat(),
+                "words": link.in_words,
+                "last_error": link.last_error,
+            },
+            "radio": {"usable": collector.usable, "words": collector.radio} if collector else None,
+            "sensors": [
+                {"address": sensor.address, "connected": sensor.connected, "trouble": sensor.trouble}
+                for sensor in (collector.sensors if collector else ())
+            ],
+            "model": f"{self._model.name} {self._model.version}" if self._model else None,
+        }
+
+
+def _text(request: Request, key: str) -> str | None:
+    value = request.get(key)
+    return None if value is None else str(value)

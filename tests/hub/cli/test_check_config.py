@@ -1,0 +1,52 @@
+"""`carehub check-config`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.rigs.house import SHARED, write_configuration
+from tests.rigs.hub_process import carehub_here
+
+EXAMPLE = Path(__file__).parents[3] / "provisioning" / "hub.example.toml"
+
+
+def test_a_good_file_is_summed_up_with_what_to_know_of_it(tmp_path: Path) -> None:
+    ended = carehub_here("check-config", "--config", write_configuration(tmp_path))
+    assert ended.code == 0
+    assert "good. Hub hub-1 at site rose-house: 2 resident(s), 5 sensor(s)" in ended.output
+    assert "WITHOUT TLS" in ended.output
+    assert f"{SHARED}  is shared" in ended.output
+
+
+def test_the_example_is_good() -> None:
+    assert carehub_here("check-config", "--config", EXAMPLE).code == 0
+
+
+def test_json_gives_the_whole_configuration_defaults_included(tmp_path: Path) -> None:
+    ended = carehub_here("check-config", "--json", "--config", write_configuration(tmp_path))
+    assert json.loads(ended.output)["observation_sets"]["recent"] == "1800 s"
+
+
+def test_a_driver_that_there_is_not_is_named_with_those_that_are(tmp_path: Path) -> None:
+    sensor = '[[sensors]]\naddress = "C4:F2:17:00:00:77"\ndriver = "telepathy"\n'
+    config = write_configuration(tmp_path, sensor)
+    ended = carehub_here("check-config", "--config", config)
+    assert ended.code == 3
+    assert "sensors[5].driver" in ended.errors
+    assert "pulse_oximeter" in ended.errors
+    assert str(config) in ended.errors
+
+
+def test_what_is_no_toml_is_said_to_be_so(tmp_path: Path) -> None:
+    path = tmp_path / "hub.toml"
+    path.write_bytes(b"[site\nid = \xff")
+    ended = carehub_here("check-config", "--config", path)
+    assert ended.code == 3
+    assert "is not TOML" in ended.errors
+
+
+def test_a_directory_is_no_configuration(tmp_path: Path) -> None:
+    ended = carehub_here("check-config", "--config", tmp_path)
+    assert ended.code == 2
+    assert "is a directory" in ended.errors

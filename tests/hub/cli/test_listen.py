@@ -1,0 +1,179 @@
+"""`carehub listen`: a subscriber in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.clock import now
+from hub.uplink.cloudevents import Event, to_json
+from hub.uplink.contract import status_event
+from tests.rigs.broker import Ics, Mosquitto, free_port, until
+from tests.rigs.house import House, oximeter
+from tests.rigs.hub_process import carehub_here
+
+HUB = "careport/v1/rose-house/hub-1"
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path / "broker") as broker:
+        yield broker
+
+
+class Listening:
+    """What a listening process has printed so far."""
+
+    def __init__(self, directory: Path, process: subprocess.Popen[bytes]) -> None:
+        self._directory = directory
+        self.process = process
+
+    @property
+    def output(self) -> str:
+        return (self._directory / "output").read_text()
+
+    @property
+    def errors(self) -> str:
+        return (self._directory / "errors").read_text()
+
+
+@contextmanager
+def listening(directory: Path, address: str, *options: str) -> Iterator[Listening]:
+    with (directory / "output").open("wb") as output, (directory / "errors").open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hub", "listen", address, *options], stdout=output, stderr=errors
+        )
+    try:
+        yield Listening(directory, process)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def address(broker: Mosquitto) -> str:
+    return f"mqtt://{broker.host}:{broker.port}"
+
+
+def raised(directory: Path) -> Event:
+    """An alert as a hub tells it."""
+    house = House(directory / "house")
+    house.take(oximeter(91, now()))
+    (event,) = house.events("alert.raised")
+    house.connection.close()
+    return event
+
+
+async def test_an_alert_is_printed_as_people_read_it_and_acknowledged_if_asked(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    event = raised(tmp_path)
+    with Ics(broker) as ics, listening(tmp_path, address(broker), "--ack", "--by", "the desk") as listener:
+        await until(lambda: "connected to" in listener.errors)
+        ics.publish(f"{HUB}/alert", to_json(event), ContentType="application/cloudevents+json")
+        await until(lambda: ics.on("ack"))
+        answer = json.loads(ics.on("ack")[0].payload)
+        assert answer == {"alert": event.data["alert"], "by": "the desk"}
+        await until(lambda: "ALERT raised (test data): R-0412" in listener.output)
+        assert "SpO2 91 %" in listener.output
+
+
+async def test_json_is_one_object_a_line(tmp_path: Path, broker: Mosquitto) -> None:
+    event = raised(tmp_path)
+    with Ics(broker) as ics, listening(tmp_path, address(broker), "--json") as listener:
+        await until(lambda: "connected to" in listener.errors)
+        ics.publish(f"{HUB}/alert", to_json(event))
+        await until(lambda: listener.output.endswith("\n"))
+        line: dict[str, Any] = json.loads(listener.output)
+        assert line["event"]["id"] == event.id
+        assert line["event"]["data"] == event.data
+        assert ics.on("ack") == []
+
+
+async def test_what_is_no_hubs_event_is_passed_over_and_the_listening_goes_on(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    event = raised(tmp_path)
+    other = Event(str(uuid.uuid4()), "elsewhere", event.type, now(), {"alert": "who knows"})
+    with (
+        Ics(broker) as ics,
+        listening(tmp_path, address(broker), "--ack", "--everything", "--client-id", "l") as listener,
+    ):
+        await until(lambda: "connected to" in listener.errors)
+        ics.publish(f"{HUB}/alert", "SECRET")
+        ics.publish(f"{HUB}/alert", to_json(other))
+        ics.publish(f"{HUB}/observation", to_json(Event("1", "e", "uk.careport.observation.v1", now(), {})))
+        ics.publish(f"{HUB}/alert", to_json(event))
+        await until(lambda: "R-0412" in listener.output)
+        assert listener.process.poll() is None
+        assert "no event" in listener.errors
+        assert listener.errors.count("not as a hub sends it") == 2
+        assert "SECRET" not in listener.errors
+        assert "Traceback" not in listener.errors
+
+
+async def test_status_is_told_with_everything(tmp_path: Path, broker: Mosquitto) -> None:
+    house = House(tmp_path / "house")
+    status = status_event(house.identity, "online", now(), {})
+    house.connection.close()
+    with Ics(broker) as ics, listening(tmp_path, address(broker), "--everything") as listener:
+        await until(lambda: "connected to" in listener.errors)
+        ics.publish(f"{HUB}/status", to_json(status))
+        await until(lambda: "hub-1 at rose-house is online" in listener.output)
+
+
+async def test_a_broker_that_is_not_there_is_said_once_and_tried_again(tmp_path: Path) -> None:
+    with listening(tmp_path, f"mqtt://127.0.0.1:{free_port()}") as listener:
+        await until(lambda: "trying again each second" in listener.errors)
+        await asyncio.sleep(1.5)  # in which it has tried again
+        assert listener.errors.count("trying again") == 1
+        assert "refused" in listener.errors.lower()
+        assert listener.process.poll() is None
+
+
+async def test_a_host_that_there_is_not_is_named(tmp_path: Path) -> None:
+    with listening(tmp_path, "mqtts://broker.invalid") as listener:
+        await until(lambda: "broker.invalid" in listener.errors, 30)
+        assert "Traceback" not in listener.errors
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "broker", "http://broker", "mqtt://", "mqtt://host:port", "mqtt://host:99999", "mqtt://[::1",
+        "mqtt://host/topic", "mqtt://name:password@host", "",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_none_is_the_users_mistake(wrong: str) -> None:
+    ended = carehub_here("listen", wrong)
+    assert ended.code == 2
+    assert "mqtts://host:port" in ended.errors
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["mqtt://host", "--ca", "ca.pem"], "are for mqtts://"),
+        (["mqtts://host", "--certificate", "c.pem"], "go together"),
+        (["mqtts://host", "--site", "#"], "no site's id"),
+        (["mqtts://host", "--site", "a/b"], "no site's id"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_the_users_mistake(options: list[str], said: str) -> None:
+    ended = carehub_here("listen", *options)
+    assert ended.code == 2
+    assert said in ended.errors
+
+
+async def test_a_ca_file_that_is_not_there_is_named(tmp_path: Path, broker: Mosquitto) -> None:
+    with listening(tmp_path, f"mqtts://{broker.host}:{broker.port}", "--ca", "/no/ca.pem") as listener:
+        await until(lambda: "/no/ca.pem" in listener.errors)
+        assert "Traceback" not in listener.errors

@@ -1,0 +1,190 @@
+"""What happens to an alert beside readings: each change, its history and its event are one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from hub.alert_book import AlertBook
+from hub.alerts import Alert, AlertError, AlertPolicy, AlertState
+from hub.commands import Commands, UnknownAlertError
+from hub.store.transaction import Transaction
+from tests.rigs.house import NAMES, House, cuff, oximeter
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def house(tmp_path: Path, noon: datetime) -> Iterator[House]:
+    """A house with one open alert of the band "high": told on after 5 and 10 minutes."""
+    house = House(tmp_path)
+    house.take(cuff(105, noon - MINUTE))
+    house.take(oximeter(80, noon, pulse=135))
+    yield house
+    house.connection.close()
+
+
+@pytest.fixture
+def commands(house: House) -> Commands:
+    policy = AlertPolicy.of(house.config.alerts, house.config.observation_sets)
+    return Commands(AlertBook(house.identity), policy)
+
+
+def only(house: House) -> Alert:
+    (alert,) = house.alerts()
+    return alert
+
+
+def test_an_acknowledgement_is_recorded_with_who_and_when_and_told(
+    house: House, commands: Commands, noon: datetime
+) -> None:
+    alert = only(house)
+    with house.transaction() as transaction:
+        done = commands.acknowledge(
+            transaction, alert.id, "the ICS desk", noon + MINUTE, "ics", "on my way", noon
+        )
+    assert done.accepted
+    after = only(house)
+    assert after.state is AlertState.ACKNOWLEDGED
+    assert (after.acknowledged_by, after.acknowledged_at, after.acknowledged_via) == (
+        "the ICS desk", noon + MINUTE, "ics",
+    )  # fmt: skip
+    assert house.history(after)[-1] == (
+        "acknowledged",
+        {"by": "the ICS desk", "via": "ics", "note": "on my way", "claimed_at": noon.isoformat()},
+    )
+    (event,) = house.events("alert.acknowledged")
+    assert event.data["acknowledged"] == {
+        "by": "the ICS desk", "at": (noon + MINUTE).isoformat(), "via": "ics", "after_seconds": 60.0,
+    }  # fmt: skip
+
+
+def test_a_second_acknowledgement_changes_nothing_and_is_noted(
+    house: House, commands: Commands, noon: datetime
+) -> None:
+    alert = only(house)
+    for minute, by in enumerate(("first", "second")):
+        with house.transaction() as transaction:
+            done = commands.acknowledge(transaction, alert.id, by, noon + minute * MINUTE, "ics")
+    assert not done.accepted
+    assert only(house).acknowledged_by == "first"
+    assert [what for what, _ in house.history(alert)][-2:] == ["acknowledged", "acknowledged again"]
+    assert len(house.events("alert.acknowledged")) == 1
+
+
+def test_an_acknowledgement_of_an_unknown_alert_is_refused_by_its_id(
+    house: House, commands: Commands, noon: datetime
+) -> None:
+    unknown = uuid.uuid4()
+    with pytest.raises(UnknownAlertError, match=str(unknown)), house.transaction() as transaction:
+        commands.acknowledge(transaction, unknown, "x", noon, "ics")
+
+
+def test_an_acknowledgement_must_name_somebody(house: House, commands: Commands, noon: datetime) -> None:
+    with pytest.raises(AlertError, match="by whom"), house.transaction() as transaction:
+        commands.acknowledge(transaction, only(house).id, "  ", noon, "hub")
+    assert only(house).acknowledged_at is None
+
+
+def test_a_late_acknowledgement_of_a_superseded_alert_does_not_count_for_its_successor(
+    tmp_path: Path, noon: datetime, commands: Commands
+) -> None:
+    house = House(tmp_path / "late")
+    house.take(cuff(105, noon - MINUTE))
+    house.take(oximeter(91, noon))
+    house.take(oximeter(80, noon + MINUTE, pulse=135))
+    lower, higher = house.alerts()
+    with house.transaction() as transaction:
+        commands.acknowledge(transaction, lower.id, "the ICS desk", noon + 2 * MINUTE, "ics")
+        assert commands.escalate(transaction, noon + 7 * MINUTE) == 1
+    lower, higher = house.alerts()
+    assert (lower.state, lower.acknowledged_by) == (AlertState.RESOLVED, "the ICS desk")
+    assert higher.acknowledged_at is None
+    assert house.events("alert.escalated")[0].data["alert"] == str(higher.id)
+
+
+def test_who_acknowledged_in_the_home_stays_there(house: House, commands: Commands, noon: datetime) -> None:
+    with house.transaction() as transaction:
+        commands.acknowledge(transaction, only(house).id, NAMES[0], noon, "hub", f"asked {NAMES[1]}")
+    (event,) = house.events("alert.acknowledged")
+    assert event.data["acknowledged"]["by"] == "the home"
+    assert not any(name in str(event.data) for name in NAMES)
+    assert house.history(only(house))[-1][1]["by"] == NAMES[0]
+
+
+def test_the_first_delivery_is_recorded_and_further_ones_change_nothing(
+    house: House, commands: Commands, noon: datetime
+) -> None:
+    alert = only(house)
+    for minute in (1, 2):
+        with house.transaction() as transaction:
+            commands.deliver(transaction, [alert.id, uuid.uuid4()], noon + minute * MINUTE)
+    assert only(house).delivered_at == noon + MINUTE
+    assert only(house).state is AlertState.DELIVERED
+    assert [what for what, _ in house.history(alert)] == ["raised", "delivered"]
+    assert len(house.events("alert")) == 1
+
+
+def test_a_delivery_that_is_known_after_the_acknowledgement_keeps_it(
+    house: House, commands: Commands, noon: datetime
+) -> None:
+    with house.transaction() as transaction:
+        commands.acknowledge(transaction, only(house).id, "x", noon, "ics")
+        commands.deliver(transaction, [only(house).id], noon + MINUTE)
+    assert only(house).state is AlertState.ACKNOWLEDGED
+    assert only(house).acknowledged_by == "x"
+
+
+def test_an_alert_that_nobody_acknowledges_climbs_each_rung_once(
+    house: House, commands: Commands, noon: datetime
+) -> None:
+    climbed = []
+    for minute in (4, 5, 6, 10, 11, 600):
+        with house.transaction() as transaction:
+            climbed.append(commands.escalate(transaction, noon + minute * MINUTE))
+    assert climbed == [0, 1, 0, 1, 0, 0]
+    told = [event.data["escalation"] for event in house.events("alert.escalated")]
+    assert told == [{"rung": 1, "tell": "senior carer"}, {"rung": 2, "tell": "999"}]
+    assert [what for what, _ in house.history(only(house))] == ["raised", "escalated", "escalated"]
+    assert len({event.id for event in house.events()}) == len(house.events())
+
+
+def test_after_an_outage_all_rungs_that_are_due_are_told_at_once(
+    house: House, commands: Commands, noon: datetime
+) -> None:
+    with house.transaction() as transaction:
+        commands.escalate(transaction, noon + 60 * MINUTE)
+    (event,) = house.events("alert.escalated")
+    assert event.data["escalation"] == {"rung": 2, "tell": "senior carer, 999"}
+
+
+def test_an_acknowledged_alert_climbs_no_further(house: House, commands: Commands, noon: datetime) -> None:
+    with house.transaction() as transaction:
+        commands.acknowledge(transaction, only(house).id, "x", noon, "ics")
+        assert commands.escalate(transaction, noon + 60 * MINUTE) == 0
+    assert house.events("alert.escalated") == []
+
+
+@pytest.mark.parametrize("fails", ["note_alert", "enqueue"])
+def test_a_change_its_history_and_its_event_are_stored_together_or_not_at_all(
+    house: House, commands: Commands, noon: datetime, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    before, counts = only(house), house.counts()
+
+    def broken(*_: object) -> None:
+        raise sqlite3.IntegrityError("broken")
+
+    monkeypatch.setattr(Transaction, fails, broken)
+    for work in (
+        lambda transaction: commands.acknowledge(transaction, before.id, "x", noon, "ics"),
+        lambda transaction: commands.escalate(transaction, noon + 60 * MINUTE),
+    ):
+        with pytest.raises(sqlite3.IntegrityError), house.transaction() as transaction:
+            work(transaction)
+        assert only(house) == before
+        assert house.counts() == counts

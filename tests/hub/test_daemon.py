@@ -1,0 +1,337 @@
+"""The real daemon, in a process of its own, with a real broker and a real subscriber."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drivers.recording import line_of
+from hub.clock import now
+from hub.config import load
+from hub.daemon import Hub, main, running
+from hub.store.database import FILE_NAME, open_for_writing
+from hub.store.errors import NotCommittedError
+from hub.store.lock import only_hub
+from hub.store.writer import Writer
+from hub.uplink.cloudevents import to_json
+from hub.uplink.contract import acknowledgement_event
+from tests.rigs.broker import Ics, Mosquitto, free_port, until
+from tests.rigs.house import oximeter, write_configuration
+from tests.rigs.hub_process import HubProcess, carehub
+
+SERVED = "careport/v1/rose-house/hub-1"
+LADDER = """
+[[alerts.ladder.single_red]]
+after = "1 s"
+tell = "senior carer"
+[[alerts.ladder.single_red]]
+after = "2 s"
+tell = "GP"
+"""
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path / "broker") as broker:
+        yield broker
+
+
+@pytest.fixture
+def ics(broker: Mosquitto) -> Iterator[Ics]:
+    with Ics(broker) as ics:
+        yield ics
+
+
+def told(ics: Ics, channel: str, kind: str) -> list[dict[str, Any]]:
+    """The data of what the subscriber received, each event once."""
+    found: dict[str, dict[str, Any]] = {}
+    for message in ics.on(channel):
+        if message.user_properties["type"] == f"uk.careport.{kind}.v1":
+            found.setdefault(message.user_properties["id"], json.loads(message.payload))
+    return list(found.values())
+
+
+def acknowledge(ics: Ics, alert: str, by: str) -> None:
+    event = acknowledgement_event("uk.example.ics", uuid.UUID(alert), by, now(), "on my way")
+    ics.publish(f"{SERVED}/ack", to_json(event), ContentType="application/cloudevents+json")
+
+
+async def alerted(ics: Ics, count: int = 1) -> list[dict[str, Any]]:
+    await until(lambda: len(told(ics, "alert", "alert.raised")) >= count)
+    return told(ics, "alert", "alert.raised")
+
+
+# --- the way of a reading
+
+
+async def test_a_reading_becomes_an_alert_at_the_subscriber_and_its_acknowledgement_comes_home(
+    tmp_path: Path, broker: Mosquitto, ics: Ics
+) -> None:
+    async with HubProcess(write_configuration(tmp_path, port=broker.port, model="")) as hub:
+        assert await hub.feed([oximeter(91, now())]) == 1
+        (alert,) = await alerted(ics)
+        assert (alert["resident"], alert["band"], alert["test_data"]) == ("R-0412", "single_red", True)
+        assert alert["risk"]["mode"] == "shadow"
+        await until(lambda: hub.query("SELECT state FROM alert") == [("delivered",)])
+
+        acknowledge(ics, alert["alert"], "the ICS desk")
+        await until(lambda: told(ics, "alert", "alert.acknowledged"))
+        (answer,) = told(ics, "alert", "alert.acknowledged")
+        assert answer["acknowledged"]["by"] == "the ICS desk"
+        ((body,),) = hub.query("SELECT body FROM alert")
+        kept = json.loads(body)
+        assert (kept["acknowledged_by"], kept["acknowledged_via"]) == ("the ICS desk", "ics")
+        assert kept["acknowledged_at"] >= kept["raised_at"]
+
+        acknowledge(ics, alert["alert"], "another desk")
+        again = "SELECT count(*) FROM alert_history WHERE what = 'acknowledged again'"
+        await until(lambda: hub.query(again) == [(1,)])
+        assert json.loads(hub.query("SELECT body FROM alert")[0][0])["acknowledged_by"] == "the ICS desk"
+        assert len(told(ics, "alert", "alert.acknowledged")) == 1
+
+
+async def test_what_a_person_enters_is_scored_and_alerts(tmp_path: Path, broker: Mosquitto, ics: Ics) -> None:
+    async with HubProcess(write_configuration(tmp_path, port=broker.port)) as hub:
+        await hub.ask("observe", resident="R-0077", by="a carer", consciousness="V", breathing="oxygen")
+        (alert,) = await alerted(ics)
+        assert (alert["resident"], alert["band"]) == ("R-0077", "medium")
+        assert await hub.ask("acknowledge", alert=alert["alert"], by="a carer")
+        await until(lambda: told(ics, "alert", "alert.acknowledged"))
+        assert told(ics, "alert", "alert.acknowledged")[0]["acknowledged"]["by"] == "the home"
+
+
+async def test_a_harmful_acknowledgement_harms_nothing(tmp_path: Path, broker: Mosquitto, ics: Ics) -> None:
+    async with HubProcess(write_configuration(tmp_path, port=broker.port)) as hub:
+        await until(lambda: "connected to" in hub.log)
+        acknowledge(ics, str(uuid.uuid4()), "somebody")
+        for nonsense in ("", "SECRET", "{}", '{"specversion": "1.0"}', "\0" * 100):
+            ics.publish(f"{SERVED}/ack", nonsense)
+        event = acknowledgement_event("ics", uuid.uuid4(), "SECRET" * 100, now())
+        ics.publish(f"{SERVED}/ack", to_json(event))
+        await hub.feed([oximeter(91, now())])
+        (alert,) = await alerted(ics)
+        acknowledge(ics, alert["alert"], "the ICS desk")
+        await until(lambda: told(ics, "alert", "alert.acknowledged"))
+        assert "not known here" in hub.log
+        assert "SECRET" not in hub.log
+        assert "Traceback" not in hub.log
+
+
+async def test_an_alert_that_nobody_acknowledges_climbs_its_ladder(
+    tmp_path: Path, broker: Mosquitto, ics: Ics
+) -> None:
+    async with HubProcess(write_configuration(tmp_path, LADDER, port=broker.port)) as hub:
+        await hub.feed([oximeter(91, now())])
+        await until(lambda: len(told(ics, "alert", "alert.escalated")) == 2)
+        steps = [alert["escalation"] for alert in told(ics, "alert", "alert.escalated")]
+        assert [step["tell"] for step in steps] == ["senior carer", "GP"]
+
+
+# --- what is missing
+
+
+async def test_it_starts_without_a_broker_and_delivers_when_there_is_one(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path / "broker")
+    async with HubProcess(write_configuration(tmp_path, port=broker.port)) as hub:
+        assert await hub.feed([oximeter(91, now())]) == 1
+        status = (await hub.ask("status"))["broker"]
+        assert isinstance(status, dict)
+        assert status["connected"] is False
+        assert len(hub.query("SELECT 1 FROM outbox")) == 2
+        with broker, Ics(broker) as ics:
+            await until(lambda: told(ics, "alert", "alert.raised"))
+            await until(lambda: hub.query("SELECT count(*) FROM outbox") == [(0,)])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "the model file cannot be read"), (b"TFL3 nonsense", "model's card cannot be read")],
+    ids=["missing", "broken"],
+)
+async def test_it_goes_on_without_a_model(tmp_path: Path, content: bytes | None, said: str) -> None:
+    file = tmp_path / "model.tflite"
+    if content is not None:
+        file.write_bytes(content)
+    config = write_configuration(tmp_path, port=free_port(), model=f'[model]\nfile = "{file}"\n')
+    async with HubProcess(config) as hub:
+        assert await hub.feed([oximeter(91, now())]) == 1
+        assert len(hub.query("SELECT 1 FROM alert")) == 1
+        assert (await hub.ask("status"))["model"] is None
+        assert said in hub.log
+        assert "goes on without it" in hub.log
+        assert "Traceback" not in hub.log
+
+
+async def test_a_sensor_that_nobody_enrolled_and_bytes_that_are_none_are_kept(tmp_path: Path) -> None:
+    strange = oximeter(60, now(), device="C4:F2:17:99:99:99")
+    async with HubProcess(write_configuration(tmp_path, port=free_port())) as hub:
+        assert await hub.feed([strange]) == 1
+        assert hub.query("SELECT resident, device FROM reading") == [(None, "C4:F2:17:99:99:99")]
+        assert hub.query("SELECT count(*) FROM assessment") == [(0,)]
+
+
+# --- power cuts and stops
+
+
+async def test_killed_in_a_flood_it_has_kept_all_that_it_confirmed_and_delivers_it(
+    tmp_path: Path, broker: Mosquitto, ics: Ics
+) -> None:
+    """Batches are confirmed one by one; the kill comes while more are on their way."""
+    config = write_configuration(tmp_path, "[publish]\nreading = true\n", port=broker.port)
+    confirmed: set[str] = set()
+    hub = HubProcess(config)
+
+    async def flood() -> None:
+        for batch in range(1000):
+            readings = [
+                oximeter(97, now() + timedelta(microseconds=batch * 100 + n), pulse=60 + n) for n in range(10)
+            ]
+            assert await feed_exactly(hub, readings) == len(readings)
+            confirmed.update(str(reading.id) for reading in readings)
+
+    async with hub:
+        flooding = asyncio.create_task(flood())
+        await until(lambda: len(confirmed) >= 200)
+        await hub.kill()
+        with suppress(OSError, IndexError, asyncio.IncompleteReadError):
+            await flooding
+        assert len(confirmed) < 10_000, "the kill came too late to prove anything"
+        await hub.start()
+        kept = {str(uuid.UUID(bytes=row[0])) for row in hub.query("SELECT id FROM reading")}
+        assert confirmed <= kept
+        await until(lambda: hub.query("SELECT count(*) FROM outbox") == [(0,)], 30)
+        await until(lambda: confirmed <= {m.user_properties["id"] for m in ics.on("reading")})
+    received = [message.user_properties["id"] for message in ics.on("reading")]
+    assert set(received) == kept, "every event is of a reading that was kept; ids tell the duplicates"
+
+
+async def feed_exactly(hub: HubProcess, readings: list[Any]) -> int:
+    """Feed payloads with the times that they have, so that their ids are known."""
+    assert hub.config.replay.socket is not None
+    reader, writer = await asyncio.open_unix_connection(hub.config.replay.socket)
+    try:
+        for reading in readings:
+            writer.write(line_of(reading.raw).encode() + b"\n")
+        writer.write_eof()
+        return int(json.loads((await reader.read()).splitlines()[-1])["accepted"])
+    finally:
+        writer.close()
+
+
+async def test_stopped_it_ends_with_0_and_leaves_offline_retained(tmp_path: Path, broker: Mosquitto) -> None:
+    async with HubProcess(write_configuration(tmp_path, port=broker.port)) as hub:
+        await until(lambda: "connected to" in hub.log)
+        assert await hub.stop() == 0
+        assert "Traceback" not in hub.log
+    with Ics(broker) as ics:
+        await until(lambda: ics.on("status"))
+        (status,) = ics.on("status")
+        assert status.retained
+        assert json.loads(status.payload)["state"] == "offline"
+
+
+async def test_stopped_while_a_sender_is_connected_and_silent_it_ends_all_the_same(tmp_path: Path) -> None:
+    async with HubProcess(write_configuration(tmp_path, port=free_port())) as hub:
+        assert hub.config.replay.socket is not None
+        _, replaying = await asyncio.open_unix_connection(hub.config.replay.socket)
+        _, asking = await asyncio.open_unix_connection(hub.config.hub.control_socket)
+        await hub.feed([])
+        assert await hub.stop() == 0
+        replaying.close()
+        asking.close()
+
+
+async def test_killed_it_is_told_as_lost_by_the_broker(tmp_path: Path, broker: Mosquitto, ics: Ics) -> None:
+    async with HubProcess(write_configuration(tmp_path, port=broker.port)) as hub:
+        await until(lambda: ics.on("status"))
+        await hub.kill()
+        await until(lambda: json.loads(ics.on("status")[-1].payload)["state"] == "lost")
+
+
+def test_a_fault_of_the_daemon_itself_is_not_taken_for_a_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd must see that it failed."""
+
+    async def fails(_hub: Hub) -> None:
+        raise ZeroDivisionError("nobody foresaw this")
+
+    monkeypatch.setattr(Hub, "run", fails)
+    with pytest.raises(ZeroDivisionError):
+        main(load(write_configuration(tmp_path, port=free_port())))
+
+
+async def test_a_card_that_fails_does_not_starve_the_watchdog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restart would mend no card, and would lose what waits in memory."""
+
+    async def fails(_writer: Writer, _work: object) -> None:
+        raise NotCommittedError(tmp_path, "nothing was stored: disk full")
+
+    async with running(load(write_configuration(tmp_path, port=free_port()))) as hub:
+        monkeypatch.setattr(Writer, "write", fails)
+        await hub._progress()
+
+
+# --- what it refuses to start on
+
+
+async def refused(tmp_path: Path) -> str:
+    """Run the hub, which must end with 1 and one line; return that line."""
+    ended = await asyncio.to_thread(
+        carehub, "run", "--config", write_configuration(tmp_path, port=free_port())
+    )
+    assert ended.code == 1, ended.errors
+    (line,) = ended.errors.splitlines()
+    return line
+
+
+async def test_a_database_of_a_newer_hub_is_refused_in_one_line(tmp_path: Path) -> None:
+    connection = open_for_writing(tmp_path / "data" / FILE_NAME)
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    assert "newer hub" in await refused(tmp_path)
+
+
+async def test_a_file_that_is_no_database_is_refused_in_one_line_and_left_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "data" / FILE_NAME
+    path.parent.mkdir()
+    path.write_bytes(b"a shopping list" * 1000)
+    assert str(path) in await refused(tmp_path)
+    assert path.read_bytes() == b"a shopping list" * 1000
+
+
+async def test_a_data_directory_that_is_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("not a directory")
+    assert "hub.data_directory" in await refused(tmp_path)
+
+
+async def test_a_second_hub_on_the_same_data_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    async with HubProcess(write_configuration(tmp_path, port=free_port())) as hub:
+        assert "another hub runs on this data directory" in await refused(tmp_path)
+        assert await hub.feed([oximeter(91, now())]) == 1
+        assert await hub.ask("status")
+
+
+async def test_a_hub_that_was_killed_does_not_lock_out_the_next(tmp_path: Path) -> None:
+    async with HubProcess(write_configuration(tmp_path, port=free_port())) as hub:
+        await hub.kill()
+        with only_hub(hub.config.hub.data_directory):
+            pass
+
+
+def test_a_sensor_with_a_driver_that_there_is_not_is_named(tmp_path: Path) -> None:
+    sensor = '[[sensors]]\naddress = "C4:F2:17:00:00:77"\ndriver = "telepathy"\n'
+    ended = carehub("run", "--config", write_configuration(tmp_path, sensor))
+    assert ended.code == 3
+    assert "telepathy" in ended.errors
+    assert "Traceback" not in ended.errors

@@ -1,0 +1,164 @@
+"""The doctor: each part is found well or not, by looking at real parts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hub.clock import now
+from hub.config import Config, load
+from hub.doctor import Verdict, examine
+from hub.store.database import FILE_NAME
+from hub.store.writer import Writer
+from tests.rigs.broker import Mosquitto, free_port, until
+from tests.rigs.certificates import Authority
+from tests.rigs.house import CUFF, OXIMETER, House, cuff, oximeter, write_configuration
+from tests.rigs.hub_process import HubProcess
+
+PASS, WARN, FAIL = Verdict.PASS, Verdict.WARN, Verdict.FAIL
+
+
+def house_with(tmp_path: Path, further: str = "", **settings: object) -> Config:
+    port = settings.pop("port", None) or free_port()
+    assert isinstance(port, int)
+    return load(write_configuration(tmp_path, further, port=port, **settings))  # type: ignore[arg-type]  # model
+
+
+async def findings(config: Config) -> dict[str, tuple[Verdict, str]]:
+    return {finding.part: (finding.verdict, finding.words) for finding in await examine(config)}
+
+
+async def test_before_the_first_start_it_says_what_is_not_there_and_what_to_do(tmp_path: Path) -> None:
+    found = await findings(house_with(tmp_path))
+    assert found["disk"][0] is FAIL
+    assert "is not there: make it" in found["disk"][1]
+    assert found["daemon"][0] is FAIL
+    assert "carehub run" in found["daemon"][1]
+    assert found["database"][0] is FAIL
+    assert "has the hub ever run here?" in found["database"][1]
+    assert found["broker's port"][0] is FAIL
+    assert "firewall" in found["broker's port"][1]
+    assert found["Bluetooth"] == (WARN, "off by configuration")
+    assert found["clock"][0] in (PASS, WARN)
+
+
+async def test_a_running_hub_and_its_link_are_well(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path / "broker") as broker:
+        async with HubProcess(write_configuration(tmp_path, port=broker.port, model="")) as hub:
+            await until(lambda: "connected to" in hub.log)
+            found = await findings(hub.config)
+    for part in ("daemon", "link to the ICS", "disk", "database", "model", "broker's name", "broker's port"):
+        assert found[part][0] is PASS, (part, found[part])
+    assert found["TLS"] == (WARN, "off by configuration: nothing is encrypted")
+    assert "golden vectors met" in found["model"][1]
+
+
+async def test_a_sensor_is_well_if_it_was_heard_today_and_is_named_if_not(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.take(oximeter(97, now()))
+    house.take(cuff(120, now() - timedelta(days=2)))
+    found = await findings(house.config)
+    assert found[f"sensor {OXIMETER}"][0] is PASS
+    assert found[f"sensor {CUFF}"][0] is WARN
+    never = found["sensor C4:F2:17:00:00:03"]
+    assert never[0] is WARN
+    assert "never heard" in never[1]
+
+
+async def test_events_that_the_broker_refused_are_told(tmp_path: Path) -> None:
+    config = house_with(tmp_path)
+    async with Writer(config.hub.data_directory / FILE_NAME) as writer:
+        await writer.write(lambda transaction: transaction.enqueue(0, "alert", "{}"))
+        await writer.write(lambda transaction: transaction.set_aside(1, "too large", now()))
+    found = await findings(config)
+    assert found["refused events"][0] is WARN
+    assert "0 event(s) wait" in found["database"][1]
+
+
+async def test_a_damaged_database_is_a_finding(tmp_path: Path) -> None:
+    config = house_with(tmp_path)
+    config.hub.data_directory.mkdir()
+    (config.hub.data_directory / FILE_NAME).write_bytes(b"a shopping list" * 1000)
+    assert (await findings(config))["database"][0] is FAIL
+
+
+async def test_a_database_that_lacks_a_table_is_a_finding(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.connection.execute("DROP TABLE outbox_aside")
+    verdict, words = (await findings(house.config))["database"]
+    assert verdict is FAIL
+    assert "outbox_aside" in words
+
+
+@pytest.mark.parametrize("content", [None, b"no model"])
+async def test_a_model_that_cannot_be_used_is_a_finding(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "model.tflite"
+    if content is not None:
+        file.write_bytes(content)
+    config = house_with(tmp_path, model=f'[model]\nfile = "{file}"\n')
+    verdict, words = (await findings(config))["model"]
+    assert verdict is FAIL
+    assert "cannot be read" in words
+
+
+async def test_a_model_that_is_off_is_as_it_should_be(tmp_path: Path) -> None:
+    assert (await findings(house_with(tmp_path)))["model"] == (PASS, "off by configuration")
+
+
+@pytest.mark.parametrize(
+    ("host", "words"), [("broker.invalid", "no such host"), ("a..b", "no name that a host can have")]
+)
+async def test_a_broker_without_a_name_is_a_finding(tmp_path: Path, host: str, words: str) -> None:
+    path = write_configuration(tmp_path)
+    path.write_text(path.read_text().replace('host = "127.0.0.1"', f'host = "{host}"'))
+    found = (await findings(load(path)))["broker's name"]
+    assert found[0] is FAIL
+    assert words in found[1]
+
+
+def with_tls(tmp_path: Path, broker: Mosquitto, ca_file: Path | None, further: str = "") -> Config:
+    path = write_configuration(tmp_path, port=broker.port)
+    ca = f'ca_file = "{ca_file}"\n' if ca_file else ""
+    path.write_text(path.read_text().replace("tls = false\n", ca + further))
+    return load(path)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def tls_settings(tmp_path: Path, authority: Authority) -> list[str]:
+    certificate, key = authority.certify("broker", address="127.0.0.1")
+    return [f"certfile {certificate}", f"keyfile {key}"]
+
+
+async def test_a_broker_whose_authority_is_known_is_trusted(
+    tmp_path: Path, authority: Authority, tls_settings: list[str]
+) -> None:
+    with Mosquitto(tmp_path / "broker", tls_settings) as broker:
+        verdict, words = (await findings(with_tls(tmp_path, broker, authority.certificate)))["TLS"]
+    assert verdict is WARN  # the certificate ends tomorrow
+    assert words.startswith("TLSv1.")
+    assert "ends on" in words
+
+
+async def test_a_broker_of_another_authority_is_not_trusted(tmp_path: Path, tls_settings: list[str]) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    with Mosquitto(tmp_path / "broker", tls_settings) as broker:
+        verdict, words = (await findings(with_tls(tmp_path, broker, Authority(other).certificate)))["TLS"]
+    assert verdict is FAIL
+    assert "not trusted" in words
+
+
+async def test_a_broker_that_speaks_no_tls_and_files_that_are_not_there_are_findings(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path / "broker") as broker:
+        assert (await findings(with_tls(tmp_path, broker, None)))["TLS"][0] is FAIL
+        missing = with_tls(tmp_path, broker, tmp_path / "no.pem")
+        verdict, words = (await findings(missing))["TLS"]
+    assert verdict is FAIL
+    assert "broker.ca_file" in words

@@ -1,0 +1,161 @@
+"""What comes in is on the card when `accept` returns, whatever it is and whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from hub.intake import Intake, Taken
+from hub.readings import Reading
+from hub.reception import Reception
+from hub.residents import UnknownResidentError
+from hub.store.transaction import Transaction
+from hub.store.writer import Writer
+from tests.rigs.house import ILL, OXIMETER, House, entry, oximeter, raw
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path)
+    yield house
+    house.connection.close()
+
+
+@pytest.fixture
+async def writer(house: House) -> AsyncIterator[Writer]:
+    async with Writer(house.path) as writer:
+        yield writer
+
+
+@pytest.fixture
+def reception(house: House, writer: Writer) -> Reception:
+    return Reception(writer, house.intake, retry_seconds=0.01)
+
+
+@contextmanager
+def full_disk(house: House) -> Iterator[None]:
+    """The database's files may not grow: a real EFBIG from the kernel."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    wal = house.path.with_name(house.path.name + "-wal")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def stored(house: House) -> list[tuple[str | None, bytes, str | None]]:
+    return list(house.connection.execute("SELECT resident, payload, problem FROM reading ORDER BY sequence"))
+
+
+async def test_a_payload_is_committed_when_accept_returns(
+    house: House, reception: Reception, noon: datetime
+) -> None:
+    payload = oximeter(80, noon).raw
+    await reception.accept(payload)
+    assert stored(house) == [(ILL, payload.payload, None)]
+    assert len(house.alerts()) == 1
+
+
+async def test_a_payload_that_cannot_be_decoded_is_kept_with_the_reason(
+    house: House, reception: Reception, noon: datetime
+) -> None:
+    await reception.accept(raw(OXIMETER, "pulse_oximeter", b"\x00\x61", noon))
+    ((resident, payload, problem),) = stored(house)
+    assert (resident, payload) == (ILL, b"\x00\x61")
+    assert problem
+    assert house.count("assessment") == 0
+
+
+async def test_a_payload_of_a_driver_that_there_is_not_is_kept_with_the_reason(
+    house: House, reception: Reception, noon: datetime
+) -> None:
+    await reception.accept(raw(OXIMETER, "telepathy", b"\x01", noon))
+    ((_, payload, problem),) = stored(house)
+    assert payload == b"\x01"
+    assert problem is not None
+    assert "telepathy" in problem
+
+
+async def test_on_a_full_disk_readings_wait_and_are_committed_when_there_is_room(
+    house: House, reception: Reception, noon: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    await reception.accept(oximeter(98, noon.replace(hour=11)).raw)
+    later = [oximeter(97 - 17 * minute, noon.replace(minute=minute)).raw for minute in (0, 1)]
+    with full_disk(house):
+        waiting = [asyncio.ensure_future(reception.accept(payload)) for payload in later]
+        done, _ = await asyncio.wait(waiting, timeout=0.3)  # in which it is tried again many times
+        assert not done
+        assert house.count("reading") == 1
+    async with asyncio.timeout(10):
+        await asyncio.gather(*waiting)
+    assert house.count("reading") == 3
+    assert len(house.alerts()) == 1
+    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(said) == 2, said
+    assert "Readings wait in memory" in said[0]
+    assert "can be written again" in said[1]
+
+
+async def test_a_fault_in_the_intake_keeps_the_reading_unassigned_and_the_next_goes_on(
+    house: House,
+    reception: Reception,
+    noon: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fails(*_: object) -> Taken:
+        raise ZeroDivisionError("nobody foresaw this")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Intake, "take", fails)
+        await reception.accept(oximeter(80, noon).raw)
+    assert stored(house) == [(None, oximeter(80, noon).raw.payload, "could not be assessed; see the log")]
+    assert "nobody foresaw this" in caplog.text
+    await reception.accept(oximeter(81, noon).raw)
+    assert len(house.alerts()) == 1
+
+
+async def test_a_fault_in_the_intake_on_a_full_disk_still_keeps_the_reading(
+    house: House, reception: Reception, noon: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await reception.accept(oximeter(97, noon).raw)
+
+    def fails(self: Intake, transaction: Transaction, reading: Reading, resident: str | None) -> Taken:
+        raise ZeroDivisionError("nobody foresaw this")
+
+    monkeypatch.setattr(Intake, "take", fails)
+    with full_disk(house):
+        waiting = asyncio.ensure_future(reception.accept(oximeter(80, noon).raw))
+        done, _ = await asyncio.wait([waiting], timeout=0.2)
+        assert not done
+    async with asyncio.timeout(10):
+        await waiting
+    assert [resident for resident, _, _ in stored(house)] == [ILL, None]
+
+
+async def test_a_persons_entry_for_an_unknown_resident_is_refused_to_that_person(
+    house: House, reception: Reception, noon: datetime
+) -> None:
+    with pytest.raises(UnknownResidentError):
+        await reception.accept_reading(entry(noon), "R-9999")
+    assert stored(house) == []
+
+
+async def test_a_persons_entry_that_meets_a_fault_is_refused_and_not_kept_as_nobodys(
+    house: House, reception: Reception, noon: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> Taken:
+        raise ZeroDivisionError("nobody foresaw this")
+
+    monkeypatch.setattr(Intake, "take", fails)
+    with pytest.raises(ZeroDivisionError):
+        await reception.accept_reading(entry(noon), ILL)
+    assert stored(house) == []

@@ -1,0 +1,204 @@
+"""A house to try the hub's middle in: two residents, their sensors' bytes, and a real database."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from drivers.catalogue import driver
+from drivers.virtual import encoding
+from hub.alert_book import alert_of
+from hub.alerts import Alert
+from hub.assessment.deterioration import DeteriorationModel
+from hub.config import Config, load
+from hub.intake import Intake, Taken
+from hub.manual import observation
+from hub.readings import Breathing, Consciousness, Origin, RawPayload, Reading
+from hub.residents import Register
+from hub.store.database import FILE_NAME, open_for_writing
+from hub.store.queries import alerts, history
+from hub.store.transaction import Transaction
+from hub.uplink.cloudevents import Event, from_json
+from hub.uplink.contract import Identity
+
+ILL, WELL = "R-0412", "R-0077"
+CUFF, OXIMETER, THERMOMETER, SHARED = (f"C4:F2:17:00:00:{last}" for last in ("01", "02", "03", "0F"))
+WELL_OXIMETER = "C4:F2:17:00:00:12"
+NAMES = ("Edith", "Quincey", "Rosewood Suite", "Mortimer Zed", "Attic Nine")
+"""All that must not leave the home."""
+
+_CONFIGURATION = """
+[site]
+id = "rose-house"
+test_data = true
+[hub]
+id = "hub-1"
+data_directory = "{directory}/data"
+control_socket = "{directory}/control.sock"
+[broker]
+host = "127.0.0.1"
+port = {port}
+tls = false
+reconnect_least = "50 ms"
+reconnect_most = "200 ms"
+[[residents]]
+id = "R-0412"
+name = "Edith Quincey"
+room = "Rosewood Suite"
+birth_year = 1938
+[[residents]]
+id = "R-0077"
+name = "Mortimer Zed"
+room = "Attic Nine"
+[[sensors]]
+address = "C4:F2:17:00:00:01"
+driver = "blood_pressure"
+resident = "R-0412"
+label = "Edith's cuff"
+[[sensors]]
+address = "C4:F2:17:00:00:02"
+driver = "pulse_oximeter"
+resident = "R-0412"
+[[sensors]]
+address = "C4:F2:17:00:00:03"
+driver = "thermometer"
+resident = "R-0412"
+[[sensors]]
+address = "C4:F2:17:00:00:12"
+driver = "pulse_oximeter"
+resident = "R-0077"
+[[sensors]]
+address = "C4:F2:17:00:00:0F"
+driver = "pulse_oximeter"
+[bluetooth]
+radio = "off"
+[replay]
+socket = "{directory}/replay.sock"
+"""
+
+
+def write_configuration(
+    directory: Path, further: str = "", *, port: int = 1, model: str = '[model]\nmode = "off"\n'
+) -> Path:
+    """Write a hub.toml for this house; `further` and `model` are further tables."""
+    path = directory / "hub.toml"
+    path.write_text(_CONFIGURATION.format(directory=directory, port=port) + model + further)
+    return path
+
+
+def raw(device: str, name: str, payload: bytes, at: datetime, characteristic: str = "") -> RawPayload:
+    """A payload as a sensor sent it."""
+    return RawPayload(device, name, payload, at, characteristic, Origin.SENSOR)
+
+
+def cuff(systolic: float, at: datetime, *, measured: datetime | None = None, pulse: float = 72) -> Reading:
+    """A cuff's reading; `measured` is what the cuff's own clock (set to London) says, if it has one."""
+    payload = bytearray(encoding.blood_pressure(systolic, 50, pulse=pulse))
+    if measured is not None:
+        local = measured.astimezone(ZoneInfo("Europe/London"))
+        payload[0] |= 0x02  # Blood Pressure Service 3.1: the time stamp comes before the pulse
+        payload[7:7] = local.year.to_bytes(2, "little") + bytes(local.timetuple()[1:6])
+    return decoded(raw(CUFF, "blood_pressure", bytes(payload), at))
+
+
+def oximeter(saturation: float, at: datetime, *, pulse: float = 72, device: str = OXIMETER) -> Reading:
+    """A spot check."""
+    return decoded(raw(device, "pulse_oximeter", encoding.spot_check(saturation, pulse), at))
+
+
+def thermometer(celsius: float, at: datetime) -> Reading:
+    """A temperature."""
+    return decoded(raw(THERMOMETER, "thermometer", encoding.temperature(celsius), at))
+
+
+def entry(
+    at: datetime,
+    *,
+    consciousness: Consciousness | None = Consciousness.ALERT,
+    breathing: Breathing | None = Breathing.AIR,
+    rate: int | None = 16,
+    by: str = "Nurse Nightingale",
+) -> Reading:
+    """What a carer saw."""
+    return observation(by, at, consciousness=consciousness, breathing=breathing, respiration_rate=rate)
+
+
+def decoded(payload: RawPayload) -> Reading:
+    """The reading that the payload's driver makes of it."""
+    return driver(payload.driver).read(payload)
+
+
+class House:
+    """An intake over a database of its own, and what has become of what it took."""
+
+    def __init__(
+        self, directory: Path, further: str = "", *, model: DeteriorationModel | None = None
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.config: Config = load(write_configuration(directory, further))
+        self.identity = Identity(self.config.site.id, self.config.hub.id, self.config.site.test_data)
+        self.path = self.config.hub.data_directory / FILE_NAME
+        self.connection: sqlite3.Connection = open_for_writing(self.path)
+        register = Register(self.config.residents, self.config.sensors)
+        self.intake = Intake(self.config, self.identity, register, model)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """A transaction that is committed, or undone where the block raises."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield Transaction(self.connection)
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def take(self, reading: Reading, resident: str | None = None) -> Taken:
+        """Take a reading in a transaction of its own."""
+        with self.transaction() as transaction:
+            return self.intake.take(transaction, reading, resident)
+
+    def events(self, kind: str = "") -> list[Event]:
+        """What waits in the outbox, oldest first; of one kind ("alert.raised") if given."""
+        rows = self.connection.execute("SELECT event FROM outbox ORDER BY sequence")
+        events = [from_json(row[0]) for row in rows]
+        return [event for event in events if event.type.startswith(f"uk.careport.{kind}")]
+
+    def alerts(self) -> list[Alert]:
+        """All alerts, oldest first."""
+        return [alert_of(row) for row in reversed(alerts(self.connection, resolved=True, most=1000))]
+
+    def open_alerts(self) -> list[Alert]:
+        """The alerts that are not resolved."""
+        return [alert_of(row) for row in alerts(self.connection, resolved=False, most=1000)]
+
+    def history(self, alert: Alert) -> list[tuple[str, dict[str, Any]]]:
+        """What happened to an alert, with the details that there are."""
+        lines = history(self.connection, alert.id)
+        return [
+            (line.what, {key: said for key, said in json.loads(line.detail).items() if said is not None})
+            for line in lines
+        ]
+
+    def assessments(self, resident: str = ILL) -> list[dict[str, Any]]:
+        """What was assessed of a resident, in the order in which the hub came to it."""
+        rows = self.connection.execute(
+            "SELECT body FROM assessment WHERE resident = ? ORDER BY sequence", (resident,)
+        )
+        return [json.loads(row[0]) for row in rows]
+
+    def count(self, table: str) -> int:
+        """The number of rows of a table."""
+        (number,) = self.connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return int(number)
+
+    def counts(self) -> dict[str, int]:
+        """The number of rows of each table that a reading may reach."""
+        tables = ("reading", "measurement", "assessment", "alert", "alert_history", "outbox")
+        return {table: self.count(table) for table in tables}

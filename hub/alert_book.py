@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from hub.alerts import Alert
 from hub.store.transaction import AlertRow, Transaction
 from hub.uplink.cloudevents import to_json
 from hub.uplink.contract import AlertChange, Channel, Identity, alert_event
 
+_log = logging.getLogger(__name__)
 _ALERT: TypeAdapter[Alert] = TypeAdapter(Alert)
 
 
@@ -29,9 +31,14 @@ class AlertBook:
         row = transaction.open_alert(resident)
         return alert_of(row) if row else None
 
-    def open_alerts(self, transaction: Transaction) -> Sequence[Alert]:
-        """Every alert that is not resolved, oldest first."""
-        return [alert_of(row) for row in transaction.open_alerts()]
+    def open_alerts(self, transaction: Transaction) -> Iterator[Alert]:
+        """Every alert that is not resolved, oldest first; one that cannot be read is named in the log."""
+        for row in transaction.open_alerts():
+            try:
+                yield alert_of(row)
+            except ValidationError:
+                # It must not keep the others from climbing their ladder.
+                _log.error("alert %s: what the database has of it cannot be read; please report this", row.id)
 
     def alert(self, transaction: Transaction, alert_id: uuid.UUID) -> Alert | None:
         """An alert by its id."""

@@ -95,7 +95,8 @@ def show_one(alert: str, config_path: Path, as_json: bool) -> None:
     click.echo(f"          {whole.words}")
     click.echo(f"respond   {whole.band.response}")
     click.echo(f"measured  {observations_words(body['observations'])}")
-    click.echo(f"risk      {risk_words(body['risk'])}")
+    model = f" by {body['risk']['model']} {body['risk']['version']}" if body["risk"] else ""
+    click.echo(f"risk      {risk_words(body['risk'])}{model}")
     click.echo(
         f"raised by {cause.raw.device} ({cause.raw.driver}), payload {cause.raw.payload.hex()}, "
         f"received {local(cause.raw.received_at)}, time {cause.time_quality}"

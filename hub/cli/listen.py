@@ -26,6 +26,7 @@ from hub.uplink.connection import Connection
 from hub.uplink.contract import AlertChange, Channel, Identity, acknowledgement_event, event_type
 
 _SOURCE = "uk.careport.listen"
+_REMEMBERED = 100_000  # events
 _SITE = re.compile(r"\+|[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CALLING = {event_type(Channel.ALERT, change) for change in (AlertChange.RAISED, AlertChange.ESCALATED)}
 
@@ -92,7 +93,7 @@ def command(
     )
     if not _SITE.fullmatch(site):
         raise click.UsageError(f"--site: {site!r} is no site's id")
-    show = _show_json if as_json else _show
+    show = Once(_show_json if as_json else _show)
     channel = "#" if everything else Channel.ALERT.value
     listener = Broker(settings, client_id, subscription=f"careport/v1/{site}/+/{channel}")
     with suppress(KeyboardInterrupt):
@@ -116,6 +117,24 @@ def _settings(address: str, **credentials: Path | str | None) -> BrokerSettings:
     return BrokerSettings.model_validate(
         {"host": parts.hostname, "port": port or (8883 if tls else 1883), "tls": tls, **credentials}
     )
+
+
+class Once:
+    """Shows each event once: QoS 1 delivers at least once, and the id tells a repeat."""
+
+    def __init__(self, show: Callable[[Event], None]) -> None:
+        self._show = show
+        self._shown: dict[tuple[str, str], None] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Show the event, unless it is a repeat of one of the last `_REMEMBERED`."""
+        name = (event.source, event.id)
+        if name in self._shown:
+            return
+        self._show(event)
+        self._shown[name] = None
+        if len(self._shown) > _REMEMBERED:
+            del self._shown[next(iter(self._shown))]
 
 
 async def _listen(broker: Broker, show: Callable[[Event], None], by: str | None) -> None:
@@ -189,7 +208,9 @@ def event_lines(event: Event) -> list[str]:
             said = data["problem"] or measurements_words(data["measurements"])
             return [f"{when}  reading  {data['resident'] or 'nobody yet'}: {said}"]
         case ["status"]:
-            return [f"{when}  hub      {data['hub']} at {data['site']} is {data['state']}{test}"]
+            # A last will was written when the hub connected: what counts is when it was heard.
+            heard = now().astimezone().strftime("%H:%M:%S")
+            return [f"{heard}  hub      {data['hub']} at {data['site']} is {data['state']}{test}"]
         case _:
             return [f"{when}  {kind}"]
 

@@ -57,4 +57,4 @@ def risk_words(risk: Mapping[str, Any] | None) -> str:
     """The model's risk, always with what it is: a shadow."""
     if risk is None:
         return "no model"
-    return f"{risk['probability']:.1%} ({risk['model']} {risk['version']}, shadow)"
+    return f"{risk['probability']:.1%} (shadow)"

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from hub.alerts import Alert
 from hub.assessment.deterioration import Risk
@@ -225,14 +225,19 @@ def status_event(identity: Identity, state: str, at: datetime, details: Mapping[
     return _event(identity, event_type(Channel.STATUS), uuid.uuid4(), at, data, None)
 
 
+def _one_line(text: str) -> str:
+    """Text from outside, as it may be shown on a terminal: without control characters."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 class Acknowledgement(BaseModel):
     """What the ICS sends to the hub's `ack` topic when somebody has taken an alert."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     alert: uuid.UUID
-    by: Annotated[str, Field(min_length=1, max_length=200)]
-    note: Annotated[str, Field(max_length=2000)] | None = None
+    by: Annotated[str, AfterValidator(_one_line), Field(min_length=1, max_length=200)]
+    note: Annotated[str, AfterValidator(_one_line), Field(max_length=2000)] | None = None
 
 
 def acknowledgement_event(

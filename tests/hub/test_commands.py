@@ -14,7 +14,7 @@ from hub.alert_book import AlertBook
 from hub.alerts import Alert, AlertError, AlertPolicy, AlertState
 from hub.commands import Commands, UnknownAlertError
 from hub.store.transaction import Transaction
-from tests.rigs.house import NAMES, House, cuff, oximeter
+from tests.rigs.house import NAMES, WELL_OXIMETER, House, cuff, oximeter
 
 MINUTE = timedelta(minutes=1)
 
@@ -168,6 +168,18 @@ def test_an_acknowledged_alert_climbs_no_further(house: House, commands: Command
         commands.acknowledge(transaction, only(house).id, "x", noon, "ics")
         assert commands.escalate(transaction, noon + 60 * MINUTE) == 0
     assert house.events("alert.escalated") == []
+
+
+def test_an_alert_that_cannot_be_read_keeps_no_other_from_climbing(
+    house: House, commands: Commands, noon: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    unreadable = only(house)
+    house.take(oximeter(80, noon, device=WELL_OXIMETER))
+    house.connection.execute("UPDATE alert SET body = '{}' WHERE id = ?", (unreadable.id.bytes,))
+    with house.transaction() as transaction:
+        assert commands.escalate(transaction, noon + 60 * MINUTE) == 1
+    assert house.events("alert.escalated")[0].data["resident"] == "R-0077"
+    assert str(unreadable.id) in caplog.text
 
 
 @pytest.mark.parametrize("fails", ["note_alert", "enqueue"])

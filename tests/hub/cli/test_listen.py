@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,17 @@ async def test_an_alert_is_printed_as_people_read_it_and_acknowledged_if_asked(
         assert answer == {"alert": event.data["alert"], "by": "the desk"}
         await until(lambda: "ALERT raised (test data): R-0412" in listener.output)
         assert "SpO2 91 %" in listener.output
+
+
+async def test_an_event_that_is_sent_again_is_shown_once(tmp_path: Path, broker: Mosquitto) -> None:
+    event = raised(tmp_path)
+    with Ics(broker) as ics, listening(tmp_path, address(broker), "--json") as listener:
+        await until(lambda: "connected to" in listener.errors)
+        for text in (to_json(event), to_json(event), to_json(replace(event, id="another"))):
+            ics.publish(f"{HUB}/alert", text)
+        await until(lambda: "another" in listener.output)
+        shown = [json.loads(line)["event"]["id"] for line in listener.output.splitlines()]
+        assert shown == [event.id, "another"]
 
 
 async def test_json_is_one_object_a_line(tmp_path: Path, broker: Mosquitto) -> None:

@@ -212,3 +212,9 @@ def test_any_data_is_an_acknowledgement_or_refused_without_quoting_it(data: dict
     assert not any(text in refusal for text in foreign + texts)
     assert (said is None) == bool(refusal)
     assert said is None or 1 <= len(said.by) <= 200
+
+
+def test_control_characters_in_an_acknowledgement_never_reach_a_terminal(noon: datetime) -> None:
+    event = acknowledgement_event("uk.example.ics", uuid.uuid4(), "desk\x1b[2J", noon, "on\nmy\x07way")
+    said = acknowledgement_of(event)
+    assert (said.by, said.note) == ("desk [2J", "on my way")

@@ -34,7 +34,7 @@ if [ -n "$missing" ]; then
     fi
     $sudo apt-get update -qq
     # shellcheck disable=SC2086  # a list of words
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
     for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11; do
         if suits "$candidate"; then python=$candidate; break; fi
     done
@@ -46,6 +46,6 @@ if [ "$(cat .venv/prepared 2>/dev/null || true)" != "$want" ]; then
     say "Making the virtual environment .venv with $("$python" --version) from requirements.lock"
     "$python" -m venv --clear .venv
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock >&2
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
+    PYTHONWARNINGS=ignore .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
     printf '%s' "$want" > .venv/prepared
 fi

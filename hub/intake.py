@@ -38,11 +38,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a reading."""
+    """What became of a reading: whose it is, what it did to their alert, and their score in words."""
 
     duplicate: bool = False
     resident: str | None = None
     outcome: Outcome | None = None
+    score: str | None = None
 
 
 class Intake:
@@ -87,14 +88,14 @@ class Intake:
         if resident is None or not _scored(reading):
             return Taken(resident=owner)
         newest = transaction.newest_assessment(resident.id)
-        decision = self._assess(transaction, reading, number, resident, moment)
+        taken = self._assess(transaction, reading, number, resident, moment)
         if newest is not None and newest[0] > moment:
             # It comes late (from a sensor's memory, or after a full disk), and may belong with what was
             # measured since: nothing else may be measured for hours.
             present = self._observations(transaction, resident, newest[0]).observations.values()
             if any(observation.reading_id == reading.id for observation in present):
-                decision = self._assess(transaction, reading, number, resident, newest[0])
-        return Taken(resident=owner, outcome=decision.outcome)
+                taken = self._assess(transaction, reading, number, resident, newest[0])
+        return taken
 
     def keep(self, transaction: Transaction, reading: Reading, problem: str) -> None:
         """Store a reading that could not be taken, with the reason, for a person to look at."""
@@ -105,7 +106,7 @@ class Intake:
 
     def _assess(
         self, transaction: Transaction, reading: Reading, number: int, resident: Resident, moment: datetime
-    ) -> Decision:
+    ) -> Taken:
         observations = self._observations(transaction, resident, moment)
         score = news2.score(observations.values, resident.oxygen_scale)
         risk = self._risk(transaction, resident, observations)
@@ -118,7 +119,12 @@ class Intake:
             event = observation_event(self._identity, resident.id, moment, reading.id, body)
             transaction.enqueue(Channel.OBSERVATION.priority, Channel.OBSERVATION, to_json(event))
         assessed = Assessed(resident.id, observations, score, reading.raw.received_at)
-        return self._alert(transaction, assessed, reading, number, assessment)
+        decision = self._alert(transaction, assessed, reading, number, assessment)
+        return Taken(
+            resident=resident.id,
+            outcome=decision.outcome,
+            score=score.describe(observations.questionable),
+        )
 
     def _observations(self, transaction: Transaction, resident: Resident, moment: datetime) -> ObservationSet:
         newest = transaction.newest_measurements(resident.id, Vital, moment)

@@ -63,7 +63,7 @@ class Requests:
         except ValueError as error:
             raise ControlError(f"observe: {error}") from error
         taken = await self._reception.accept_reading(reading, _text(request, "resident") or "")
-        return {"reading": str(reading.id), "outcome": taken.outcome, "words": "kept and scored"}
+        return {"reading": str(reading.id), "outcome": taken.outcome, "words": f"kept. {taken.score}"}
 
     async def acknowledge(self, request: Request) -> Mapping[str, object]:
         """Record who in the home has taken an alert.

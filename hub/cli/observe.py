@@ -14,6 +14,7 @@ from hub.cli.options import config_option, json_option
 @click.option(
     "--consciousness",
     type=click.Choice(["A", "C", "V", "P", "U"], case_sensitive=False),
+    metavar="[A|C|V|P|U]",
     help="Alert, new Confusion, responds to Voice, to Pain, Unresponsive.",
 )
 @click.option("--oxygen/--air", "oxygen", default=None, help="Is given oxygen, or breathes room air.")

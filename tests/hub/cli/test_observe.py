@@ -9,12 +9,14 @@ from tests.rigs.house import write_configuration
 from tests.rigs.hub_process import HubProcess, carehub_here
 
 
-def test_what_was_seen_is_kept_and_scored(hub: HubProcess) -> None:
+def test_what_was_seen_is_kept_and_the_score_is_told(hub: HubProcess) -> None:
     ended = carehub_here(
         "observe", "R-0077", "--consciousness", "a", "--air", "--respiration", "14", "--config",
         hub.config_path,
     )  # fmt: skip
-    assert (ended.code, ended.output) == (0, "R-0077: kept and scored\n")
+    assert ended.code == 0
+    assert ended.output.startswith("R-0077: kept. NEWS2 at least 0")
+    assert "systolic pressure" in ended.output  # what is missing is said
     ((body,),) = hub.query(
         "SELECT body FROM assessment WHERE resident = 'R-0077' ORDER BY sequence DESC LIMIT 1"
     )

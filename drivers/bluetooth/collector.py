@@ -13,6 +13,7 @@ from bleak.backends.scanner import AdvertisementData
 
 from drivers.bluetooth.radio import RADIO_ERRORS, Radio, doubling, stop_if_cancelled, words
 from drivers.bluetooth.session import EnrolledSensor, Patience, SensorSession, SensorStatus
+from hub.patience import within
 from hub.readings import RawPayload
 
 __all__ = ["BluetoothCollector", "CollectorStatus", "EnrolledSensor", "Patience", "SensorStatus"]
@@ -142,8 +143,7 @@ class BluetoothCollector:
             return await self._radio.wait_until_lost()
         finally:
             try:
-                async with asyncio.timeout(self._patience.disconnect):
-                    await scanner.stop()
+                await within(self._patience.disconnect, scanner.stop())
             except RADIO_ERRORS as error:
                 logger.debug("the scanner did not stop: %s", words(error))
 
@@ -184,7 +184,6 @@ class BluetoothCollector:
 
     async def _drain(self) -> None:
         try:
-            async with asyncio.timeout(self._patience.drain):
-                await self._deliver_all()
+            await within(self._patience.drain, self._deliver_all())
         except TimeoutError:
             logger.error("stopping with %d payload(s) not stored", len(self._queue))  # noqa: TRY400

@@ -15,6 +15,7 @@ from bleak.uuids import normalize_uuid_str
 
 from drivers.bluetooth.radio import RADIO_ERRORS, Radio, doubling, stop_if_cancelled, words
 from drivers.driver import Driver
+from hub.patience import within
 from hub.readings import RawPayload
 
 logger = logging.getLogger(__name__)
@@ -195,7 +196,6 @@ class SensorSession:
     async def _release(self, client: BleakClient) -> None:
         """Always after a connection, also one that the sensor ended: else bleak leaks a D-Bus socket."""
         try:
-            async with asyncio.timeout(self._patience.disconnect):
-                await client.disconnect()
+            await within(self._patience.disconnect, client.disconnect())
         except RADIO_ERRORS as error:
             logger.info("sensor %s: disconnecting failed: %s", self._sensor.address, words(error))

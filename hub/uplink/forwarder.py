@@ -25,6 +25,7 @@ from time import monotonic
 from hub import config
 from hub.clock import now
 from hub.errors import CareportError
+from hub.patience import within
 from hub.store.outbox import Outbox, OutboxRow
 from hub.uplink.broker import Broker
 from hub.uplink.cloudevents import Event, EventError, from_json, from_message
@@ -138,8 +139,7 @@ class Forwarder:
                 await self._connect_for_ever()
         finally:
             with suppress(TimeoutError, CareportError):
-                async with asyncio.timeout(FAREWELL_SECONDS):
-                    await self._settle()
+                await within(FAREWELL_SECONDS, self._settle())
 
     async def _connect_for_ever(self) -> None:
         attempt = 0
@@ -196,8 +196,7 @@ class Forwarder:
 
     async def _say_goodbye(self, connection: Connection) -> None:
         try:
-            async with asyncio.timeout(FAREWELL_SECONDS):
-                await self._publish_status(connection, Presence.OFFLINE)
+            await within(FAREWELL_SECONDS, self._publish_status(connection, Presence.OFFLINE))
         except (TimeoutError, BrokerError):
             connection.abort()  # then the last will says it
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,13 @@ from hypothesis import strategies as st
 
 from drivers.recording import RecordingError, line_of, parse
 from hub.readings import Origin, RawPayload
+
+DAY = timedelta(hours=23)
+
+
+def whole_minutes(offset: timedelta) -> timedelta:
+    return timedelta(minutes=offset // timedelta(minutes=1))
+
 
 GOOD = {
     "device": "C4:F2:17:00:00:01",
@@ -33,7 +40,7 @@ def test_a_line_is_read_as_the_payload_it_records() -> None:
 
 @given(
     payload=st.binary(min_size=1, max_size=64),
-    received_at=st.datetimes(timezones=st.timezones()),
+    received_at=st.datetimes(timezones=st.builds(timezone, st.timedeltas(-DAY, DAY).map(whole_minutes))),
     characteristic=st.sampled_from(["", "2a5f"]),
 )
 def test_what_was_recorded_is_read_back(payload: bytes, received_at: datetime, characteristic: str) -> None:

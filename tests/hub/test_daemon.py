@@ -128,11 +128,14 @@ async def test_a_harmful_acknowledgement_harms_nothing(tmp_path: Path, broker: M
 async def test_an_alert_that_nobody_acknowledges_climbs_its_ladder(
     tmp_path: Path, broker: Mosquitto, ics: Ics
 ) -> None:
+    def steps() -> list[str]:
+        return [alert["escalation"]["tell"] for alert in told(ics, "alert", "alert.escalated")]
+
     async with HubProcess(write_configuration(tmp_path, LADDER, port=broker.port)) as hub:
         await hub.feed([oximeter(91, now())])
-        await until(lambda: len(told(ics, "alert", "alert.escalated")) == 2)
-        steps = [alert["escalation"] for alert in told(ics, "alert", "alert.escalated")]
-        assert [step["tell"] for step in steps] == ["senior carer", "GP"]
+        # On a slow machine both rungs may be due at once, and are then told at once.
+        await until(lambda: "GP" in ", ".join(steps()), 30)
+        assert ", ".join(steps()) == "senior carer, GP"
 
 
 # --- what is missing

@@ -19,16 +19,12 @@ from pathlib import Path
 
 from drivers.recording import LONGEST_LINE, RecordingError, parse
 from hub.clock import now
-from hub.errors import CareportError
+from hub.local_socket import serve
 from hub.readings import RawPayload
 
 _log = logging.getLogger(__name__)
 _UNDER_WAY = 1000
 """How many payloads of one sender may wait for their commit; then the sender waits."""
-
-
-class ReplayError(CareportError):
-    """The replay socket cannot be had; names it."""
 
 
 class ReplaySocket:
@@ -39,23 +35,8 @@ class ReplaySocket:
         self._deliver = deliver
 
     async def run(self) -> None:
-        """Serve until cancelled.
-
-        Raises:
-            ReplayError: the socket cannot be made.
-        """
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.unlink(missing_ok=True)
-            server = await asyncio.start_unix_server(self._serve, self._path, limit=LONGEST_LINE)
-            self._path.chmod(0o600)
-        except OSError as error:
-            raise ReplayError(f"replay.socket: {self._path} cannot be made: {error.strerror}") from error
-        try:
-            await asyncio.Event().wait()  # it serves already
-        finally:
-            # And no wait_closed: since Python 3.12.1 it waits until every client has hung up.
-            server.close()
+        """Serve until cancelled. Raises `LocalSocketError` if the socket cannot be made."""
+        await serve("replay.socket", self._path, self._serve, longest_line=LONGEST_LINE)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         accepted, refused = 0, 0

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from hub.errors import CareportError
+from hub.local_socket import serve
 
 _log = logging.getLogger(__name__)
 _LONGEST_REQUEST = 64 * 1024
@@ -35,25 +36,8 @@ class ControlServer:
         self._handlers = handlers
 
     async def run(self) -> None:
-        """Serve until cancelled.
-
-        Raises:
-            ControlError: the socket cannot be made.
-        """
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.unlink(missing_ok=True)
-            server = await asyncio.start_unix_server(self._serve, self._path, limit=_LONGEST_REQUEST)
-            self._path.chmod(0o600)
-        except OSError as error:
-            raise ControlError(
-                f"hub.control_socket: {self._path} cannot be made: {error.strerror}"
-            ) from error
-        try:
-            await asyncio.Event().wait()  # it serves already
-        finally:
-            # And no wait_closed: since Python 3.12.1 it waits until every client has hung up.
-            server.close()
+        """Serve until cancelled. Raises `LocalSocketError` if the socket cannot be made."""
+        await serve("hub.control_socket", self._path, self._serve, longest_line=_LONGEST_REQUEST)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

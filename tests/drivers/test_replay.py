@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from drivers.replay import ReplayError, ReplaySocket, paced
+from drivers.replay import ReplaySocket, paced
+from hub.local_socket import LocalSocketError
 from hub.readings import RawPayload
 
 LINE = (
@@ -97,7 +98,7 @@ async def test_a_socket_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     async def deliver(raw: RawPayload) -> None: ...
 
     (tmp_path / "file").touch()
-    with pytest.raises(ReplayError, match=r"replay\.socket: .*file/replay\.sock cannot be made"):
+    with pytest.raises(LocalSocketError, match=r"replay\.socket: .*file/replay\.sock cannot be made"):
         await ReplaySocket(tmp_path / "file" / "replay.sock", deliver).run()
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from hub.alert_book import AlertBook
 from hub.alerts import Acknowledgement, AlertPolicy, acknowledge, deliver, escalate
@@ -24,12 +25,24 @@ class UnknownAlertError(CareportError):
         self.alert = alert
 
 
+@dataclass(frozen=True, slots=True)
+class _Waited:
+    """How long an alert had waited when it was first seen, and when that was (monotonic seconds)."""
+
+    before: timedelta
+    seen_at: float
+
+    def until(self, monotonic_seconds: float) -> timedelta:
+        return self.before + timedelta(seconds=monotonic_seconds - self.seen_at)
+
+
 class Commands:
     """The acts on alerts."""
 
     def __init__(self, book: AlertBook, policy: AlertPolicy) -> None:
         self._book = book
         self._policy = policy
+        self._waited: dict[uuid.UUID, _Waited] = {}
 
     def acknowledge(
         self,
@@ -70,11 +83,21 @@ class Commands:
                 self._book.remember(transaction, deliver(alert, at))
                 transaction.note_alert(alert_id, "delivered", at, {})
 
-    def escalate(self, transaction: Transaction, at: datetime) -> int:
-        """Let every unacknowledged alert climb its ladder as far as is due; return how many did."""
-        climbed = 0
+    def escalate(self, transaction: Transaction, at: datetime, monotonic_seconds: float) -> int:
+        """Let every unacknowledged alert climb its ladder as far as is due; return how many did.
+
+        How long an alert has waited is told by the wall clock (`at`) only when it is first seen here,
+        and by the monotonic clock from then on: a Pi's wall clock is set while it runs, by days, and
+        must neither call everybody at once nor keep a ladder from being climbed.
+        """
+        climbed, before, self._waited = 0, self._waited, {}
         for alert in self._book.open_alerts(transaction):
-            escalation = escalate(alert, self._policy.ladder_of(alert), at)
+            waited = before.get(alert.id) or _Waited(
+                max(timedelta(0), at - alert.raised_at), monotonic_seconds
+            )
+            self._waited[alert.id] = waited
+            moment = alert.raised_at + waited.until(monotonic_seconds)
+            escalation = escalate(alert, self._policy.ladder_of(alert), moment)
             if escalation is None:
                 continue
             climbed += 1

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from drivers.bluetooth.collector import BluetoothCollector, EnrolledSensor
@@ -241,7 +242,7 @@ class Hub:
         while True:
             await asyncio.sleep(_ESCALATION_SECONDS)
             climbed = await self._writer.write(
-                lambda transaction: self._commands.escalate(transaction, now())
+                lambda transaction: self._commands.escalate(transaction, now(), monotonic())
             )
             if climbed:
                 _log.warning("%d alert(s) without acknowledgement climbed the ladder", climbed)

@@ -101,7 +101,7 @@ def test_a_late_acknowledgement_of_a_superseded_alert_does_not_count_for_its_suc
     lower, higher = house.alerts()
     with house.transaction() as transaction:
         commands.acknowledge(transaction, lower.id, "the ICS desk", noon + 2 * MINUTE, "ics")
-        assert commands.escalate(transaction, noon + 7 * MINUTE) == 1
+        assert commands.escalate(transaction, noon + 7 * MINUTE, 7 * 60.0) == 1
     lower, higher = house.alerts()
     assert (lower.state, lower.acknowledged_by) == (AlertState.RESOLVED, "the ICS desk")
     assert higher.acknowledged_at is None
@@ -146,7 +146,7 @@ def test_an_alert_that_nobody_acknowledges_climbs_each_rung_once(
     climbed = []
     for minute in (4, 5, 6, 10, 11, 600):
         with house.transaction() as transaction:
-            climbed.append(commands.escalate(transaction, noon + minute * MINUTE))
+            climbed.append(commands.escalate(transaction, noon + minute * MINUTE, minute * 60.0))
     assert climbed == [0, 1, 0, 1, 0, 0]
     told = [event.data["escalation"] for event in house.events("alert.escalated")]
     assert told == [{"rung": 1, "tell": "senior carer"}, {"rung": 2, "tell": "999"}]
@@ -158,15 +158,28 @@ def test_after_an_outage_all_rungs_that_are_due_are_told_at_once(
     house: House, commands: Commands, noon: datetime
 ) -> None:
     with house.transaction() as transaction:
-        commands.escalate(transaction, noon + 60 * MINUTE)
+        commands.escalate(transaction, noon + 60 * MINUTE, 60 * 60.0)
     (event,) = house.events("alert.escalated")
     assert event.data["escalation"] == {"rung": 2, "tell": "senior carer, 999"}
+
+
+@pytest.mark.parametrize(
+    "step", [timedelta(days=-400), timedelta(days=-1), timedelta(days=3), timedelta(days=20000)]
+)
+def test_a_wall_clock_that_is_set_meanwhile_neither_hurries_nor_stops_the_ladder(
+    house: House, commands: Commands, noon: datetime, step: timedelta
+) -> None:
+    climbed = []
+    for minute, wall in ((0, noon), (4, noon + step), (5, noon + step), (9, noon + step), (10, noon + step)):
+        with house.transaction() as transaction:
+            climbed.append(commands.escalate(transaction, wall + minute * MINUTE, 1000 + minute * 60.0))
+    assert climbed == [0, 0, 1, 0, 1]
 
 
 def test_an_acknowledged_alert_climbs_no_further(house: House, commands: Commands, noon: datetime) -> None:
     with house.transaction() as transaction:
         commands.acknowledge(transaction, only(house).id, "x", noon, "ics")
-        assert commands.escalate(transaction, noon + 60 * MINUTE) == 0
+        assert commands.escalate(transaction, noon + 60 * MINUTE, 60 * 60.0) == 0
     assert house.events("alert.escalated") == []
 
 
@@ -177,7 +190,7 @@ def test_an_alert_that_cannot_be_read_keeps_no_other_from_climbing(
     house.take(oximeter(80, noon, device=WELL_OXIMETER))
     house.connection.execute("UPDATE alert SET body = '{}' WHERE id = ?", (unreadable.id.bytes,))
     with house.transaction() as transaction:
-        assert commands.escalate(transaction, noon + 60 * MINUTE) == 1
+        assert commands.escalate(transaction, noon + 60 * MINUTE, 60 * 60.0) == 1
     assert house.events("alert.escalated")[0].data["resident"] == "R-0077"
     assert str(unreadable.id) in caplog.text
 
@@ -194,7 +207,7 @@ def test_a_change_its_history_and_its_event_are_stored_together_or_not_at_all(
     monkeypatch.setattr(Transaction, fails, broken)
     for work in (
         lambda transaction: commands.acknowledge(transaction, before.id, "x", noon, "ics"),
-        lambda transaction: commands.escalate(transaction, noon + 60 * MINUTE),
+        lambda transaction: commands.escalate(transaction, noon + 60 * MINUTE, 60 * 60.0),
     ):
         with pytest.raises(sqlite3.IntegrityError), house.transaction() as transaction:
             work(transaction)

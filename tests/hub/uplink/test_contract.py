@@ -49,7 +49,7 @@ def everything(tmp_path: Path, noon: datetime) -> list[Event]:
     house.take(decoded(raw(OXIMETER, "pulse_oximeter", b"\x00", noon)))
     house.take(cuff(85, noon, measured=noon - 40 * MINUTE))
     with house.transaction() as transaction:
-        commands.escalate(transaction, noon + 31 * MINUTE)
+        commands.escalate(transaction, noon + 31 * MINUTE, 31 * 60.0)
     house.take(entry(noon + MINUTE, consciousness=Consciousness.PAIN, rate=30, by=carer), ILL)
     with house.transaction() as transaction:
         for alert in house.open_alerts():

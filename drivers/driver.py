@@ -40,9 +40,10 @@ class Driver:
     `service` and the keys of `characteristics` are 16-bit Bluetooth UUIDs as four hex digits in
     lower case ("1810", "2a35"); the first characteristic is the one meant where a recording
     names none. Those in `intermediate` tell of a measurement that is still going on: they can be
-    decoded, and a collector does not subscribe to them. Each decoder is a pure function from the
-    payload to what it says, and raises `DecodeError`, and nothing else, for a payload that is
-    truncated, over-long or impossible.
+    decoded, and a collector does not subscribe to them. Those in `streaming` are sent again and again
+    for as long as the sensor is worn: no single one of them is an observation. Each decoder is a pure
+    function from the payload to what it says, and raises `DecodeError`, and nothing else, for a
+    payload that is truncated, over-long or impossible.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Driver:
     service: str
     characteristics: Mapping[str, Callable[[bytes], Decoded]]
     intermediate: frozenset[str] = frozenset()
+    streaming: frozenset[str] = frozenset()
 
     @property
     def subscribed(self) -> tuple[str, ...]:
@@ -75,6 +77,7 @@ class Driver:
             device_time=decoded.device_time,
             sequence_number=decoded.sequence_number,
             user_id=decoded.user_id,
+            streaming=characteristic in self.streaming,
         )
 
 

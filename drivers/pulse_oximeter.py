@@ -154,4 +154,5 @@ DRIVER = Driver(
     title="Pulse oximeter (Bluetooth Pulse Oximeter Profile)",
     service="1822",
     characteristics={"2a5e": decode_spot_check, "2a5f": decode_continuous},
+    streaming=frozenset({"2a5f"}),
 )

@@ -63,9 +63,10 @@ PLAUSIBLE = {
     Vital.OXYGEN_SATURATION: (20.0, 100.0),
     # Wider than the slowest heart block and the fastest arrhythmia of an adult; 0 is no pulse found.
     Vital.PULSE_RATE: (10.0, 300.0),
-    # Wider than hypothermia and heat stroke in a home; degF sent as degC, or the other way round,
-    # and a thermometer that lies on the table in a cool room fall outside.
-    Vital.TEMPERATURE: (20.0, 46.0),
+    # Wider than hypothermia and heat stroke that a person still alive in a home can have; degF sent as
+    # degC, or the other way round, and a thermometer that lies on the table fall outside (care homes
+    # are kept at 21 to 25 degC, in a heat wave above).
+    Vital.TEMPERATURE: (28.0, 46.0),
 }
 """The lowest and the highest value, both included, that a vital can have in its fixed unit."""
 

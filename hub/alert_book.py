@@ -6,12 +6,14 @@ import json
 import logging
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from hub.alerts import Alert
+from hub.alerts import Alert, AlertState
+from hub.errors import CareportError
 from hub.store.transaction import AlertRow, Transaction
 from hub.uplink.cloudevents import to_json
 from hub.uplink.contract import AlertChange, Channel, Identity, alert_event
@@ -20,28 +22,49 @@ _log = logging.getLogger(__name__)
 _ALERT: TypeAdapter[Alert] = TypeAdapter(Alert)
 
 
+class UnreadableAlertError(CareportError):
+    """What the database has of an alert is not one that this hub can read; carries its id."""
+
+    def __init__(self, alert: uuid.UUID) -> None:
+        super().__init__(f"alert {alert}: what the database has of it cannot be read; please report this")
+        self.alert = alert
+
+
 class AlertBook:
     """Reads and writes alerts within a transaction."""
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
+        self._said_unreadable: set[uuid.UUID] = set()
 
-    def open_alert(self, transaction: Transaction, resident: str) -> Alert | None:
-        """The resident's alert that is not resolved."""
+    def open_alert(self, transaction: Transaction, resident: str, at: datetime) -> Alert | None:
+        """The resident's alert that is not resolved.
+
+        One that cannot be read is closed with a note, so that the next bad reading raises anew: it must
+        not silence its resident.
+        """
         row = transaction.open_alert(resident)
-        return alert_of(row) if row else None
+        if row is None:
+            return None
+        try:
+            return alert_of(row)
+        except UnreadableAlertError as error:
+            self._say_unreadable(error)
+            transaction.update_alert(replace(row, state=AlertState.RESOLVED.value, resolved_at=at))
+            transaction.note_alert(row.id, "closed, since it could not be read", at, {})
+            return None
 
     def open_alerts(self, transaction: Transaction) -> Iterator[Alert]:
-        """Every alert that is not resolved, oldest first; one that cannot be read is named in the log."""
+        """Every alert that is not resolved and can be read, oldest first."""
         for row in transaction.open_alerts():
             try:
                 yield alert_of(row)
-            except ValidationError:
+            except UnreadableAlertError as error:
                 # It must not keep the others from climbing their ladder.
-                _log.error("alert %s: what the database has of it cannot be read; please report this", row.id)
+                self._say_unreadable(error)
 
     def alert(self, transaction: Transaction, alert_id: uuid.UUID) -> Alert | None:
-        """An alert by its id."""
+        """An alert by its id. Raises `UnreadableAlertError`."""
         row = transaction.alert(alert_id)
         return alert_of(row) if row else None
 
@@ -70,6 +93,11 @@ class AlertBook:
         transaction.update_alert(self._row(transaction, alert))
         self._tell(transaction, change, alert, at, tell, detail or {})
 
+    def _say_unreadable(self, error: UnreadableAlertError) -> None:
+        if error.alert not in self._said_unreadable:
+            self._said_unreadable.add(error.alert)
+            _log.error("%s", error)
+
     def _row(self, transaction: Transaction, alert: Alert) -> AlertRow:
         before = transaction.alert(alert.id)
         assert before is not None, "only a stored alert can change"
@@ -87,13 +115,24 @@ class AlertBook:
         transaction.note_alert(alert.id, change.value, at, {**({"tell": tell} if tell else {}), **detail})
         assessment, reading = transaction.assessment_of_alert(alert.id)
         data: dict[str, Any] = json.loads(assessment)
+        if change is AlertChange.ESCALATED and (newest := transaction.newest_assessment(alert.resident)):
+            # Whoever is called now needs to know how the resident is now.
+            data["now"] = {"at": newest[0].isoformat(), **json.loads(newest[1])}
         event = alert_event(self._identity, change, alert, at, data, reading, tell)
         transaction.enqueue(Channel.ALERT.priority, Channel.ALERT, to_json(event))
 
 
 def alert_of(row: AlertRow) -> Alert:
-    """The alert that a row keeps."""
-    return _ALERT.validate_json(row.body)
+    """The alert that a row keeps.
+
+    Raises:
+        UnreadableAlertError: it does not keep one, or one of another version of the hub.
+    """
+    try:
+        return _ALERT.validate_json(row.body)
+    except ValidationError:
+        # Not chained: pydantic's text quotes what is in the row, and would put it into the log.
+        raise UnreadableAlertError(row.id) from None
 
 
 def _row(alert: Alert, reading: int, assessment: int) -> AlertRow:

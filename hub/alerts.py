@@ -1,6 +1,6 @@
 """The life of an alert: raised, delivered, acknowledged, resolved. No clock, no database, no transport.
 
-The rules, each of them tested in `tests/hub/test_alerts.py`:
+The rules, each tested in `tests/hub/test_alerts.py` or, about clocks, in `tests/hub/test_alert_times.py`:
 
 - A resident has at most one open alert. The same band or a lower one does not alert again while it
   is open; a higher band raises a new alert that supersedes it, so that an acknowledgement of the
@@ -18,6 +18,9 @@ The rules, each of them tested in `tests/hub/test_alerts.py`:
   too raises a new alert in place of a silent one.
 - Readings that come late, older than the newest one assessed, may raise an alert, but lower and
   resolve nothing. Beyond `late` they are not alerted at all, and the decision says so.
+- Nor does a measurement whose time is doubtful lower or resolve anything; it may raise an alert.
+- The hub's own clock may have been ahead. Once it is put right, no moment that an alert remembers is
+  later than the clock: that delays its end by `resolve_after` at the most, and hides no relapse.
 - An alert without acknowledgement climbs its ladder, each rung once, by the time since it was raised.
 
 The learned model's risk is no input here: it can add, never take away.
@@ -32,8 +35,8 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
-from hub.assessment.news2 import Band, News2
-from hub.assessment.observation_set import ObservationSet
+from hub.assessed import Assessed
+from hub.assessment.news2 import Band, News2, in_words
 from hub.config import Alerts, ObservationSets, Rung
 from hub.errors import CareportError
 from hub.readings import Vital
@@ -83,25 +86,6 @@ class AlertPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Assessed:
-    """A resident's observation set and its score, as the hub came to know it at `received_at`."""
-
-    resident: str
-    observations: ObservationSet
-    news2: News2
-    received_at: datetime
-
-    def __post_init__(self) -> None:
-        if not self.news2.sub_scores.keys() <= self.observations.observations.keys():
-            raise ValueError("news2: scores a vital that the observation set does not have")
-
-    @property
-    def at(self) -> datetime:
-        """The moment assessed; never after the hub knew of it, whatever a sensor's clock says."""
-        return min(self.observations.at, self.received_at)
-
-
-@dataclass(frozen=True, slots=True)
 class Alert:
     """One alert. `resident` is a pseudonym; `news2` is the score that raised it; all times are aware.
 
@@ -121,6 +105,7 @@ class Alert:
     contributing: frozenset[Vital]
     assessed_until: datetime
     questionable: frozenset[Vital] = frozenset()
+    doubtful_time: frozenset[Vital] = frozenset()
     supersedes: UUID | None = None
     below_since: Mapping[Band, datetime] = field(default_factory=dict)
     quiet_since: Mapping[Band, datetime] = field(default_factory=dict)
@@ -153,6 +138,11 @@ class Alert:
         delay = (self.raised_at - self.measured_at) // timedelta(minutes=1)
         if delay > 0:
             notes.append(f"measured {delay} min before it reached the hub")
+        doubtful = ", ".join(
+            in_words(vital) for vital in self.news2.sub_scores if vital in self.doubtful_time
+        )
+        if doubtful:
+            notes.append(f"when it was measured is doubtful, its sensor's clock may be wrong: {doubtful}")
         if self.band is not self.news2.band:
             notes.append(f"since then stepped down to {self.band.words}")
         return "; ".join([f"{self.resident}: {self.news2.describe(self.questionable)}", *notes])
@@ -198,6 +188,7 @@ def consider(open_alert: Alert | None, assessed: Assessed, policy: AlertPolicy, 
         if not alerting:
             return Decision(Outcome.NOTHING)
         return Decision(Outcome.RAISED, raised=_raise(assessed, new_id))
+    open_alert = _not_after(open_alert, assessed.clock)
     if alerting and _is_news(open_alert, assessed, policy):
         closed = _resolve(open_alert, assessed, Resolution.SUPERSEDED)
         return Decision(Outcome.SUPERSEDED, closed, _raise(assessed, new_id, open_alert))
@@ -215,6 +206,7 @@ def _raise(assessed: Assessed, new_id: UUID, superseded: Alert | None = None) ->
         contributing=assessed.news2.contributing,
         assessed_until=assessed.at,
         questionable=assessed.observations.questionable,
+        doubtful_time=assessed.observations.doubtful_time,
     )
     if superseded is None:
         return alert
@@ -224,6 +216,16 @@ def _raise(assessed: Assessed, new_id: UUID, superseded: Alert | None = None) ->
         supersedes=superseded.id,
         contributing=alert.contributing | superseded.contributing,
         assessed_until=max(alert.assessed_until, superseded.assessed_until),
+    )
+
+
+def _not_after(alert: Alert, clock: datetime) -> Alert:
+    """The alert without a moment, of those that are compared, later than the hub's clock."""
+    return replace(
+        alert,
+        assessed_until=min(alert.assessed_until, clock),
+        below_since={band: min(since, clock) for band, since in alert.below_since.items()},
+        quiet_since={band: min(since, clock) for band, since in alert.quiet_since.items()},
     )
 
 
@@ -260,7 +262,7 @@ def _follow(alert: Alert, assessed: Assessed, policy: AlertPolicy) -> Decision:
         contributing |= assessed.news2.contributing
     measured = assessed.news2.sub_scores.keys()
     in_order = assessed.at >= alert.assessed_until
-    comparable = in_order and contributing <= measured
+    comparable = in_order and contributing <= assessed.surely_measured
     touched = in_order and not contributing.isdisjoint(measured)
     followed = replace(
         alert,
@@ -272,8 +274,8 @@ def _follow(alert: Alert, assessed: Assessed, policy: AlertPolicy) -> Decision:
     if not comparable:
         return Decision(Outcome.UNCHANGED, followed)
     observations = assessed.observations.observations
-    # A value carried in the set from the start of the recovery is no second measurement. (A sensor's
-    # clock that runs ahead must not end the wait either: hence `at` among them.)
+    # A value carried in the set from the start of the recovery is no second measurement. (A clock that
+    # runs ahead must not end the wait either: hence `at` among them.)
     anew = min([assessed.at, *(observations[vital].measured_at for vital in contributing)])
     held = [each for each in bands if not _left(followed, each, anew, policy)]
     if not held:

@@ -10,11 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hub.alert_book import AlertBook
+from hub.alert_book import AlertBook, UnreadableAlertError
 from hub.alerts import Acknowledgement, AlertPolicy, acknowledge, deliver, escalate
 from hub.errors import CareportError
 from hub.store.transaction import Transaction
 from hub.uplink.contract import AlertChange
+
+_LONGEST_HISTORY = 100
+"""Lines; then acknowledgements that change nothing are counted no more (somebody may send them for ever)."""
 
 
 class UnknownAlertError(CareportError):
@@ -63,6 +66,7 @@ class Commands:
         Raises:
             UnknownAlertError: this hub has no such alert.
             AlertError: nobody is named.
+            UnreadableAlertError: what the database has of it is no alert.
         """
         alert = self._book.alert(transaction, alert_id)
         if alert is None:
@@ -71,14 +75,17 @@ class Commands:
         detail = {"by": by, "via": via, "note": note, "claimed_at": claimed_at and claimed_at.isoformat()}
         if done.accepted:
             self._book.change(transaction, AlertChange.ACKNOWLEDGED, done.alert, at, detail=detail)
-        else:
+        elif transaction.history_size(alert_id) < _LONGEST_HISTORY:
             transaction.note_alert(alert_id, "acknowledged again", at, detail)
         return done
 
     def deliver(self, transaction: Transaction, alert_ids: Iterable[uuid.UUID], at: datetime) -> None:
         """The broker has taken the news of these alerts."""
         for alert_id in alert_ids:
-            alert = self._book.alert(transaction, alert_id)
+            try:
+                alert = self._book.alert(transaction, alert_id)
+            except UnreadableAlertError:
+                continue  # the broker has it; it must not keep the others in the outbox
             if alert is not None and alert.delivered_at is None:
                 self._book.remember(transaction, deliver(alert, at))
                 transaction.note_alert(alert_id, "delivered", at, {})

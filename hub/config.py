@@ -83,11 +83,16 @@ class Section(BaseModel):
 
 
 class Site(Section):
-    """Where this hub stands. `id` is on every topic and message; it must not name a person."""
+    """Where this hub stands. `id` is on every topic and message; it must not name a person.
+
+    `one_person` says that only one person lives here, so that whatever an enrolled sensor measures is
+    of them. It is said and not concluded: a home may list one resident of thirty for a trial.
+    """
 
     id: Identifier
     timezone: Annotated[str, AfterValidator(_zone)] = "Europe/London"
     test_data: bool = False
+    one_person: bool = False
 
 
 class Hub(Section):
@@ -147,13 +152,14 @@ class Sensor(Section):
     """An enrolled sensor. Without `resident` it is shared, and its readings wait for a person to assign.
 
     `user` is the resident's number on a sensor that keeps several people apart (a cuff's "user 1"):
-    what it measured of any other, or of nobody in particular, waits too.
+    what it measured of any other, or of nobody in particular, waits too. Without it, whatever such a
+    sensor says of a numbered person waits; "any" takes all of them for the resident.
     """
 
     address: Address
     driver: str
     resident: str | None = None
-    user: Annotated[int, Field(ge=0, le=254)] | None = None
+    user: Annotated[int, Field(ge=0, le=254)] | Literal["any"] | None = None
     label: str = ""
 
 
@@ -174,12 +180,16 @@ class Replay(Section):
 class ObservationSets(Section):
     """How long a measurement stays part of the resident's current observation set.
 
-    See `hub/assessment/observation_set.py` for the rule.
+    See `hub/assessment/observation_set.py` for the rule. `stream` is how much of a sensor's stream makes
+    one observation (`hub/assessment/stream.py`): an alert comes that much later.
     """
 
     recent: Duration = timedelta(minutes=30)
     recent_by_vital: dict[Vital, Duration] = Field(default_factory=dict)
-    late: Duration = timedelta(hours=12)
+    late: Duration = timedelta(hours=24)
+    stream: Annotated[Duration, Field(ge=timedelta(seconds=10), le=timedelta(minutes=5))] = timedelta(
+        seconds=30
+    )
 
 
 class SensorClock(Section):
@@ -205,16 +215,25 @@ def _default_ladder() -> dict[Band, tuple[Rung, ...]]:
     }
 
 
+def _whole_ladder(ladder: dict[Band, tuple[Rung, ...]]) -> dict[Band, tuple[Rung, ...]]:
+    """A band that the file leaves out keeps its default: no alerting band is without a ladder."""
+    return {**_default_ladder(), **ladder}
+
+
 class Alerts(Section):
     """When an alert is raised, when it may be resolved, and who is told when nobody acknowledges."""
 
     from_band: Literal[Band.SINGLE_RED, Band.MEDIUM, Band.HIGH] = Band.SINGLE_RED
-    resolve_after: Duration = timedelta(minutes=30)
-    ladder: dict[Band, tuple[Rung, ...]] = Field(default_factory=_default_ladder)
+    resolve_after: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=30)
+    ladder: Annotated[dict[Band, tuple[Rung, ...]], AfterValidator(_whole_ladder)] = Field(
+        default_factory=_default_ladder
+    )
 
     @model_validator(mode="after")
     def _rungs_climb(self) -> Self:
         for band, rungs in self.ladder.items():
+            if not rungs:
+                raise ValueError(f"ladder.{band.value}: has no rung, so nobody would ever be told")
             if any(later.after <= earlier.after for earlier, later in itertools.pairwise(rungs)):
                 raise ValueError(f'ladder.{band.value}: each "after" must be longer than the one before it')
         return self
@@ -257,6 +276,8 @@ class Config(Section):
         for what, names in (("residents.id", residents), ("sensors.address", addresses)):
             for name in {name for name in names if names.count(name) > 1}:
                 raise ValueError(f"{what}: {name} is given twice")
+        if self.site.one_person and len(residents) != 1:
+            raise ValueError(f"site.one_person = true, yet {len(residents)} residents are listed: list one")
         for sensor in self.sensors:
             if sensor.resident is not None and sensor.resident not in residents:
                 raise ValueError(

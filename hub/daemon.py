@@ -11,6 +11,7 @@ import ctypes
 import gc
 import json
 import logging
+import os
 import signal
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -23,7 +24,7 @@ from drivers.bluetooth.collector import BluetoothCollector, EnrolledSensor
 from drivers.catalogue import UnknownDriverError, driver
 from drivers.replay import ReplaySocket
 from hub import __version__
-from hub.alert_book import AlertBook
+from hub.alert_book import AlertBook, UnreadableAlertError
 from hub.alerts import AlertError, AlertPolicy
 from hub.assessment.deterioration import SHIPPED_MODEL, DeteriorationModel, ModelError
 from hub.clock import now
@@ -37,7 +38,7 @@ from hub.residents import Register
 from hub.service_manager import ServiceManager
 from hub.store.database import FILE_NAME
 from hub.store.delivery import CardOutbox
-from hub.store.errors import NotCommittedError
+from hub.store.errors import NotCommittedError, StoreError
 from hub.store.lock import only_hub
 from hub.store.outbox import OutboxRow
 from hub.store.writer import Writer
@@ -78,6 +79,7 @@ async def _until_stopped(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    os.umask(0o077)  # what it writes is about people's health
     async with running(config) as hub:
         ended = asyncio.ensure_future(hub.run())
         stopped = asyncio.ensure_future(stop.wait())
@@ -137,11 +139,27 @@ async def running(config: Config) -> AsyncIterator[Hub]:
     path = config.hub.data_directory / FILE_NAME
     with only_hub(config.hub.data_directory):
         async with Writer(path) as writer, _radio(config) as radio:
+            await _refuse_mixed_data(config, path, writer)
             outbox = CardOutbox(path, writer)
             try:
                 yield Hub(config, writer, outbox, sensors, radio, load_model(config))
             finally:
                 outbox.close()
+
+
+async def _refuse_mixed_data(config: Config, path: Path, writer: Writer) -> None:
+    """Test data must never be told as real, nor real data as a test, by the change of one key.
+
+    Raises:
+        StoreError: the database was begun with the other kind of data.
+    """
+    said = "test data" if config.site.test_data else "real data"
+    kept = await writer.write(lambda transaction: transaction.note_fact("data", said))
+    if kept != said:
+        wanted = str(config.site.test_data).lower()
+        raise StoreError(
+            path, f"holds {kept}, and site.test_data = {wanted}. Give this hub another hub.data_directory."
+        )
 
 
 @asynccontextmanager
@@ -191,7 +209,7 @@ class Hub:
         self._commands = Commands(
             AlertBook(self._identity), AlertPolicy.of(config.alerts, config.observation_sets)
         )
-        register = Register(config.residents, config.sensors)
+        register = Register(config.residents, config.sensors, one_person=config.site.one_person)
         self._reception = Reception(writer, Intake(config, self._identity, register, model))
         self._collector = BluetoothCollector(sensors, radio, self._reception.accept) if radio else None
         self._forwarder = Forwarder(
@@ -262,7 +280,7 @@ class Hub:
                     transaction, said.alert, said.by, now(), "ics", said.note, event.time
                 )
             )
-        except (ContractError, UnknownAlertError, AlertError) as error:
+        except (ContractError, UnknownAlertError, UnreadableAlertError, AlertError) as error:
             raise EventError(str(error)) from error
         _log.info("alert %s: acknowledged by the ICS%s", said.alert, "" if done.accepted else ", once more")
 

@@ -21,7 +21,9 @@ from hub.config import Config
 from hub.control import ControlError, ask
 from hub.errors import CareportError
 from hub.store.database import FILE_NAME, open_for_reading
-from hub.store.queries import newest_by_device, outbox_size
+from hub.store.delivery import set_aside_of
+from hub.store.queries import newest_by_device, outbox_size, unassigned
+from hub.uplink.contract import Channel
 
 _BUILT = datetime(2026, 1, 1, tzinfo=UTC)
 _LEAST_FREE = 200 * 1024 * 1024  # bytes
@@ -64,9 +66,8 @@ def _daemon(config: Config) -> list[Finding]:
         return [Finding("daemon", Verdict.FAIL, str(error))]
     broker = status["broker"]
     assert isinstance(broker, dict)
-    link = Finding(
-        "link to the ICS", Verdict.PASS if broker["connected"] else Verdict.FAIL, str(broker["words"])
-    )
+    well = broker["connected"] and not broker.get("nobody_listens")
+    link = Finding("link to the ICS", Verdict.PASS if well else Verdict.FAIL, str(broker["words"]))
     return [Finding("daemon", Verdict.PASS, f"runs, version {status['version']}"), link]
 
 
@@ -106,17 +107,26 @@ def _database(config: Config) -> list[Finding]:
         return [Finding("database", Verdict.FAIL, str(error))]
     try:
         waiting, aside = outbox_size(connection)
+        alerts_aside = set_aside_of(connection, Channel.ALERT)
     except sqlite3.Error as error:
         return [Finding("database", Verdict.FAIL, f"{path}: cannot be read: {error}")]
     finally:
         connection.close()
-    size = path.stat().st_size // 1024
+    files = (path, path.with_name(f"{path.name}-wal"))
+    size = sum(file.stat().st_size for file in files if file.exists()) // 1024
     findings = [
         Finding("database", Verdict.PASS, f"{size} KiB at {path}; {waiting} event(s) wait for the broker")
     ]
     if aside:
         words = f"{aside} event(s) were refused by the broker and set aside: see table outbox_aside for why"
-        findings.append(Finding("refused events", Verdict.WARN, words))
+        verdict = Verdict.WARN
+        if alerts_aside:
+            verdict = Verdict.FAIL
+            words = (
+                f"{words}; {alerts_aside} of them tell of an ALERT, and the ICS does not have them: tell the"
+                " ICS, and have the broker mended; they are sent again when the hub next connects to it"
+            )
+        findings.append(Finding("refused events", verdict, words))
     return findings
 
 
@@ -129,6 +139,7 @@ def _sensors(config: Config) -> list[Finding]:
         return []  # the database's own finding says why
     try:
         newest = newest_by_device(connection)
+        waiting = unassigned(connection, now() - _QUIET)
     except sqlite3.Error:
         return []
     finally:
@@ -144,6 +155,12 @@ def _sensors(config: Config) -> list[Finding]:
         verdict = Verdict.WARN if now() - heard > _QUIET else Verdict.PASS
         words = f"{sensor.driver} {sensor.label}: last reading {heard:%Y-%m-%d %H:%M} UTC"
         findings.append(Finding(name, verdict, words))
+    if waiting:
+        words = (
+            f"{waiting} reading(s) of the last day are nobody's and were not scored: "
+            "see 'carehub readings --unassigned', and sensors.resident and sensors.user"
+        )
+        findings.append(Finding("unassigned readings", Verdict.WARN, words))
     return findings
 
 

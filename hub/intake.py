@@ -13,15 +13,18 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from hub.alert_book import AlertBook
-from hub.alerts import Alert, AlertPolicy, Assessed, Decision, Outcome, consider
+from hub.alerts import Alert, AlertPolicy, Decision, Outcome, consider
+from hub.assessed import Assessed
 from hub.assessment import news2
 from hub.assessment.deterioration import DeteriorationModel, Risk
 from hub.assessment.features import BASELINE_SETS
 from hub.assessment.observation_set import Observation, ObservationSet, form
+from hub.clock import now
 from hub.config import Config, Resident
 from hub.readings import Reading, Value, Vital, type_of_value
 from hub.residents import Register, age_at
 from hub.store.transaction import PlacedReading, Transaction
+from hub.streams import Streams
 from hub.timing import ClockRule, TimeQuality, measured_at
 from hub.uplink.cloudevents import to_json
 from hub.uplink.contract import (
@@ -57,6 +60,7 @@ class Intake:
         self._model = model
         self._publish = config.publish
         self._recency = config.observation_sets
+        self._streams = Streams(config.observation_sets.stream)
         self._policy = AlertPolicy.of(config.alerts, config.observation_sets)
         self._clock_rule = ClockRule(
             config.sensor_clock.agrees_within,
@@ -70,7 +74,8 @@ class Intake:
         """Store a reading and all that follows from it.
 
         `resident_id` says whose it is where a person said so; otherwise the sensor's owner is asked
-        for. A reading that was stored before changes nothing.
+        for. A reading that was stored before changes nothing. One of a stream is always stored, and
+        assessed only when it completes an observation (`hub/streams.py`).
         """
         if transaction.knows_reading(reading.id):
             return Taken(duplicate=True)
@@ -81,11 +86,14 @@ class Intake:
         )
         moment, time_quality = measured_at(reading, self._clock_rule)
         owner = resident.id if resident else None
-        number = transaction.add_reading(PlacedReading(reading, owner, moment, time_quality.value))
+        observed = reading.measurements
+        if reading.streaming:
+            observed = self._streams.observe(owner, reading, moment) if owner is not None else ()
+        number = transaction.add_reading(PlacedReading(reading, owner, moment, time_quality.value, observed))
         if self._publish.reading:
             event = reading_event(self._identity, reading, owner, moment, time_quality.value)
             transaction.enqueue(Channel.READING.priority, Channel.READING, to_json(event))
-        if resident is None or not _scored(reading):
+        if resident is None or not any(measurement.usable for measurement in observed):
             return Taken(resident=owner)
         newest = transaction.newest_assessment(resident.id)
         taken = self._assess(transaction, reading, number, resident, moment)
@@ -118,7 +126,7 @@ class Intake:
         if self._publish.observation and _worth_telling(before, moment, body):
             event = observation_event(self._identity, resident.id, moment, reading.id, body)
             transaction.enqueue(Channel.OBSERVATION.priority, Channel.OBSERVATION, to_json(event))
-        assessed = Assessed(resident.id, observations, score, reading.raw.received_at)
+        assessed = Assessed(resident.id, observations, score, reading.raw.received_at, now())
         decision = self._alert(transaction, assessed, reading, number, assessment)
         return Taken(
             resident=resident.id,
@@ -130,7 +138,16 @@ class Intake:
         newest = transaction.newest_measurements(resident.id, Vital, moment)
         return form(
             (
-                (vital, Observation(found.value, found.measured_at, found.reading_id, found.quality))
+                (
+                    vital,
+                    Observation(
+                        value=found.value,
+                        measured_at=found.measured_at,
+                        reading_id=found.reading_id,
+                        quality=found.quality,
+                        doubtful_time=found.time_quality == TimeQuality.DOUBTFUL,
+                    ),
+                )
                 for vital, found in newest.items()
             ),
             moment,
@@ -166,7 +183,7 @@ class Intake:
     def _alert(
         self, transaction: Transaction, assessed: Assessed, reading: Reading, number: int, assessment: int
     ) -> Decision:
-        open_alert = self._book.open_alert(transaction, assessed.resident)
+        open_alert = self._book.open_alert(transaction, assessed.resident, assessed.received_at)
         decision = consider(open_alert, assessed, self._policy, _alert_id(reading, assessed.observations.at))
         at = assessed.received_at
         match decision.outcome, decision.existing:
@@ -186,15 +203,10 @@ def _alert_id(reading: Reading, at: datetime) -> uuid.UUID:
     return uuid.uuid5(reading.id, f"alert:{at.isoformat()}")
 
 
-def _scored(reading: Reading) -> bool:
-    """Whether a reading brings anything that an observation set is made of."""
-    return any(measurement.usable for measurement in reading.measurements)
-
-
 def _worth_telling(before: tuple[datetime, str] | None, moment: datetime, body: Mapping[str, object]) -> bool:
     """An observation set is told when it says something new, or a minute after the last one told nothing.
 
-    A streaming sensor makes a set every second; the ICS is told of those that change the score or
+    A streaming sensor makes a set every few seconds; the ICS is told of those that change the score or
     what is missing, and otherwise of one a minute.
     """
     if before is None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 _READING_NAMESPACE = uuid.UUID("5b0c4c52-4d5c-5b43-8a59-2f3a1d1f6c11")
+# As long as `sensor_clock.believed_for` is by default, and a day, since the sensor's zone is not known here.
+_IDENTIFIES_WITHIN = timedelta(days=31)
 
 
 class Vital(StrEnum):
@@ -218,7 +220,8 @@ class Reading:
 
     `user_id` is the sensor's own number for the person measured, where it keeps several apart.
     `problem` says in words why a payload could not be decoded; then there are no measurements,
-    and the raw bytes are kept so that nothing is lost.
+    and the raw bytes are kept so that nothing is lost. `streaming` marks one of many that a sensor sends
+    for as long as it is worn: alone it is no observation (`hub/assessment/stream.py`).
     """
 
     id: uuid.UUID
@@ -229,15 +232,31 @@ class Reading:
     sequence_number: int | None = None
     user_id: int | None = None
     problem: str | None = None
+    streaming: bool = False
 
 
 def reading_id(raw: RawPayload, device_time: DeviceTime | None) -> uuid.UUID:
     """The identity of a reading: the same again if the same reading arrives again.
 
     A payload that carries the sensor's own time is the same reading however often and whenever it
-    is sent (cuffs push their memory at each connection). One without is told apart by the time
-    it was received.
+    is sent (cuffs push their memory at each connection), if that time can be: within 31 days of the
+    receipt, the zone left out of account. One that cannot be is perhaps of a clock that stands still,
+    and then equal payloads of two days are two measurements: it is told apart by the day (UTC) it was
+    received. One without a time is told apart by the time it was received.
     """
-    moment = "" if device_time else raw.received_at.isoformat()
+    if device_time is None:
+        moment = raw.received_at.isoformat()
+    elif _can_be(device_time, raw.received_at):
+        moment = ""
+    else:
+        moment = raw.received_at.astimezone(UTC).date().isoformat()
     name = f"{raw.device}|{raw.driver}|{raw.characteristic}|{raw.payload.hex()}|{moment}"
     return uuid.uuid5(_READING_NAMESPACE, name)
+
+
+def _can_be(time: DeviceTime, received_at: datetime) -> bool:
+    try:
+        as_if_utc = datetime(time.year, time.month, time.day, time.hour, time.minute, time.second, tzinfo=UTC)
+    except ValueError:  # no such day
+        return False
+    return abs(received_at - as_if_utc) <= _IDENTIFIES_WITHIN

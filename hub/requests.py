@@ -93,6 +93,7 @@ class Requests:
                 "since": link.since.isoformat(),
                 "words": link.in_words,
                 "last_error": link.last_error,
+                "nobody_listens": link.nobody_listens,
             },
             "radio": {"usable": collector.usable, "words": collector.radio} if collector else None,
             "sensors": [

@@ -21,7 +21,10 @@ class UnknownResidentError(CareportError):
 class Register:
     """Who lives in the home and which sensors are enrolled, from a checked configuration."""
 
-    def __init__(self, residents: Iterable[Resident], sensors: Iterable[Sensor]) -> None:
+    def __init__(
+        self, residents: Iterable[Resident], sensors: Iterable[Sensor], *, one_person: bool = False
+    ) -> None:
+        self._one_person = one_person
         self._residents = {resident.id: resident for resident in residents}
         self._sensors = {sensor.address.upper(): sensor for sensor in sensors}
 
@@ -48,15 +51,15 @@ class Register:
         """The resident whose readings this sensor takes, or None: a person has to say whose they are.
 
         None for a sensor that is not enrolled, for a shared one, and where the sensor's own number
-        for the person (`user_id`) is not the one enrolled. In a home with one resident every other
-        reading of an enrolled sensor is that person's.
+        for the person (`user_id`) is not the one enrolled. In a home of one person (`site.one_person`)
+        a shared sensor is theirs too.
         """
         sensor = self.sensor(device_address)
-        if sensor is None or (sensor.user is not None and sensor.user != user_id):
+        if sensor is None or (sensor.user != "any" and sensor.user != user_id):
             return None
-        if len(self._residents) == 1:
-            return self.residents[0]
-        return None if sensor.resident is None else self.resident(sensor.resident)
+        if sensor.resident is not None:
+            return self.resident(sensor.resident)
+        return self.residents[0] if self._one_person else None
 
 
 def age_at(resident: Resident, year: int) -> int | None:

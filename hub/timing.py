@@ -4,9 +4,22 @@ Most sensors have a clock that nobody set; a cuff's memory holds readings of day
 
 - no sensor time, or the sensor says that its clock is not set: the time of receipt, "received";
 - the sensor's clock agrees with the hub's (`sensor_clock.agrees_within`): the time of receipt, "agreed";
+- the sensor's time is older by as much as people set clocks wrong (an hour: summer time not set; 12 hours:
+  AM for PM; 24 hours: the wrong day), to within `agrees_within`: the time of receipt, "doubtful", unless
+  the sensor itself says that the reading is from its memory;
 - the sensor's time is older, but believable (`sensor_clock.believed_for`): the sensor's own time, since it
   is a reading from its memory, "sensor";
 - the sensor's time is ahead, or too old to be believed, or no date at all: the time of receipt, "doubtful".
+
+Why an age of an hour is doubtful: it is either a reading from memory or a live one of a slow clock, and
+nothing in it tells which. Taken for a memory, a live reading would be scored apart from what was measured
+beside it, or come too late to be alerted: a lost alert. Taken for live, a memory raises an alert that is
+about the past, and says that its time is doubtful: a marked alert, which costs a look. What is doubtful may
+raise an alert and never ends one (`hub/alerts.py`). A clock that is slow by any other amount cannot be told
+from a memory; so long as it is slow by less than `observation_sets.late` (24 h), its readings are alerted,
+each scored at the time that its sensor said.
+
+A local time that exists twice, when the clocks go back in autumn, is the instant nearer to the receipt.
 """
 
 from __future__ import annotations
@@ -16,6 +29,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 
 from hub.readings import DeviceTime, Flag, Reading
+
+_COMMON_ERRORS = (timedelta(hours=1), timedelta(hours=12), timedelta(hours=24))
 
 
 class TimeQuality(StrEnum):
@@ -41,21 +56,25 @@ def measured_at(reading: Reading, rule: ClockRule) -> tuple[datetime, TimeQualit
     received_at = reading.raw.received_at.astimezone(UTC)
     if reading.device_time is None or Flag.CLOCK_NOT_SET in reading.flags:
         return received_at, TimeQuality.RECEIVED
-    sensor_time = _aware(reading.device_time, rule.zone)
+    sensor_time = _aware(reading.device_time, rule.zone, received_at)
     if sensor_time is None:
         return received_at, TimeQuality.DOUBTFUL
     age = received_at - sensor_time
     if abs(age) <= rule.agrees_within:
         return received_at, TimeQuality.AGREED
+    slow = any(abs(age - error) <= rule.agrees_within for error in _COMMON_ERRORS)
+    if slow and Flag.FROM_MEMORY not in reading.flags:
+        return received_at, TimeQuality.DOUBTFUL
     if timedelta(0) < age <= rule.believed_for:
         return sensor_time, TimeQuality.SENSOR
     return received_at, TimeQuality.DOUBTFUL
 
 
-def _aware(time: DeviceTime, zone: tzinfo) -> datetime | None:
+def _aware(time: DeviceTime, zone: tzinfo, received_at: datetime) -> datetime | None:
     """The sensor's time in UTC, or None where it is no date (a day or month "not known", 31 June)."""
     try:
         local = datetime(time.year, time.month, time.day, time.hour, time.minute, time.second, tzinfo=zone)
-        return local.astimezone(UTC)
+        either = (local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+        return min(either, key=lambda moment: abs(received_at - moment))
     except (ValueError, OverflowError):  # no such day; or the first or last of all, beyond them in UTC
         return None

@@ -22,12 +22,16 @@ from hub.readings import Quality, Reading, Value, Vital
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A measurement with its time and where it came from. `measured_at` is aware."""
+    """A measurement with its time and where it came from. `measured_at` is aware.
+
+    Where `doubtful_time` is true it is only when the hub received it: the sensor's clock is not believed.
+    """
 
     value: Value
     measured_at: datetime
     reading_id: uuid.UUID
     quality: Quality = Quality.GOOD
+    doubtful_time: bool = False
 
     def __post_init__(self) -> None:
         if self.measured_at.tzinfo is None:
@@ -54,6 +58,11 @@ class ObservationSet:
             for vital, observation in self.observations.items()
             if observation.quality is Quality.QUESTIONABLE
         )
+
+    @property
+    def doubtful_time(self) -> frozenset[Vital]:
+        """The vitals of which it is doubtful when they were measured: marked wherever they show."""
+        return frozenset(vital for vital, each in self.observations.items() if each.doubtful_time)
 
 
 class Recency(Protocol):

@@ -14,6 +14,9 @@ from hub.cli.options import config_option, json_option
 from hub.errors import CareportError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from hub.alerts import Alert
     from hub.config import Config
     from hub.store.transaction import AlertRow
 
@@ -35,7 +38,6 @@ _FIRST_DIGITS = re.compile(r"[0-9A-Fa-f]{4}[0-9A-Fa-f-]{0,32}")
 @click.pass_context
 def command(context: click.Context, resolved: bool, most: int, config_path: Path, as_json: bool) -> None:
     """List the alerts that are open; 'show' tells one whole, 'acknowledge' takes it."""
-    from hub.alert_book import alert_of
     from hub.cli.options import database, local, show
     from hub.config import load
     from hub.store.queries import alerts
@@ -47,7 +49,7 @@ def command(context: click.Context, resolved: bool, most: int, config_path: Path
             )
         return
     with database(load(config_path)) as connection:
-        found = [(row, alert_of(row)) for row in alerts(connection, resolved=resolved, most=most)]
+        found = list(_readable(alerts(connection, resolved=resolved, most=most)))
     rows: list[dict[str, object]] = [
         {
             "alert": str(row.id) if as_json else str(row.id)[:8],
@@ -120,6 +122,16 @@ def acknowledge(alert: str, by: str, note: str | None, config_path: Path) -> Non
     row = _find(config, alert)
     result = ask(config.hub.control_socket, "acknowledge", alert=str(row.id), by=by, note=note)
     click.echo(str(result["words"]))
+
+
+def _readable(rows: Iterable[AlertRow]) -> Iterator[tuple[AlertRow, Alert]]:
+    from hub.alert_book import UnreadableAlertError, alert_of
+
+    for row in rows:
+        try:
+            yield row, alert_of(row)
+        except UnreadableAlertError as error:
+            click.echo(f"carehub: {error}", err=True)
 
 
 def _find(config: Config, prefix: str) -> AlertRow:

@@ -33,7 +33,7 @@ def command(config_path: Path, as_json: bool) -> None:
         f"{'with TLS' if config.broker.tls else 'WITHOUT TLS'}."
     )
     for sensor in config.sensors:
-        if sensor.resident is None and len(config.residents) != 1:
+        if sensor.resident is None and not config.site.one_person:
             click.echo(
                 f"  note: {sensor.address} {sensor.label} is shared: "
                 "its readings wait until somebody assigns them"

@@ -65,10 +65,11 @@ def command(
     if fault is not None:
         before = f"the hub has committed the {answers[-1]['accepted']} before it, and nothing behind it"
         raise ReplayFailedError(f"{fault}; {before}")
+    accepted, refused = answers[-1]["accepted"], answers[-1]["refused"]
     if as_json:
         click.echo(json.dumps(answers[-1]))
-        return
-    click.echo(f"{answers[-1]['accepted']} payloads committed by the hub, {answers[-1]['refused']} refused.")
+    else:
+        click.echo(f"{accepted} payloads are in the hub's database, {refused} lines refused.")
 
 
 def _payloads(recording: TextIO) -> Iterator[RawPayload]:

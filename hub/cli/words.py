@@ -26,7 +26,7 @@ def vital_words(vital: str, value: object) -> str:
 
 
 def measurements_words(measurements: Sequence[Mapping[str, Any]]) -> str:
-    """What a reading measured: "BP 128/80 mmHg, pulse 72 /min"; unusable values in brackets."""
+    """What a reading measured: "BP 128/80 mmHg, pulse 72 /min"; what is doubtful in brackets, with why."""
     by_vital = {measured["vital"]: measured for measured in measurements}
     systolic, diastolic = by_vital.get("systolic_pressure"), by_vital.get("diastolic_pressure")
     said = []
@@ -44,8 +44,10 @@ def measurements_words(measurements: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _marked(words: str, measured: Mapping[str, Any]) -> str:
-    quality = measured.get("quality", "good")
-    return words if quality == "good" else f"[{words}: {quality}]"
+    doubts = [measured["quality"]] if measured.get("quality", "good") != "good" else []
+    if measured.get("time") == "doubtful":
+        doubts.append("when is doubtful")
+    return f"[{words}: {', '.join(doubts)}]" if doubts else words
 
 
 def observations_words(observations: Mapping[str, Mapping[str, Any]]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hub.clock import now
 from hub.store.database import open_for_reading
+from hub.store.errors import StoreError
 from hub.store.outbox import OutboxRow
 from hub.store.writer import Writer
 
@@ -19,6 +20,7 @@ class CardOutbox:
 
     def __init__(self, path: Path, writer: Writer) -> None:
         self._writer = writer
+        self._path = path
         self._connection = open_for_reading(path)
 
     def close(self) -> None:
@@ -31,8 +33,11 @@ class CardOutbox:
         return self._writer.outbox_changed
 
     async def waiting(self, limit: int, besides: Collection[int]) -> Sequence[OutboxRow]:
-        """The rows to send next: by priority, then by age."""
-        return waiting(self._connection, limit, besides)
+        """The rows to send next: by priority, then by age. Raises `StoreError` if they cannot be read."""
+        try:
+            return waiting(self._connection, limit, besides)
+        except sqlite3.Error as error:
+            raise StoreError(self._path, f"the outbox cannot be read: {error}") from error
 
     async def delivered(self, sequences: Collection[int]) -> None:
         """Remove rows that the broker acknowledged, durably."""
@@ -41,6 +46,10 @@ class CardOutbox:
     async def set_aside(self, sequence: int, reason: str) -> None:
         """Keep a refused row apart with its reason."""
         await self._writer.write(lambda transaction: transaction.set_aside(sequence, reason, now()))
+
+    async def reclaim(self, channels: Collection[str]) -> int:
+        """Put what was set aside of these channels back, durably; return how many."""
+        return await self._writer.write(lambda transaction: transaction.reclaim(channels))
 
 
 def waiting(connection: sqlite3.Connection, limit: int, besides: Collection[int]) -> list[OutboxRow]:
@@ -54,3 +63,11 @@ def waiting(connection: sqlite3.Connection, limit: int, besides: Collection[int]
         (json.dumps(list(besides)), limit),
     )
     return [OutboxRow(*row) for row in rows]
+
+
+def set_aside_of(connection: sqlite3.Connection, channel: str) -> int:
+    """How many events of a channel are set aside, since the broker refused them."""
+    (count,) = connection.execute(
+        "SELECT count(*) FROM outbox_aside WHERE channel = ?", (channel,)
+    ).fetchone()
+    return int(count)

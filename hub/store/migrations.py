@@ -79,6 +79,10 @@ CREATE TABLE alert_history (
     detail   TEXT NOT NULL
 );
 CREATE INDEX history_of_alert ON alert_history (alert);
+CREATE TABLE fact (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE outbox (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     priority INTEGER NOT NULL,

@@ -31,4 +31,10 @@ class Outbox(Protocol):
         """The broker acknowledged these: remove them, durably."""
 
     async def set_aside(self, sequence: int, reason: str) -> None:
-        """The broker will never take this one: keep it apart with the reason; do not send it again."""
+        """The broker will never take this one: keep it apart with the reason; do not send it for now."""
+
+    async def reclaim(self, channels: Collection[str]) -> int:
+        """Put what was set aside of these channels back, ahead of every other channel; return how many.
+
+        Each keeps its sequence, and so its place by age.
+        """

@@ -132,6 +132,15 @@ def outbox_size(connection: sqlite3.Connection) -> tuple[int, int]:
     return int(waiting), int(aside)
 
 
+def unassigned(connection: sqlite3.Connection, since: datetime) -> int:
+    """How many readings since then could be decoded and are nobody's."""
+    (count,) = connection.execute(
+        "SELECT count(*) FROM reading WHERE resident IS NULL AND problem IS NULL AND received_at >= ?",
+        (to_microseconds(since),),
+    ).fetchone()
+    return int(count)
+
+
 def newest_by_device(connection: sqlite3.Connection) -> dict[str, datetime]:
     """When each device was last heard."""
     rows = connection.execute("SELECT device, max(received_at) FROM reading GROUP BY device")

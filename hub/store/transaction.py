@@ -12,15 +12,21 @@ from datetime import datetime
 from hub.clock import from_microseconds, to_microseconds
 from hub.readings import Measurement, Quality, Reading, Value, Vital, type_of_value
 
+_HIGHEST_PRIORITY = 0
+
 
 @dataclass(frozen=True, slots=True)
 class PlacedReading:
-    """A reading with its owner (None: nobody yet) and its place in time."""
+    """A reading with its owner (None: nobody yet) and its place in time.
+
+    `observed` is what observation sets may take from it, where that is not what it says itself.
+    """
 
     reading: Reading
     resident: str | None
     measured_at: datetime
     time_quality: str
+    observed: tuple[Measurement, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,7 @@ class StoredMeasurement:
     measured_at: datetime
     reading_id: uuid.UUID
     quality: Quality
+    time_quality: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,7 @@ class Transaction:
     def add_reading(self, placed: PlacedReading) -> int:
         """Store a reading and, where it has an owner, its usable measurements; return its number."""
         reading, raw = placed.reading, placed.reading.raw
+        observed = reading.measurements if placed.observed is None else placed.observed
         cursor = self._connection.execute(
             "INSERT INTO reading (id, resident, device, driver, characteristic, origin, payload,"
             " received_at, device_time, measured_at, time_quality, measurements, flags, user_id, problem)"
@@ -100,7 +108,7 @@ class Transaction:
                         measurement.value,
                         measurement.quality.value,
                     )
-                    for measurement in reading.measurements
+                    for measurement in observed
                     if measurement.usable
                 ],
             )
@@ -116,7 +124,7 @@ class Transaction:
         found: dict[Vital, StoredMeasurement] = {}
         for vital in vitals:
             row = self._connection.execute(
-                "SELECT m.value, m.measured_at, r.id, m.quality FROM measurement m"
+                "SELECT m.value, m.measured_at, r.id, m.quality, r.time_quality FROM measurement m"
                 " JOIN reading r ON r.sequence = m.reading"
                 " WHERE m.resident = ? AND m.vital = ? AND m.measured_at <= ?"
                 " ORDER BY m.measured_at DESC, m.quality = 'good' DESC, r.id DESC LIMIT 1",
@@ -128,6 +136,7 @@ class Transaction:
                     measured_at=from_microseconds(row[1]),
                     reading_id=uuid.UUID(bytes=row[2]),
                     quality=Quality(row[3]),
+                    time_quality=row[4],
                 )
         return found
 
@@ -222,6 +231,19 @@ class Transaction:
             (alert_id.bytes, to_microseconds(at), what, json.dumps(detail)),
         )
 
+    def history_size(self, alert_id: uuid.UUID) -> int:
+        """How many lines an alert's history has."""
+        (size,) = self._connection.execute(
+            "SELECT count(*) FROM alert_history WHERE alert = ?", (alert_id.bytes,)
+        ).fetchone()
+        return int(size)
+
+    def note_fact(self, name: str, value: str) -> str:
+        """Store a fact about this database, unless it has it already; return the one that it has."""
+        self._connection.execute("INSERT OR IGNORE INTO fact (name, value) VALUES (?, ?)", (name, value))
+        (kept,) = self._connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return str(kept)
+
     def enqueue(self, priority: int, channel: str, event: str) -> None:
         """Put an event (CloudEvents JSON) into the outbox; a lower priority goes first."""
         self._connection.execute(
@@ -241,6 +263,24 @@ class Transaction:
             (reason, to_microseconds(at), sequence),
         )
         self.remove_from_outbox([sequence])
+
+    def reclaim(self, channels: Iterable[str]) -> int:
+        """Put what was set aside of these channels back into the outbox; return how many.
+
+        With their sequence, and the highest priority: only what overtakes everything is ever reclaimed.
+        """
+        chosen = (json.dumps(list(channels)),)
+        reclaimed = self._connection.execute(
+            "INSERT OR IGNORE INTO outbox (sequence, priority, channel, event)"
+            f" SELECT sequence, {_HIGHEST_PRIORITY}, channel, event FROM outbox_aside"
+            " WHERE channel IN (SELECT value FROM json_each(?))",
+            chosen,
+        ).rowcount
+        self._connection.execute(
+            "DELETE FROM outbox_aside WHERE channel IN (SELECT value FROM json_each(?))", chosen
+        )
+        self.outbox_grew = self.outbox_grew or reclaimed > 0
+        return reclaimed
 
 
 _ALERT = "SELECT id, resident, band, state, raised_at, resolved_at, reading, assessment, body FROM alert"

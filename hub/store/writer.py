@@ -38,6 +38,7 @@ class _Job(Generic[Result]):
         A fault of the card (full, read-only, unreadable) is raised on: it ends the whole
         transaction. Any other is this job's own, is undone, and travels to whoever asked.
         """
+        self.error = None
         connection.execute("SAVEPOINT job")
         try:
             self.result = self.work(transaction)
@@ -118,8 +119,11 @@ class Writer:
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            for job in jobs:
-                job.error = NotCommittedError(self._path, f"nothing was stored: {error}")
+            if len(jobs) > 1:
+                # One of them alone may be at fault: each gets its own commit, and its own answer.
+                grew = [self._commit([job]) for job in jobs]
+                return any(grew)
+            jobs[0].error = NotCommittedError(self._path, f"nothing was stored: {error}")
             return False
         return transaction.outbox_grew
 

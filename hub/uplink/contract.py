@@ -138,6 +138,7 @@ def assessment_data(observations: ObservationSet, news2: News2, risk: Risk | Non
                 "measured_at": observation.measured_at.isoformat(),
                 "reading": str(observation.reading_id),
                 **({} if observation.quality is Quality.GOOD else {"quality": observation.quality.value}),
+                **({"time": "doubtful"} if observation.doubtful_time else {}),
             }
             for vital, observation in observations.observations.items()
         },
@@ -214,7 +215,7 @@ def _measurement(measurement: Measurement) -> dict[str, Value | str | Vital]:
 
 
 def status_event(identity: Identity, state: str, at: datetime, details: Mapping[str, Any]) -> Event:
-    """The hub's own state: retained, and "offline" as its last will."""
+    """The hub's own state: retained; "lost" is its last will."""
     data = {
         "site": identity.site,
         "hub": identity.hub,

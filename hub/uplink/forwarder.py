@@ -1,7 +1,8 @@
 """Delivery: from the outbox to the broker, for as long as it takes; and acknowledgements home.
 
-The promises kept here: a row leaves the outbox only on the broker's PUBACK; an alert never waits behind a
-backlog; whatever the broker does, the hub goes on trying and the rows stay.
+The promises kept here: a row leaves the outbox only on the broker's PUBACK; an alert leaves it only if
+somebody is subscribed, as far as the broker can tell, and never waits behind a backlog; whatever the broker
+does, the hub goes on trying and the rows stay.
 
 At most `window` rows are in flight, so that no more than that is ever ahead of a new alert, and a tenth
 of the window is kept for alerts. What was in flight when a connection was lost is sent again: the ICS tells
@@ -16,14 +17,12 @@ import random
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import StrEnum
 from functools import partial
+from math import inf
 from time import monotonic
 
 from hub import config
-from hub.clock import now
 from hub.errors import CareportError
 from hub.patience import within
 from hub.store.outbox import Outbox, OutboxRow
@@ -31,6 +30,8 @@ from hub.uplink.broker import Broker
 from hub.uplink.cloudevents import Event, EventError, from_json, from_message
 from hub.uplink.connection import Connection
 from hub.uplink.errors import BrokerError, BrokerRefusedError, DisconnectedError
+from hub.uplink.link import Link, LinkStatus
+from hub.uplink.resting import Resting
 
 HELD_MOST = 1_000
 """Rows that the broker will not take for now; with so many, no further ordinary ones are tried."""
@@ -38,7 +39,7 @@ HELD_MOST = 1_000
 FAREWELL_SECONDS = 2.0
 """How long the hub, when it stops, waits for the broker or the card before it leaves without."""
 
-_SAID_MOST = 20  # lines of log for one state of the link, whatever happens
+_HURRIED = 5  # times the least delay: what even a new alert lets pass between two attempts to connect
 
 _log = logging.getLogger(__name__)
 
@@ -51,24 +52,6 @@ class Presence(StrEnum):
     LOST = "lost"
 
 
-@dataclass(frozen=True, slots=True)
-class LinkStatus:
-    """How the link to the ICS is, for `carehub doctor`. `since` is aware: when `connected` last changed."""
-
-    connected: bool
-    since: datetime
-    in_words: str
-    last_error: str | None
-
-
-@dataclass(slots=True)
-class _Hold:
-    """A row that is not to be tried before `due` (monotonic seconds)."""
-
-    attempts: int
-    due: float
-
-
 class Forwarder:
     """Keeps the outbox empty.
 
@@ -79,11 +62,12 @@ class Forwarder:
         topic_of: the topic of a channel ("alert", "status", "ack").
         status_event: what to say of the hub's presence.
         on_delivered: is told of rows that the broker acknowledged, before they leave the outbox; a crash
-            in between tells it of them again.
+            in between tells it of them again. Not of an urgent row to which nobody is subscribed: that
+            one stays, and is sent again until somebody is.
         on_acknowledgement: is given each event that the ICS sends. The broker is told that it arrived
             when this returns, or raises `EventError` (logged, and dropped). Any other `CareportError`
             has it called with the event again later. It may be given an event more than once.
-        urgent: the channels that overtake.
+        urgent: the channels that overtake, and of which nothing is ever given up.
     """
 
     def __init__(
@@ -113,20 +97,22 @@ class Forwarder:
         )
         self._taken: set[int] = set()  # in flight, or answered and not yet settled with the outbox
         self._in_flight = 0
-        self._held: dict[int, _Hold] = {}
+        self._resting = Resting(self._longest_delay)
+        self._hurried: set[int] = set()  # the urgent rows that have cut a pause between attempts short
+        self._reclaim_due = 0.0  # monotonic seconds
         self._delivered: list[OutboxRow] = []
         self._refused: list[tuple[OutboxRow, str]] = []
         self._to_settle = asyncio.Event()
         self._more_waits = False
         self._low_water = 0
+        self._looks_at = inf  # monotonic seconds: when `_send` looks at the outbox though nothing changed
         self._cautious = self._probing = False
         self._sent = self._answered = 0  # on this connection
-        self._said: set[str] = set()  # what has been logged since the link last changed
-        self._status = LinkStatus(False, now(), "not connected yet", None)
+        self._link = Link()
 
     def status(self) -> LinkStatus:
         """The link as it is now."""
-        return self._status
+        return self._link.status()
 
     async def run(self) -> None:
         """Connect, deliver, reconnect, until cancelled; then say goodbye.
@@ -150,10 +136,38 @@ class Forwarder:
                     connected_at = monotonic()
                     await self._use(connection)
             except BrokerError as error:
-                self._disconnected(error)
+                self._link.disconnected(str(error))
             connected_for = 0.0 if connected_at is None else monotonic() - connected_at
             attempt = self._attempt_after(attempt, connected_for)
-            await asyncio.sleep(random.uniform(self._least, self._longest_delay(attempt)))
+            if attempt == 0:
+                self._hurried.clear()
+            await self._pause(random.uniform(self._least, self._longest_delay(attempt)))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait before the next attempt to connect.
+
+        An alert cuts it short, each alert once, but not below `_HURRIED` times the least delay: so
+        many alerts cannot have the hub hammer at the broker.
+        """
+        soonest = monotonic() + _HURRIED * self._least
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not await self._new_alert():
+                    await self._outbox.changed.wait()
+                await asyncio.sleep(soonest - monotonic())
+
+    async def _new_alert(self) -> bool:
+        """Whether an urgent row waits that has hurried nothing yet, and that does not rest."""
+        self._outbox.changed.clear()
+        besides = self._hurried | self._taken | self._resting.all()
+        try:
+            rows = await self._outbox.waiting(self._settings.window, besides)
+        except CareportError as error:
+            self._link.say(f"the outbox cannot be read: {error}")
+            return False
+        new = {row.sequence for row in rows if row.channel in self._urgent}
+        self._hurried |= new
+        return bool(new)
 
     @property
     def _least(self) -> float:
@@ -179,11 +193,18 @@ class Forwarder:
         try:
             with suppress(BrokerRefusedError):  # alerts go out though the status may not
                 await self._publish_status(connection, Presence.ONLINE)
-            self._connected(connection)
+            self._link.connected(f"connected to {self._broker.address} with MQTT {connection.protocol}")
+            if connection.subscription_problem is not None:
+                self._link.say(f"no acknowledgement will arrive: {connection.subscription_problem}")
+            self._resting.wake_unheard()
             async with asyncio.TaskGroup() as tasks:
-                receiving = tasks.create_task(self._receive(connection))
+                meanwhile = [
+                    tasks.create_task(self._receive(connection)),
+                    tasks.create_task(self._reclaim()),
+                ]
                 await self._send(connection)
-                receiving.cancel()
+                for task in meanwhile:
+                    task.cancel()
         except asyncio.CancelledError:
             await self._say_goodbye(connection)
             raise
@@ -208,15 +229,15 @@ class Forwarder:
         while not connection.lost.done():
             self._outbox.changed.clear()
             try:
+                self._looks_at = self._resting.next_due()  # before: a row may come due meanwhile
                 await self._fill(connection)
-                pause = self._seconds_until_due()
             except DisconnectedError:
                 return
             except CareportError as error:
-                self._say(f"the outbox cannot be read: {error}")
-                pause = self._least
+                self._link.say(f"the outbox cannot be read: {error}")
+                self._looks_at = monotonic() + self._least
             with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(None if self._looks_at == inf else self._looks_at - monotonic()):
                     await self._outbox.changed.wait()
 
     async def _fill(self, connection: Connection) -> None:
@@ -234,12 +255,13 @@ class Forwarder:
         if self._in_flight >= limit:
             return
         room = limit - self._in_flight
-        rows = await self._outbox.waiting(room, self._taken | self._resting())
+        rows = await self._outbox.waiting(room, self._taken | self._resting.not_due())
+        many_rest = self._resting.ordinary >= HELD_MOST
         for row in rows:
             if row.channel not in self._urgent:
                 if self._in_flight >= ordinary_limit or len(self._taken) >= 2 * window:
                     return
-                if len(self._held) >= HELD_MOST and row.sequence not in self._held:
+                if many_rest and row.sequence not in self._resting:
                     continue
             self._send_row(connection, row)
         self._more_waits = len(rows) == room
@@ -266,41 +288,60 @@ class Forwarder:
             return
         self._answered += 1
         if error is None:
-            if not answer.result() and row.channel in self._urgent:
-                self._say(f"nobody is subscribed to channel {row.channel} at the broker")
-            self._held.pop(row.sequence, None)
-            self._delivered.append(row)
-            self._to_settle.set()
+            self._on_acknowledged(row, heard=answer.result())
         elif isinstance(error, BrokerRefusedError) and error.for_ever:
             self._refuse(row, error.reason)
         else:
-            self._say(f"channel {row.channel}: {error}; it is tried again")
+            self._link.say(f"channel {row.channel}: {error}; it is tried again")
             self._taken.discard(row.sequence)
             self._hold(row)
         if self._more_waits and self._in_flight <= self._low_water:
             self._outbox.changed.set()
 
+    def _on_acknowledged(self, row: OutboxRow, *, heard: bool) -> None:
+        if row.channel in self._urgent:
+            if not heard:
+                self._link.unheard()
+                self._taken.discard(row.sequence)
+                self._hold(row, unheard=True)
+                return
+            self._link.heard()
+            self._resting.forget_unheard()
+            self._outbox.changed.set()
+        self._resting.forget(row.sequence)
+        self._delivered.append(row)
+        self._to_settle.set()
+
     def _refuse(self, row: OutboxRow, reason: str) -> None:
-        self._say(f"channel {row.channel}: set aside, since the broker will never take it: {reason}")
-        self._held.pop(row.sequence, None)
+        self._link.say(f"channel {row.channel}: set aside, since the broker will never take it: {reason}")
+        self._resting.forget(row.sequence)
         self._refused.append((row, reason))
         self._to_settle.set()
 
-    def _hold(self, row: OutboxRow) -> None:
-        attempts = self._held[row.sequence].attempts + 1 if row.sequence in self._held else 0
-        self._held[row.sequence] = _Hold(attempts, monotonic() + self._longest_delay(attempts))
+    def _hold(self, row: OutboxRow, *, unheard: bool = False) -> None:
+        due = self._resting.hold(row, urgent=row.channel in self._urgent, unheard=unheard)
+        if due < self._looks_at:
+            self._looks_at = due
+            self._outbox.changed.set()  # `_send` would sleep too long
 
-    def _resting(self) -> set[int]:
-        """The rows that are not due. Forgets those that have gone from the outbox some other way."""
-        moment = monotonic()
-        long_due = moment - 2 * self._longest_delay(32)
-        for sequence in [key for key, hold in self._held.items() if hold.due < long_due]:
-            del self._held[sequence]
-        return {sequence for sequence, hold in self._held.items() if hold.due > moment}
+    async def _reclaim(self) -> None:
+        """Try once more the alerts that were set aside: the broker may have been mended since.
 
-    def _seconds_until_due(self) -> float | None:
-        moment = monotonic()
-        return min((hold.due - moment for hold in self._held.values() if hold.due > moment), default=None)
+        Once for each connection, and no sooner than `reconnect_most` after the last that there were: a
+        broker may hang up at what it refuses.
+        """
+        await asyncio.sleep(self._reclaim_due - monotonic())
+        while True:
+            try:
+                count = await self._outbox.reclaim(self._urgent)
+            except CareportError as error:
+                self._link.say(f"the outbox cannot be written: {error}")
+                await asyncio.sleep(self._least)
+            else:
+                break
+        if count:
+            self._reclaim_due = monotonic() + self._longest_delay(32)
+            _log.info("%d alert(s) that a broker had refused are tried once more", count)
 
     async def _settle_for_ever(self) -> None:
         """Remove what was answered from the outbox, as many rows at a time as have come together."""
@@ -310,7 +351,7 @@ class Forwarder:
             try:
                 await self._settle()
             except CareportError as error:
-                self._say(f"the outbox cannot be written: {error}")
+                self._link.say(f"the outbox cannot be written: {error}")
                 await asyncio.sleep(self._least)
                 self._to_settle.set()
 
@@ -325,6 +366,7 @@ class Forwarder:
             await self._outbox.set_aside(row.sequence, reason)
             del self._refused[0]
             self._taken.discard(row.sequence)
+            self._outbox.changed.set()  # it may have been reclaimed already
         if self._more_waits:
             self._outbox.changed.set()
 
@@ -334,7 +376,7 @@ class Forwarder:
             try:
                 await self._handle(from_message(delivery.message))
             except EventError as error:
-                self._say(f"a message on {self._topic_of('ack')} was dropped: {error}")
+                self._link.say(f"a message on {self._topic_of('ack')} was dropped: {error}")
             connection.acknowledge(delivery)
 
     async def _handle(self, event: Event) -> None:
@@ -344,27 +386,5 @@ class Forwarder:
             except EventError:
                 raise
             except CareportError as error:
-                self._say(f"an acknowledgement cannot be recorded: {error}; it is tried again")
+                self._link.say(f"an acknowledgement cannot be recorded: {error}; it is tried again")
                 await asyncio.sleep(self._least)
-
-    def _connected(self, connection: Connection) -> None:
-        words = f"connected to {self._broker.address} with MQTT {connection.protocol}"
-        self._status = LinkStatus(True, now(), words, self._status.last_error)
-        self._said.clear()
-        _log.info("%s", words)
-        if connection.subscription_problem is not None:
-            self._say(f"no acknowledgement will arrive: {connection.subscription_problem}")
-
-    def _disconnected(self, error: BrokerError) -> None:
-        if self._status.connected:
-            self._said.clear()
-        since = now() if self._status.connected else self._status.since
-        self._status = LinkStatus(False, since, f"not connected: {error}", str(error))
-        self._say(f"not connected: {error}; readings and alerts wait in the outbox")
-
-    def _say(self, problem: str) -> None:
-        """Log a problem once for each time the link comes or goes, not at each attempt or row."""
-        if problem not in self._said and len(self._said) < _SAID_MOST:
-            self._said.add(problem)
-            _log.warning("%s", problem)
-        self._status = replace(self._status, last_error=problem)

@@ -43,6 +43,13 @@ def test_a_driver_names_its_service_and_the_characteristic_meant_by_default(
     assert next(iter(driver(name).characteristics)) == first
 
 
+def test_only_a_continuous_measurement_streams_and_every_one_named_can_be_decoded() -> None:
+    streaming = {(name, each) for name, entry in DRIVERS.items() for each in entry.streaming}
+    assert streaming == {("pulse_oximeter", "2a5f")}
+    for entry in DRIVERS.values():
+        assert entry.streaming | entry.intermediate <= entry.characteristics.keys()
+
+
 def test_an_unknown_name_is_told_the_known_ones() -> None:
     with pytest.raises(
         UnknownDriverError, match=r"'spirometer'.*beurer_bm85, blood_pressure, pulse"

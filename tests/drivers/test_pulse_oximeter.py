@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.driver import Decoded, DecodeError
-from drivers.pulse_oximeter import decode_continuous, decode_spot_check
-from hub.readings import AbsentReason, DeviceTime, Flag, Measurement, Quality, Vital
+from drivers.pulse_oximeter import DRIVER, decode_continuous, decode_spot_check
+from hub.readings import AbsentReason, DeviceTime, Flag, Measurement, Quality, RawPayload, Vital
 
 GOOD, QUESTIONABLE, UNUSABLE = Quality.GOOD, Quality.QUESTIONABLE, Quality.UNUSABLE
 
@@ -71,6 +72,16 @@ def test_a_continuous_measurement_with_every_field_gives_the_normal_pair() -> No
         measurements=(Measurement(SATURATION, 96.0), Measurement(PULSE, 72.0)),
         flags=frozenset({Flag.MEASUREMENT_ONGOING}),
     )
+
+
+@pytest.mark.parametrize(("characteristic", "streaming"), [("", False), ("2a5e", False), ("2a5f", True)])
+def test_a_continuous_measurement_is_read_as_one_of_a_stream_and_a_spot_check_is_not(
+    noon: datetime, characteristic: str, streaming: bool
+) -> None:
+    payload = bytes.fromhex("00 6000 4800")
+    reading = DRIVER.read(RawPayload("C4:F2:17:00:00:02", DRIVER.name, payload, noon, characteristic))
+    assert reading.problem is None
+    assert reading.streaming is streaming
 
 
 @pytest.mark.parametrize("decode", [decode_spot_check, decode_continuous])

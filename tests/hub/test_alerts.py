@@ -2,102 +2,42 @@
 
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from hub.alerts import (
-    Alert,
     AlertError,
-    AlertPolicy,
     AlertState,
-    Assessed,
     Decision,
     Outcome,
     Resolution,
-    acknowledge,
     consider,
 )
-from hub.assessment.news2 import PARAMETERS, Band, News2, OxygenScale
-from hub.assessment.observation_set import Observation, ObservationSet
-from hub.config import Rung
-from hub.readings import Quality, Vital
-
-NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-LADDER = (Rung(after=5 * MINUTE, tell="senior carer"), Rung(after=10 * MINUTE, tell="999"))
-POLICY = AlertPolicy(
-    from_band=Band.SINGLE_RED,
-    resolve_after=30 * MINUTE,
-    late=timedelta(hours=12),
-    ladder={Band.SINGLE_RED: LADDER, Band.MEDIUM: LADDER, Band.HIGH: LADDER},
+from hub.assessment.news2 import Band
+from hub.assessment.observation_set import ObservationSet
+from hub.readings import Vital
+from tests.rigs.assessments import (
+    HIGH,
+    LADDER,
+    MEDIUM,
+    MIND,
+    MINUTE,
+    NOON,
+    POLICY,
+    PRESSURE,
+    PULSE,
+    RED,
+    RESPIRATION,
+    SATURATION,
+    WELL,
+    assessed,
+    considered,
+    existing,
+    raised,
+    seen,
+    without,
 )
-
-SATURATION, PULSE, MIND = Vital.OXYGEN_SATURATION, Vital.PULSE_RATE, Vital.CONSCIOUSNESS
-RESPIRATION, PRESSURE = Vital.RESPIRATION_RATE, Vital.SYSTOLIC_PRESSURE
-WELL = dict.fromkeys(PARAMETERS, 0)
-RED = WELL | {SATURATION: 3}
-MEDIUM = WELL | {SATURATION: 3, PULSE: 2}
-HIGH = WELL | {SATURATION: 3, PULSE: 2, MIND: 3}
-
-
-def assessed(
-    points: dict[Vital, int],
-    minute: float,
-    *,
-    measured: dict[Vital, float] | None = None,
-    received: float | None = None,
-    questionable: frozenset[Vital] = frozenset(),
-) -> Assessed:
-    """What was assessed so many minutes after noon; each vital measured then unless said otherwise."""
-    at = NOON + minute * MINUTE
-    observations = {
-        vital: Observation(
-            value=0.0,  # the score is given, so no test looks at the values
-            measured_at=NOON + (measured or {}).get(vital, minute) * MINUTE,
-            reading_id=uuid.UUID(int=0),
-            quality=Quality.QUESTIONABLE if vital in questionable else Quality.GOOD,
-        )
-        for vital in points
-    }
-    missing = tuple(vital for vital in PARAMETERS if vital not in points)
-    return Assessed(
-        resident="R-0412",
-        observations=ObservationSet(at, observations),
-        news2=News2(OxygenScale.SCALE_1, points, missing),
-        received_at=at if received is None else NOON + received * MINUTE,
-    )
-
-
-def without(points: dict[Vital, int], *vitals: Vital) -> dict[Vital, int]:
-    return {vital: each for vital, each in points.items() if vital not in vitals}
-
-
-def considered(alert: Alert | None, *assessments: Assessed, policy: AlertPolicy = POLICY) -> Decision:
-    """The decision on the last of these, each considered after the other."""
-    decision = Decision(Outcome.NOTHING, alert)
-    for each in assessments:
-        decision = consider(alert, each, policy, uuid.uuid4())
-        alert = decision.raised or decision.existing
-        if alert is not None and not alert.open:
-            alert = None
-    return decision
-
-
-def raised(points: dict[Vital, int], minute: float = 0) -> Alert:
-    alert = considered(None, assessed(points, minute)).raised
-    assert alert is not None
-    return alert
-
-
-def seen(alert: Alert) -> Alert:
-    return acknowledge(alert, "carer-7", NOON, "cli").alert
-
-
-def existing(decision: Decision) -> Alert:
-    assert decision.existing is not None
-    return decision.existing
-
 
 # Raising
 
@@ -210,15 +150,14 @@ def test_one_good_measurement_that_is_carried_in_the_set_does_not_resolve_alone(
     assert considered(begun, assessed(WELL, 40)).outcome is Outcome.RESOLVED
 
 
-def test_a_sensors_clock_that_runs_ahead_does_not_end_the_wait() -> None:
-    ahead = assessed(WELL, 70, received=10)
-    decision = considered(raised(RED), ahead)
-    assert decision.outcome is Outcome.UNCHANGED
-    assert considered(decision.existing, assessed(WELL, 80, received=20)).outcome is Outcome.UNCHANGED
-    assert considered(decision.existing, assessed(WELL, 100, received=40)).outcome is Outcome.RESOLVED
+def test_what_was_measured_by_a_clock_that_ran_ahead_does_not_end_the_wait() -> None:
+    ahead = [assessed(WELL, received + 60, received=received) for received in (10, 40, 50)]
+    alert = existing(considered(raised(RED), *ahead))
+    assert alert.open
+    assert considered(alert, assessed(WELL, 55), assessed(WELL, 85)).outcome is Outcome.RESOLVED
 
 
-def test_a_sensors_clock_that_ran_ahead_does_not_make_what_follows_late() -> None:
+def test_a_clock_that_ran_ahead_does_not_make_what_follows_late() -> None:
     alert = considered(None, assessed(RED, 70, received=0)).raised
     assert alert is not None
     assert alert.measured_at == NOON

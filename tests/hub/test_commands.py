@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.alert_book import AlertBook
-from hub.alerts import Alert, AlertError, AlertPolicy, AlertState
+from hub.alert_book import AlertBook, UnreadableAlertError
+from hub.alerts import Alert, AlertError, AlertPolicy, AlertState, Outcome
 from hub.commands import Commands, UnknownAlertError
 from hub.store.transaction import Transaction
 from tests.rigs.house import NAMES, WELL_OXIMETER, House, cuff, oximeter
@@ -193,6 +193,45 @@ def test_an_alert_that_cannot_be_read_keeps_no_other_from_climbing(
         assert commands.escalate(transaction, noon + 60 * MINUTE, 60 * 60.0) == 1
     assert house.events("alert.escalated")[0].data["resident"] == "R-0077"
     assert str(unreadable.id) in caplog.text
+
+
+def test_an_alert_that_cannot_be_read_does_not_silence_its_resident(
+    house: House, commands: Commands, noon: datetime
+) -> None:
+    """As after a downgrade: the row is of another version of the hub."""
+    unreadable = only(house)
+    house.connection.execute("UPDATE alert SET body = '{}' WHERE id = ?", (unreadable.id.bytes,))
+    with house.transaction() as transaction:
+        commands.deliver(transaction, [unreadable.id], noon)  # the outbox must get rid of its event
+        with pytest.raises(UnreadableAlertError):
+            commands.acknowledge(transaction, unreadable.id, "x", noon, "ics")
+    taken = house.take(oximeter(79, noon + MINUTE, pulse=135))
+    assert taken.outcome is Outcome.RAISED
+    (state,) = house.connection.execute(
+        "SELECT state FROM alert WHERE id = ?", (unreadable.id.bytes,)
+    ).fetchone()
+    assert state == "resolved"
+
+
+def test_whoever_is_called_is_told_how_the_resident_is_now(
+    house: House, commands: Commands, noon: datetime
+) -> None:
+    house.take(oximeter(70, noon + 2 * MINUTE, pulse=135))
+    with house.transaction() as transaction:
+        commands.escalate(transaction, noon + 6 * MINUTE, 6 * 60.0)
+    (event,) = house.events("alert.escalated")
+    assert event.data["observations"]["oxygen_saturation"]["value"] == 80
+    assert event.data["now"]["observations"]["oxygen_saturation"]["value"] == 70
+
+
+def test_acknowledgements_that_change_nothing_fill_no_card(
+    house: House, commands: Commands, noon: datetime
+) -> None:
+    alert = only(house)
+    with house.transaction() as transaction:
+        for _ in range(300):
+            commands.acknowledge(transaction, alert.id, "x", noon, "ics")
+    assert len(house.history(alert)) == 100
 
 
 @pytest.mark.parametrize("fails", ["note_alert", "enqueue"])

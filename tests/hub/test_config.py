@@ -50,11 +50,15 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
         ('[[sensors]]\naddress = "nonsense"\ndriver = "x"', 'sensors[0].address: give a Bluetooth address'),
         ('[observation_sets]\nrecent = "30"', 'observation_sets.recent: give a duration with its unit'),
         ('[observation_sets]\nrecent = 30', 'observation_sets.recent: give a duration with its unit'),
+        ('[observation_sets]\nstream = "5 s"', "observation_sets.stream: Input should be greater than or"),
+        ('[observation_sets]\nstream = "6 min"', "observation_sets.stream: Input should be less than or"),
         ('[alerts]\nfrom_band = "low"', "alerts.from_band"),
         (
             '[[alerts.ladder.high]]\nafter = "10 min"\ntell = "a"\n'
             '[[alerts.ladder.high]]\nafter = "5 min"\ntell = "b"',
          'ladder.high: each "after" must be longer'),
+        ("[alerts.ladder]\nhigh = []", "ladder.high: has no rung"),
+        ('[alerts]\nresolve_after = "0 s"', "alerts.resolve_after"),
         ('[bluetooth]\nradio = "virtual"', "set site.test_data = true"),
         ('[replay]\nsocket = "/tmp/r"', "set site.test_data = true"),
         ('[[residents]]\nid = "r"\n[[residents]]\nid = "r"', "residents.id: r is given twice"),
@@ -69,6 +73,19 @@ def test_a_wrong_value_is_named_with_what_is_allowed(tmp_path: Path, text: str, 
 def test_a_zone_that_does_not_exist_is_named(tmp_path: Path) -> None:
     words = problems(tmp_path, LEAST.replace('"willow"', '"willow"\ntimezone = "Europe/Lodnon"'))
     assert "site.timezone: give a time zone" in words
+
+
+def test_a_band_that_the_ladder_leaves_out_keeps_its_default(tmp_path: Path) -> None:
+    ladder = '[[alerts.ladder.high]]\nafter = "1 min"\ntell = "everybody"'
+    whole = loaded(tmp_path, LEAST + ladder).alerts.ladder
+    assert [rung.tell for rung in whole[Band.HIGH]] == ["everybody"]
+    assert [rung.tell for rung in whole[Band.MEDIUM]] == ["senior carer", "111"]
+
+
+def test_a_home_of_one_person_lists_one(tmp_path: Path) -> None:
+    text = LEAST.replace('"willow"', '"willow"\none_person = true')
+    assert "site.one_person = true, yet 0 residents are listed" in problems(tmp_path, text)
+    assert loaded(tmp_path, text + '[[residents]]\nid = "r"').site.one_person
 
 
 def test_scale_2_is_taken_with_its_prescriber(tmp_path: Path) -> None:

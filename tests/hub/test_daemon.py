@@ -318,6 +318,20 @@ async def test_a_data_directory_that_is_a_file_is_refused_in_one_line(tmp_path: 
     assert "hub.data_directory" in await refused(tmp_path)
 
 
+async def test_real_data_never_becomes_test_data_nor_test_data_real(tmp_path: Path) -> None:
+    """By the change of one key; the rig's house is a test site."""
+    async with Writer(tmp_path / "data" / FILE_NAME) as writer:
+        await writer.write(lambda transaction: transaction.note_fact("data", "real data"))
+    assert "holds real data, and site.test_data = true" in await refused(tmp_path)
+
+
+async def test_what_it_writes_is_for_its_own_user_only(tmp_path: Path) -> None:
+    async with HubProcess(write_configuration(tmp_path, port=free_port())) as hub:
+        await hub.feed([oximeter(97, now())])
+        for path in hub.config.hub.data_directory.iterdir():
+            assert path.stat().st_mode & 0o077 == 0, path
+
+
 async def test_a_second_hub_on_the_same_data_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
     async with HubProcess(write_configuration(tmp_path, port=free_port())) as hub:
         assert "another hub runs on this data directory" in await refused(tmp_path)

@@ -12,9 +12,10 @@ from hub.config import Config, load
 from hub.doctor import Verdict, examine
 from hub.store.database import FILE_NAME
 from hub.store.writer import Writer
-from tests.rigs.broker import Mosquitto, free_port, until
+from hub.uplink.link import NOBODY_LISTENS
+from tests.rigs.broker import Ics, Mosquitto, free_port, until
 from tests.rigs.certificates import Authority
-from tests.rigs.house import CUFF, OXIMETER, House, cuff, oximeter, write_configuration
+from tests.rigs.house import CUFF, OXIMETER, SHARED, House, cuff, oximeter, write_configuration
 from tests.rigs.hub_process import HubProcess
 
 PASS, WARN, FAIL = Verdict.PASS, Verdict.WARN, Verdict.FAIL
@@ -55,6 +56,17 @@ async def test_a_running_hub_and_its_link_are_well(tmp_path: Path) -> None:
     assert "golden vectors met" in found["model"][1]
 
 
+async def test_readings_that_are_nobodys_are_pointed_at(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.take(oximeter(97, now()))
+    assert "unassigned readings" not in await findings(house.config)
+    house.take(oximeter(85, now(), device=SHARED))
+    verdict, words = (await findings(house.config))["unassigned readings"]
+    assert verdict is WARN
+    assert "1 reading(s)" in words
+    house.connection.close()
+
+
 async def test_a_sensor_is_well_if_it_was_heard_today_and_is_named_if_not(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.take(oximeter(97, now()))
@@ -67,14 +79,32 @@ async def test_a_sensor_is_well_if_it_was_heard_today_and_is_named_if_not(tmp_pa
     assert "never heard" in never[1]
 
 
-async def test_events_that_the_broker_refused_are_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("channel", "expected"), [("reading", WARN), ("alert", FAIL)])
+async def test_events_that_the_broker_refused_are_told_and_an_alert_among_them_is_a_failure(
+    tmp_path: Path, channel: str, expected: Verdict
+) -> None:
     config = house_with(tmp_path)
     async with Writer(config.hub.data_directory / FILE_NAME) as writer:
-        await writer.write(lambda transaction: transaction.enqueue(0, "alert", "{}"))
+        await writer.write(lambda transaction: transaction.enqueue(0, channel, "{}"))
         await writer.write(lambda transaction: transaction.set_aside(1, "too large", now()))
     found = await findings(config)
-    assert found["refused events"][0] is WARN
+    verdict, words = found["refused events"]
+    assert verdict is expected
+    assert ("tell the ICS" in words) == (channel == "alert")
     assert "0 event(s) wait" in found["database"][1]
+
+
+async def test_alerts_that_reach_the_broker_and_nobody_else_are_a_failure(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path / "broker") as broker:
+        async with HubProcess(write_configuration(tmp_path, port=broker.port)) as hub:
+            await hub.feed([oximeter(91, now())])
+            await until(lambda: NOBODY_LISTENS in hub.log)
+            verdict, words = (await findings(hub.config))["link to the ICS"]
+            assert verdict is FAIL
+            assert NOBODY_LISTENS in words
+            with Ics(broker):
+                await until(lambda: hub.query("SELECT state FROM alert") == [("delivered",)])
+            assert (await findings(hub.config))["link to the ICS"][0] is PASS
 
 
 async def test_a_damaged_database_is_a_finding(tmp_path: Path) -> None:

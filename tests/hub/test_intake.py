@@ -282,7 +282,7 @@ def test_two_of_the_same_instant_make_one_set_whatever_their_order(tmp_path: Pat
 def test_an_observation_set_is_told_when_it_says_something_new_or_once_a_minute(
     house: House, noon: datetime
 ) -> None:
-    for second in range(0, 180):  # a streaming oximeter, three minutes long; the score changes at 90 s
+    for second in range(0, 180):  # three minutes long, one each second; the score changes at 90 s
         house.take(oximeter(97 if second < 90 else 95, noon + timedelta(seconds=second)))
     told = [event.time for event in house.events("observation")]
     assert told == [noon + timedelta(seconds=second) for second in (0, 60, 90, 120)]

@@ -10,9 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from hub.alerts import Outcome
+from drivers.virtual import encoding
+from hub.alert_book import AlertBook
+from hub.alerts import AlertPolicy, Outcome
 from hub.assessment.news2 import Band
-from tests.rigs.house import ILL, House, cuff, entry, oximeter, thermometer
+from hub.cli.words import observations_words
+from hub.clock import now
+from hub.commands import Commands
+from hub.readings import Vital
+from tests.rigs.house import ILL, THERMOMETER, House, cuff, decoded, entry, oximeter, raw, thermometer
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -111,7 +117,7 @@ def test_a_late_reading_that_says_nothing_of_the_present_is_assessed_once(
 def test_a_reading_older_than_late_is_kept_and_scored_and_raises_no_alert(
     house: House, noon: datetime
 ) -> None:
-    taken = house.take(cuff(60, noon, measured=noon - 13 * HOUR))
+    taken = house.take(cuff(60, noon, measured=noon - 25 * HOUR))
     assert taken.outcome is Outcome.TOO_LATE
     assert house.assessments()[0]["news2"]["total"] == 3
     assert house.alerts() == []
@@ -129,3 +135,60 @@ def test_a_sensor_whose_clock_runs_ahead_is_placed_when_it_was_received(house: H
     (row,) = house.connection.execute("SELECT measured_at = received_at, time_quality FROM reading")
     assert row == (1, "doubtful")
     assert len(house.alerts()) == 1
+
+
+@pytest.mark.parametrize("slow", [HOUR, 12 * HOUR, 24 * HOUR])
+def test_a_live_reading_of_a_slow_clock_is_scored_beside_the_others_alerted_and_marked(
+    house: House, noon: datetime, slow: timedelta
+) -> None:
+    house.take(oximeter(93, noon))
+    house.take(entry(noon + MINUTE, rate=22), ILL)
+    house.take(cuff(85, noon + 2 * MINUTE, measured=noon + 2 * MINUTE - slow))
+    (alert,) = house.open_alerts()
+    assert alert.news2.total == 7
+    assert alert.doubtful_time >= {Vital.SYSTOLIC_PRESSURE, Vital.PULSE_RATE}
+    event = house.events("alert.raised")[-1]
+    observations = event.data["observations"]
+    assert {vital for vital, said in observations.items() if said.get("time") == "doubtful"} == {
+        "systolic_pressure", "diastolic_pressure", "mean_arterial_pressure", "pulse_rate",
+    }  # fmt: skip
+    assert "time" not in observations["oxygen_saturation"]
+    assert event.data["words"].endswith("clock may be wrong: systolic pressure, pulse rate")
+    assert "[BP 85/50 mmHg: when is doubtful]" in observations_words(observations)
+
+
+def test_a_cuff_whose_clock_nobody_set_ends_no_alert(house: House, noon: datetime) -> None:
+    house.take(cuff(85, noon))
+    unset = datetime(2020, 1, 1, tzinfo=noon.tzinfo)
+    for minute in (1, 32, 63):
+        house.take(cuff(130, noon + minute * MINUTE, measured=unset + minute * MINUTE))
+    assert len(house.open_alerts()) == 1
+    for minute in (70, 100):
+        house.take(cuff(130, noon + minute * MINUTE))
+    assert house.open_alerts() == []
+
+
+def test_a_hub_whose_clock_was_a_year_ahead_is_silent_about_no_relapse(house: House) -> None:
+    """As when a Pi starts with a wrong date, alerts, and is then put right."""
+    right = now()
+    house.take(oximeter(80, right + timedelta(days=365), pulse=140))
+    (alert,) = house.open_alerts()
+    commands = Commands(
+        AlertBook(house.identity), AlertPolicy.of(house.config.alerts, house.config.observation_sets)
+    )
+    with house.transaction() as transaction:
+        commands.acknowledge(transaction, alert.id, "carer-7", alert.raised_at, "hub")
+    for hour in range(3):
+        house.take(oximeter(98, right + hour * HOUR))
+    assert house.open_alerts() == []
+    assert house.take(oximeter(80, right + timedelta(days=30), pulse=140)).outcome is Outcome.RAISED
+
+
+def test_a_thermometer_whose_clock_stands_still_loses_no_measurement(house: House, noon: datetime) -> None:
+    payload = bytearray(encoding.temperature(34.8))
+    payload[0] |= 0x02  # Health Thermometer Service 3.1: a time stamp follows
+    payload[5:5] = (2000).to_bytes(2, "little") + bytes([1, 1, 0, 0, 0])
+    for day in (0, 7):
+        at = noon + timedelta(days=day)
+        assert not house.take(decoded(raw(THERMOMETER, "thermometer", bytes(payload), at))).duplicate
+        assert house.take(decoded(raw(THERMOMETER, "thermometer", bytes(payload), at + MINUTE))).duplicate

@@ -23,15 +23,27 @@ def test_a_shared_sensors_readings_wait_for_a_person() -> None:
 
 def test_a_strangers_readings_wait_for_a_person_even_in_a_one_person_home() -> None:
     for residents in ([ANNA, BERT], [ANNA], []):
-        register = Register(residents, [SHARED_CUFF])
+        register = Register(residents, [SHARED_CUFF], one_person=len(residents) == 1)
         assert register.owner_of(STRANGER) is None
         assert register.sensor(STRANGER) is None
 
 
 def test_in_a_one_person_home_every_enrolled_sensors_readings_are_that_persons() -> None:
-    register = Register([ANNA], [ANNAS_CUFF, SHARED_CUFF])
+    register = Register([ANNA], [ANNAS_CUFF, SHARED_CUFF], one_person=True)
     assert register.owner_of(SHARED_CUFF.address) is ANNA
     assert register.owner_of(ANNAS_CUFF.address) is ANNA
+
+
+def test_one_resident_who_is_listed_is_not_taken_for_the_only_one_there_is() -> None:
+    assert Register([ANNA], [SHARED_CUFF]).owner_of(SHARED_CUFF.address) is None
+
+
+def test_a_cuff_that_numbers_people_waits_until_somebody_says_whose_number_it_is() -> None:
+    register = Register([ANNA, BERT], [ANNAS_CUFF])
+    assert register.owner_of(ANNAS_CUFF.address, user_id=2) is None
+    anybody = ANNAS_CUFF.model_copy(update={"user": "any"})
+    assert Register([ANNA, BERT], [anybody]).owner_of(anybody.address, user_id=2) is ANNA
+    assert Register([ANNA, BERT], [anybody]).owner_of(anybody.address) is ANNA
 
 
 def test_a_cuff_that_keeps_people_apart_gives_its_resident_only_what_it_measured_of_them() -> None:

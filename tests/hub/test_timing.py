@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hub.readings import DeviceTime, Flag, RawPayload, Reading, reading_id
@@ -39,6 +39,49 @@ def test_the_rule(time: DeviceTime | None, expected: str, quality: TimeQuality) 
         datetime.fromisoformat(expected).replace(tzinfo=UTC),
         quality,
     )
+
+
+def local(moment: datetime) -> DeviceTime:
+    """What a sensor that is set to London shows at a moment."""
+    return DeviceTime(*moment.astimezone(ZoneInfo("Europe/London")).timetuple()[:6])
+
+
+@pytest.mark.parametrize("hours", [1, 12, 24])
+@pytest.mark.parametrize("minutes", [-5, 0, 5])
+def test_an_age_that_is_a_common_error_of_a_clock_is_doubtful(
+    noon: datetime, hours: int, minutes: int
+) -> None:
+    """Live, of a slow clock; or from memory: nobody can tell."""
+    slow = reading(noon, local(noon - timedelta(hours=hours, minutes=minutes)))
+    assert measured_at(slow, RULE) == (noon, TimeQuality.DOUBTFUL)
+    from_memory = replace(slow, flags=frozenset({Flag.FROM_MEMORY}))
+    assert measured_at(from_memory, RULE) == (
+        noon - timedelta(hours=hours, minutes=minutes),
+        TimeQuality.SENSOR,
+    )
+
+
+@pytest.mark.parametrize("minutes", [6, 54, 66, 12 * 60 - 6, 12 * 60 + 6, 24 * 60 - 6, 24 * 60 + 6])
+def test_any_other_age_is_that_of_a_reading_from_memory(noon: datetime, minutes: int) -> None:
+    moment = noon - timedelta(minutes=minutes)
+    assert measured_at(reading(noon, local(moment)), RULE) == (moment, TimeQuality.SENSOR)
+
+
+AUTUMN = datetime(2026, 10, 25, tzinfo=UTC)  # at 01:00 UTC London goes back from 02:00 to 01:00
+
+
+@given(st.integers(0, 3 * 3600))
+@example(1800)  # 01:30 in London, the first time
+@example(5400)  # and the second
+def test_a_live_reading_in_the_hour_that_exists_twice_agrees(second: int) -> None:
+    received_at = AUTUMN + timedelta(seconds=second)
+    assert measured_at(reading(received_at, local(received_at)), RULE) == (received_at, TimeQuality.AGREED)
+
+
+def test_a_reading_from_the_hour_that_exists_twice_is_of_the_instant_nearer_to_its_receipt() -> None:
+    half_past_one = DeviceTime(2026, 10, 25, 1, 30, 0)
+    second = AUTUMN + timedelta(minutes=90)
+    assert measured_at(reading(second + timedelta(hours=2), half_past_one), RULE)[0] == second
 
 
 def test_a_clock_that_the_sensor_says_is_not_set_is_not_believed(noon: datetime) -> None:

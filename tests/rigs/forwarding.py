@@ -62,6 +62,8 @@ class MemoryOutbox:
     def __init__(self) -> None:
         self.rows: dict[int, OutboxRow] = {}
         self.aside: dict[int, str] = {}
+        self.reclaimed = 0
+        self._rows_aside: dict[int, OutboxRow] = {}
         self.broken = False
         self._sequence = 0
         self._changed = asyncio.Event()
@@ -82,8 +84,19 @@ class MemoryOutbox:
 
     async def set_aside(self, sequence: int, reason: str) -> None:
         await self._write()
-        del self.rows[sequence]
+        self._rows_aside[sequence] = self.rows.pop(sequence)
         self.aside[sequence] = reason
+
+    async def reclaim(self, channels: Collection[str]) -> int:
+        await self._write()
+        rows = [row for row in self._rows_aside.values() if row.channel in channels]
+        for row in rows:
+            del self.aside[row.sequence]
+            self.rows[row.sequence] = self._rows_aside.pop(row.sequence)
+        self.reclaimed += len(rows)
+        if rows:
+            self._changed.set()
+        return len(rows)
 
     async def _write(self) -> None:
         await asyncio.sleep(0)
@@ -159,3 +172,28 @@ async def forwarding(
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
+
+
+def idle_forwarder(least: float, most: float, outbox: MemoryOutbox | None = None) -> Forwarder:
+    """One that is not running, with its delays in seconds."""
+    settings = config.Broker.model_validate(
+        {
+            "host": "h",
+            "tls": False,
+            "reconnect_least": timedelta(seconds=least),
+            "reconnect_most": timedelta(seconds=most),
+        }
+    )
+
+    async def nothing(_: object) -> None:
+        pass
+
+    return Forwarder(
+        settings,
+        "hub",
+        outbox or MemoryOutbox(),
+        topic_of=topic_of,
+        status_event=status_event,
+        on_delivered=nothing,
+        on_acknowledgement=nothing,
+    )

@@ -145,7 +145,9 @@ class House:
         self.identity = Identity(self.config.site.id, self.config.hub.id, self.config.site.test_data)
         self.path = self.config.hub.data_directory / FILE_NAME
         self.connection: sqlite3.Connection = open_for_writing(self.path)
-        register = Register(self.config.residents, self.config.sensors)
+        register = Register(
+            self.config.residents, self.config.sensors, one_person=self.config.site.one_person
+        )
         self.intake = Intake(self.config, self.identity, register, model)
 
     @contextmanager

@@ -98,6 +98,21 @@ async def test_a_broken_constraint_is_the_fault_of_its_own_work_only(
     assert [type(result) for result in results] == [int, sqlite3.IntegrityError, type(None)]
 
 
+async def test_work_that_the_database_refuses_keeps_no_other_from_being_committed(path: Path) -> None:
+    def refused(transaction: Transaction) -> None:
+        transaction._connection.execute("SELECT * FROM no_such_table")
+
+    async with Writer(path) as writer:
+        results = await asyncio.gather(
+            writer.write(lambda transaction: transaction.enqueue(0, "alert", "before")),
+            writer.write(refused),
+            writer.write(lambda transaction: transaction.enqueue(0, "alert", "after")),
+            return_exceptions=True,
+        )
+    assert [type(result) for result in results] == [type(None), NotCommittedError, type(None)]
+    assert [row.event for row in waiting(open_for_reading(path), 10, [])] == ["before", "after"]
+
+
 async def test_many_writes_share_few_commits(path: Path) -> None:
     async with Writer(path) as writer:
         commits = 0

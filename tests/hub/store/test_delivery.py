@@ -1,0 +1,107 @@
+"""The outbox on the card: what was set aside comes back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hub.store.database import open_for_reading
+from hub.store.delivery import CardOutbox, set_aside_of
+from hub.store.errors import NotCommittedError, StoreError
+from hub.store.transaction import Transaction
+from hub.store.writer import Writer
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "carehub.db"
+
+
+@pytest.fixture
+async def writer(path: Path) -> AsyncIterator[Writer]:
+    """Three events were committed, and the broker refused an alert and a reading of them."""
+
+    def work(transaction: Transaction) -> None:
+        transaction.enqueue(0, "alert", "refused alert")
+        transaction.enqueue(3, "reading", "refused reading")
+        transaction.enqueue(3, "reading", "reading")
+
+    async with Writer(path) as writer:
+        await writer.write(work)
+        yield writer
+
+
+@pytest.fixture
+async def outbox(path: Path, writer: Writer) -> AsyncIterator[CardOutbox]:
+    outbox = CardOutbox(path, writer)
+    refused = [row.sequence for row in await outbox.waiting(2, [])]
+    for sequence in refused:
+        await outbox.set_aside(sequence, "too large")
+    yield outbox
+    outbox.close()
+
+
+async def events(outbox: CardOutbox) -> list[str]:
+    return [row.event for row in await outbox.waiting(10, [])]
+
+
+async def test_what_is_reclaimed_has_its_number_and_its_place_before_what_came_later(
+    path: Path, writer: Writer, outbox: CardOutbox
+) -> None:
+    await writer.write(lambda transaction: transaction.enqueue(0, "alert", "later alert"))
+    assert await events(outbox) == ["later alert", "reading"]
+    assert await outbox.reclaim(frozenset({"alert"})) == 1
+    assert await events(outbox) == ["refused alert", "later alert", "reading"]
+    assert [row.sequence for row in await outbox.waiting(1, [])] == [1]
+    assert set_aside_of(open_for_reading(path), "alert") == 0
+    assert set_aside_of(open_for_reading(path), "reading") == 1, "of a channel that was not asked for"
+
+
+async def test_reclaiming_wakes_the_forwarder_only_if_there_was_something(outbox: CardOutbox) -> None:
+    outbox.changed.clear()
+    assert await outbox.reclaim({"status"}) == 0
+    assert not outbox.changed.is_set()
+    assert await outbox.reclaim({"alert"}) == 1
+    assert outbox.changed.is_set()
+    assert await outbox.reclaim({"alert"}) == 0
+
+
+async def test_what_is_refused_once_more_is_kept_with_the_newer_reason(
+    path: Path, outbox: CardOutbox
+) -> None:
+    await outbox.reclaim({"alert"})
+    await outbox.set_aside(1, "still too large")
+    assert await events(outbox) == ["reading"]
+    kept = open_for_reading(path).execute("SELECT event, reason FROM outbox_aside WHERE channel = 'alert'")
+    assert kept.fetchall() == [("refused alert", "still too large")]
+
+
+async def test_a_number_is_not_used_again_while_its_row_is_set_aside(
+    path: Path, writer: Writer, outbox: CardOutbox
+) -> None:
+    await outbox.delivered([3])
+    await writer.write(lambda transaction: transaction.enqueue(0, "alert", "later alert"))
+    assert await outbox.reclaim({"alert", "reading"}) == 2
+    assert [row.sequence for row in await outbox.waiting(10, [])] == [1, 2, 4]
+
+
+async def test_a_reclaim_that_cannot_be_committed_loses_nothing(path: Path, outbox: CardOutbox) -> None:
+    def fails(transaction: Transaction) -> None:
+        transaction.reclaim(["alert"])
+        transaction._connection.execute("SELECT * FROM no_such_table")
+
+    with pytest.raises(NotCommittedError):
+        await outbox._writer.write(fails)
+    assert set_aside_of(open_for_reading(path), "alert") == 1
+    assert await events(outbox) == ["reading"]
+
+
+async def test_an_outbox_that_cannot_be_read_is_an_error_with_the_files_name(tmp_path: Path) -> None:
+    path = tmp_path / "carehub.db"
+    async with Writer(path) as writer:
+        outbox = CardOutbox(path, writer)
+        outbox.close()
+        with pytest.raises(StoreError, match=r"carehub\.db: the outbox cannot be read"):
+            await outbox.waiting(1, [])

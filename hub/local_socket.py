@@ -28,8 +28,22 @@ async def serve(key: str, path: Path, converse: Conversation, *, longest_line: i
     Raises:
         LocalSocketError: the socket cannot be made.
     """
+    under_way: set[asyncio.Task[None]] = set()
+
+    async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        under_way.add(task)
+        try:
+            await converse(reader, writer)
+        except asyncio.CancelledError:
+            # It ends here: Python 3.11 would log a traceback for a connection that was cancelled.
+            writer.close()
+        finally:
+            under_way.discard(task)
+
     try:
-        server = await asyncio.start_unix_server(converse, sock=_bound(path), limit=longest_line)
+        server = await asyncio.start_unix_server(attend, sock=_bound(path), limit=longest_line)
     except OSError as error:
         raise LocalSocketError(f"{key}: {path} cannot be made: {error.strerror or error}") from error
     try:
@@ -37,6 +51,10 @@ async def serve(key: str, path: Path, converse: Conversation, *, longest_line: i
     finally:
         # And no wait_closed: since Python 3.12.1 it waits until every client has hung up.
         server.close()
+        for task in under_way:
+            task.cancel()
+        if under_way:
+            await asyncio.wait(under_way)
 
 
 def _bound(path: Path) -> socket.socket:

@@ -12,7 +12,8 @@ from hub.alerts import Alert, Decision, consider, escalate
 from hub.assessed import Assessed
 from hub.assessment.news2 import Band
 from hub.readings import Vital
-from tests.rigs.alert_machine import POLICY, WELL, Consider, Escalate, Rules, Ward, assessed, run
+from tests.rigs.alert_machine import Consider, Escalate, Rules, Ward, assessed, run
+from tests.rigs.assessments import POLICY, WELL
 
 
 def test_the_alerts_keep_their_rules_under_anything_that_may_happen() -> None:

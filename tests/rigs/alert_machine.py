@@ -8,7 +8,7 @@ machine can fail.
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from hypothesis import Phase, settings
@@ -38,17 +38,8 @@ from hub.assessment.news2 import PARAMETERS, Band, News2, OxygenScale
 from hub.assessment.observation_set import Observation, ObservationSet
 from hub.config import Rung
 from hub.readings import Vital
+from tests.rigs.assessments import LADDER, MINUTE, NOON, POLICY, WELL
 
-NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-LADDER = (Rung(after=5 * MINUTE, tell="senior carer"), Rung(after=10 * MINUTE, tell="999"))
-POLICY = AlertPolicy(
-    from_band=Band.SINGLE_RED,
-    resolve_after=30 * MINUTE,
-    late=timedelta(hours=12),
-    ladder=dict.fromkeys(Band, LADDER),
-)
-WELL = dict.fromkeys(PARAMETERS, 0)
 Consider = Callable[[Alert | None, Assessed, AlertPolicy, uuid.UUID], Decision]
 Escalate = Callable[[Alert, Sequence[Rung], datetime], Escalation | None]
 POINTS = [

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from hub.cli.options import config_option, json_option
 from hub.errors import CareportError
+from hub.readings import Origin, RawPayload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -100,7 +101,7 @@ def show_one(alert: str, config_path: Path, as_json: bool) -> None:
     model = f" by {body['risk']['model']} {body['risk']['version']}" if body["risk"] else ""
     click.echo(f"risk      {risk_words(body['risk'])}{model}")
     click.echo(
-        f"raised by {cause.raw.device} ({cause.raw.driver}), payload {cause.raw.payload.hex()}, "
+        f"raised by {cause.raw.device} ({cause.raw.driver}), payload {_payload(cause.raw)}, "
         f"received {local(cause.raw.received_at)}, time {cause.time_quality}"
     )
     for event in events:
@@ -122,6 +123,11 @@ def acknowledge(alert: str, by: str, note: str | None, config_path: Path) -> Non
     row = _find(config, alert)
     result = ask(config.hub.control_socket, "acknowledge", alert=str(row.id), by=by, note=note)
     click.echo(str(result["words"]))
+
+
+def _payload(raw: RawPayload) -> str:
+    """A sensor's bytes in hexadecimal; what a person entered as the text that it is."""
+    return raw.payload.decode() if raw.origin is Origin.MANUAL else raw.payload.hex()
 
 
 def _readable(rows: Iterable[AlertRow]) -> Iterator[tuple[AlertRow, Alert]]:

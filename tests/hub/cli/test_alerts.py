@@ -49,6 +49,14 @@ def test_show_leads_from_the_alert_to_the_bytes_that_raised_it(hub: HubProcess, 
     assert document["history"][0]["what"] == "raised"
 
 
+def test_show_says_in_plain_text_what_a_person_entered(hub: HubProcess) -> None:
+    carehub_here("observe", "R-0077", "--consciousness", "V", "--by", "Sister K", "--config", hub.config_path)
+    rows = json.loads(carehub_here("alerts", "--json", "--config", hub.config_path).output)
+    (raised,) = [row["alert"] for row in rows if "R-0077" in row["words"]]
+    shown = carehub_here("alerts", "show", raised, "--config", hub.config_path).output
+    assert '"by": "Sister K"' in shown
+
+
 @pytest.mark.parametrize("command", ["show", "acknowledge"])
 @pytest.mark.parametrize(
     ("prefix", "said"),

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from hub.clock import now
+from hub.readings import Consciousness
 from hub.store.database import FILE_NAME, open_for_writing
 from tests.rigs.broker import free_port
-from tests.rigs.house import oximeter, write_configuration
+from tests.rigs.house import House, entry, oximeter, write_configuration
 from tests.rigs.hub_process import HubProcess, carehub_here
 
 
@@ -49,12 +50,14 @@ def test_show_leads_from_the_alert_to_the_bytes_that_raised_it(hub: HubProcess, 
     assert document["history"][0]["what"] == "raised"
 
 
-def test_show_says_in_plain_text_what_a_person_entered(hub: HubProcess) -> None:
-    carehub_here("observe", "R-0077", "--consciousness", "V", "--by", "Sister K", "--config", hub.config_path)
-    rows = json.loads(carehub_here("alerts", "--json", "--config", hub.config_path).output)
-    (raised,) = [row["alert"] for row in rows if "R-0077" in row["words"]]
-    shown = carehub_here("alerts", "show", raised, "--config", hub.config_path).output
-    assert '"by": "Sister K"' in shown
+def test_show_says_in_plain_text_what_a_person_entered(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.take(entry(now(), consciousness=Consciousness.VOICE, by="Sister K"), "R-0077")
+    (raised,) = house.alerts()
+    house.connection.close()
+    shown = carehub_here("alerts", "show", str(raised.id), "--config", tmp_path / "hub.toml")
+    assert shown.code == 0
+    assert '"by": "Sister K"' in shown.output
 
 
 @pytest.mark.parametrize("command", ["show", "acknowledge"])

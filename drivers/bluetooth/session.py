@@ -146,9 +146,11 @@ class SensorSession:
             await dropped.wait()
         finally:
             self._connected = False
-            await self._release(client)
-            self._deaf_until = asyncio.get_running_loop().time() + self._radio.settle_seconds
-            self._busy = False
+            try:
+                await self._release(client)
+            finally:  # the release may be cancelled, and the sensor must be heard again all the same
+                self._deaf_until = asyncio.get_running_loop().time() + self._radio.settle_seconds
+                self._busy = False
 
     async def _subscribe(self, client: BleakClient, dropped: asyncio.Event) -> None:
         """Subscribe to all that the driver can read and the sensor has.

@@ -7,6 +7,7 @@ import contextlib
 import logging
 
 import pytest
+from bleak import BleakClient
 
 from drivers.bluetooth.collector import BluetoothCollector, EnrolledSensor, Patience
 from drivers.virtual.sensors import BLOOD_PRESSURE_CUFF, PULSE_OXIMETER, THERMOMETER
@@ -255,6 +256,27 @@ async def test_a_radio_that_is_lost_is_begun_anew(caplog: pytest.LogCaptureFixtu
             await until(lambda: caplog.text.count("scanning for 1 sensor") == len(collected.payloads) + 1)
     assert caplog.text.count("no Bluetooth: the test took it away") == 3
     assert collected.payloads == [b"\x00", b"\x01", b"\x02"]
+
+
+async def test_a_radio_that_is_lost_while_a_sensor_is_let_go_leaves_no_sensor_unheard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    letting_go = asyncio.Event()
+    disconnect = BleakClient.disconnect
+
+    async def slowly(client: BleakClient) -> None:
+        letting_go.set()
+        await asyncio.sleep(0.05)
+        await disconnect(client)
+
+    monkeypatch.setattr(BleakClient, "disconnect", slowly)
+    async with VirtualWard.open() as ward, collecting(ward.radio, (CUFF_ADDRESS, CUFF)) as collected:
+        cuff = ward.place(BLOOD_PRESSURE_CUFF, CUFF_ADDRESS)
+        cuff.report(b"before")
+        await letting_go.wait()
+        ward.radio.lose("the test took it away")
+        cuff.report(b"after")
+        await until(lambda: b"after" in collected.payloads)
 
 
 @pytest.mark.parametrize("steps", range(0, 24))

@@ -26,7 +26,7 @@ from drivers.replay import ReplaySocket
 from hub import __version__
 from hub.alert_book import AlertBook, UnreadableAlertError
 from hub.alerts import AlertError, AlertPolicy
-from hub.assessment.deterioration import SHIPPED_MODEL, DeteriorationModel, ModelError
+from hub.assessment.deterioration import DeteriorationModel, ModelError
 from hub.clock import now
 from hub.commands import Commands, UnknownAlertError
 from hub.config import Config, ConfigError
@@ -115,8 +115,7 @@ def load_model(config: Config) -> DeteriorationModel | None:
     if config.model.mode == "off":
         return None
     try:
-        file = config.model.file or SHIPPED_MODEL
-        model = DeteriorationModel.load(file, file.with_suffix(".json"))
+        model = DeteriorationModel.configured(config.model.file)
     except ModelError as error:
         _log.error("%s The hub goes on without it; NEWS2 and its alerts do not need it.", error)
         return None

@@ -165,13 +165,12 @@ def _sensors(config: Config) -> list[Finding]:
 
 
 def _model(config: Config) -> list[Finding]:
-    from hub.assessment.deterioration import SHIPPED_MODEL, DeteriorationModel, ModelError
+    from hub.assessment.deterioration import DeteriorationModel, ModelError
 
     if config.model.mode == "off":
         return [Finding("model", Verdict.PASS, "off by configuration")]
-    file = config.model.file or SHIPPED_MODEL
     try:
-        model = DeteriorationModel.load(file, file.with_suffix(".json"))
+        model = DeteriorationModel.configured(config.model.file)
     except ModelError as error:
         return [Finding("model", Verdict.FAIL, str(error))]
     words = f"{model.name} {model.version}, SHA-256 {model.sha256[:12]}, golden vectors met, shadow"

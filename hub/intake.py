@@ -96,13 +96,13 @@ class Intake:
         if resident is None or not any(measurement.usable for measurement in observed):
             return Taken(resident=owner)
         newest = transaction.newest_assessment(resident.id)
-        taken = self._assess(transaction, reading, number, resident, moment)
+        taken = self._assess(transaction, reading, number, resident, moment, newest)
         if newest is not None and newest[0] > moment:
             # It comes late (from a sensor's memory, or after a full disk), and may belong with what was
             # measured since: nothing else may be measured for hours.
             present = self._observations(transaction, resident, newest[0]).observations.values()
             if any(observation.reading_id == reading.id for observation in present):
-                taken = self._assess(transaction, reading, number, resident, newest[0])
+                taken = self._assess(transaction, reading, number, resident, newest[0], newest)
         return taken
 
     def keep(self, transaction: Transaction, reading: Reading, problem: str) -> None:
@@ -113,13 +113,19 @@ class Intake:
             transaction.add_reading(PlacedReading(kept, None, reading.raw.received_at, received))
 
     def _assess(
-        self, transaction: Transaction, reading: Reading, number: int, resident: Resident, moment: datetime
+        self,
+        transaction: Transaction,
+        reading: Reading,
+        number: int,
+        resident: Resident,
+        moment: datetime,
+        before: tuple[datetime, str] | None,
     ) -> Taken:
+        """Assess the resident at a moment; `before` is the newest assessment that there was."""
         observations = self._observations(transaction, resident, moment)
         score = news2.score(observations.values, resident.oxygen_scale)
         risk = self._risk(transaction, resident, observations)
         body = assessment_data(observations, score, risk)
-        before = transaction.newest_assessment(resident.id)
         assessment = transaction.add_assessment(
             resident.id, moment, number, score.band.value, json.dumps(body, separators=(",", ":"))
         )

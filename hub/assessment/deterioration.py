@@ -135,6 +135,16 @@ class DeteriorationModel:
         model._check(path, checked.golden)
         return model
 
+    @classmethod
+    def configured(cls, file: Path | None) -> Self:
+        """The model of the configuration, its card beside it; None for the one that comes with the hub.
+
+        Raises:
+            ModelError: as `load`.
+        """
+        model = file or SHIPPED_MODEL
+        return cls.load(model, model.with_suffix(".json"))
+
     def risk(
         self, current: Mapping[Vital, Value], earlier: Sequence[Mapping[Vital, Value]], age_years: int | None
     ) -> Risk | None:

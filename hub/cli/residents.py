@@ -19,7 +19,8 @@ def command(config_path: Path, as_json: bool) -> None:
     from hub.cli.options import database, local, show
     from hub.cli.words import risk_words
     from hub.config import load
-    from hub.store.queries import alerts, newest_assessment
+    from hub.store.queries import alerts
+    from hub.store.transaction import newest_assessment
 
     config = load(config_path)
     rows: list[dict[str, object]] = []

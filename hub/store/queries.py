@@ -10,7 +10,7 @@ from datetime import datetime
 
 from hub.clock import from_microseconds, to_microseconds
 from hub.readings import Origin, RawPayload
-from hub.store.transaction import AlertRow, alert_row
+from hub.store.transaction import SELECT_ALERT, AlertRow, alert_row
 
 _READING = (
     "SELECT sequence, id, resident, device, driver, characteristic, origin, payload, received_at,"
@@ -80,15 +80,6 @@ def reading(connection: sqlite3.Connection, sequence: int) -> ReadingRow:
     return _reading(connection.execute(f"{_READING} WHERE sequence = ?", (sequence,)).fetchone())
 
 
-def newest_assessment(connection: sqlite3.Connection, resident: str) -> tuple[datetime, str] | None:
-    """The newest assessment of a resident: its time and body (JSON)."""
-    row = connection.execute(
-        "SELECT at, body FROM assessment WHERE resident = ? ORDER BY at DESC, sequence DESC LIMIT 1",
-        (resident,),
-    ).fetchone()
-    return (from_microseconds(row[0]), row[1]) if row else None
-
-
 def assessment(connection: sqlite3.Connection, sequence: int) -> str:
     """The body (JSON) of an assessment by its number."""
     (body,) = connection.execute("SELECT body FROM assessment WHERE sequence = ?", (sequence,)).fetchone()
@@ -99,8 +90,7 @@ def alerts(connection: sqlite3.Connection, *, resolved: bool, most: int) -> list
     """Alerts, newest first; those that are resolved only if asked for."""
     condition = "" if resolved else "WHERE resolved_at IS NULL"
     rows = connection.execute(
-        "SELECT id, resident, band, state, raised_at, resolved_at, reading, assessment, body FROM alert"
-        f" {condition} ORDER BY raised_at DESC LIMIT ?",
+        f"{SELECT_ALERT} {condition} ORDER BY raised_at DESC LIMIT ?",
         (most,),
     )
     return [alert_row(row) for row in rows]
@@ -109,8 +99,7 @@ def alerts(connection: sqlite3.Connection, *, resolved: bool, most: int) -> list
 def alerts_by_prefix(connection: sqlite3.Connection, prefix: str) -> list[AlertRow]:
     """Alerts whose id begins so (hexadecimal digits, dashes left out)."""
     rows = connection.execute(
-        "SELECT id, resident, band, state, raised_at, resolved_at, reading, assessment, body FROM alert"
-        " WHERE lower(hex(id)) LIKE ? || '%'",
+        f"{SELECT_ALERT} WHERE lower(hex(id)) LIKE ? || '%'",
         (prefix.replace("-", "").lower(),),
     )
     return [alert_row(row) for row in rows]

@@ -161,11 +161,7 @@ class Transaction:
 
     def newest_assessment(self, resident: str) -> tuple[datetime, str] | None:
         """The newest assessment of a resident: its time and body."""
-        row = self._connection.execute(
-            "SELECT at, body FROM assessment WHERE resident = ? ORDER BY at DESC, sequence DESC LIMIT 1",
-            (resident,),
-        ).fetchone()
-        return (from_microseconds(row[0]), row[1]) if row else None
+        return newest_assessment(self._connection, resident)
 
     def open_alert(self, resident: str) -> AlertRow | None:
         """The resident's alert that is not resolved; there is at most one."""
@@ -177,11 +173,11 @@ class Transaction:
 
     def open_alerts(self) -> Sequence[AlertRow]:
         """Every alert that is not resolved, oldest first."""
-        rows = self._connection.execute(f"{_ALERT} WHERE resolved_at IS NULL ORDER BY raised_at")
+        rows = self._connection.execute(f"{SELECT_ALERT} WHERE resolved_at IS NULL ORDER BY raised_at")
         return [alert_row(row) for row in rows]
 
     def _alert(self, condition: str, parameter: object) -> AlertRow | None:
-        row = self._connection.execute(f"{_ALERT} WHERE {condition}", (parameter,)).fetchone()
+        row = self._connection.execute(f"{SELECT_ALERT} WHERE {condition}", (parameter,)).fetchone()
         return alert_row(row) if row else None
 
     def add_alert(self, alert: AlertRow) -> None:
@@ -283,7 +279,19 @@ class Transaction:
         return reclaimed
 
 
-_ALERT = "SELECT id, resident, band, state, raised_at, resolved_at, reading, assessment, body FROM alert"
+SELECT_ALERT = (
+    "SELECT id, resident, band, state, raised_at, resolved_at, reading, assessment, body FROM alert"
+)
+"""The columns that `alert_row` takes, in its order."""
+
+
+def newest_assessment(connection: sqlite3.Connection, resident: str) -> tuple[datetime, str] | None:
+    """The newest assessment of a resident: its time and body (JSON)."""
+    row = connection.execute(
+        "SELECT at, body FROM assessment WHERE resident = ? ORDER BY at DESC, sequence DESC LIMIT 1",
+        (resident,),
+    ).fetchone()
+    return (from_microseconds(row[0]), row[1]) if row else None
 
 
 def alert_row(row: Sequence[object]) -> AlertRow:

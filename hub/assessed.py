@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
+from hub.assessment.deterioration import Risk
 from hub.assessment.news2 import News2
 from hub.assessment.observation_set import ObservationSet
+from hub.placed import PlacedReading
 from hub.readings import Vital
 
 
@@ -47,3 +51,25 @@ class Assessed:
         of = self.observations.observations
         timed = (vital for vital in self.news2.sub_scores if not of[vital].doubtful_time)
         return frozenset(vital for vital in timed if of[vital].measured_at <= self.clock)
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A resident's observation set, what it says, and the readings that it was formed of.
+
+    `id` is the same however often it is told. `reading` is the one that completed the set; `sources` has
+    each reading that gave the set an observation, by its id.
+    """
+
+    id: UUID
+    resident: str
+    observations: ObservationSet
+    news2: News2
+    risk: Risk | None
+    reading: UUID
+    sources: Mapping[UUID, PlacedReading]
+
+    @property
+    def words(self) -> str:
+        """The score as people read it."""
+        return self.news2.describe(self.observations.questionable)

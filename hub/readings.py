@@ -7,6 +7,7 @@ that this module fixes for that vital; drivers convert before they construct one
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,10 @@ from enum import StrEnum
 _READING_NAMESPACE = uuid.UUID("5b0c4c52-4d5c-5b43-8a59-2f3a1d1f6c11")
 # As long as `sensor_clock.believed_for` is by default, and a day, since the sensor's zone is not known here.
 _IDENTIFIES_WITHIN = timedelta(days=31)
+_YEARS_OF_SENSORS = range(2010, 2100)  # Bluetooth Low Energy is of 2010
+_MINUTES_OF_ITS_START = 10
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Vital(StrEnum):
@@ -178,6 +183,12 @@ class DeviceTime:
     minute: int
     second: int
 
+    @classmethod
+    def of(cls, text: str) -> DeviceTime:
+        """The time that was written by `str`. Raises `ValueError` where it was not."""
+        date, _, time = text.partition("T")
+        return cls(*(int(part) for part in (*date.split("-", 2), *time.split(":", 2))))
+
     def __str__(self) -> str:
         return (
             f"{self.year:04}-{self.month:02}-{self.day:02}T{self.hour:02}:{self.minute:02}:{self.second:02}"
@@ -238,25 +249,41 @@ class Reading:
 def reading_id(raw: RawPayload, device_time: DeviceTime | None) -> uuid.UUID:
     """The identity of a reading: the same again if the same reading arrives again.
 
-    A payload that carries the sensor's own time is the same reading however often and whenever it
-    is sent (cuffs push their memory at each connection), if that time can be: within 31 days of the
-    receipt, the zone left out of account. One that cannot be is perhaps of a clock that stands still,
-    and then equal payloads of two days are two measurements: it is told apart by the day (UTC) it was
-    received. One without a time is told apart by the time it was received.
+    A payload that carries the sensor's own time is the same reading however often and whenever it is sent
+    (cuffs push their memory at each connection), whatever the hub's own clock says meanwhile, if that time
+    identifies: within 31 days of the receipt, the zone left out of account, any time does; beyond them, one
+    that a clock gives which runs. A time that cannot be, or that a clock gives which nobody set, is perhaps
+    of one that stands still, and then equal payloads of two days are two measurements: it is told apart by
+    the day (UTC) it was received. One without a time is told apart by the time it was received.
+
+    A UUID of version 8 (RFC 9562, section 5.8), so that ids grow with time and an index of them at its end:
+    48 bits of the moment that tells it apart, in milliseconds since 1970 (the sensor's local time as if it
+    were UTC; the day; the time received), then the first 74 bits of a SHA-256 of all that it is known by.
     """
     if device_time is None:
-        moment = raw.received_at.isoformat()
-    elif _can_be(device_time, raw.received_at):
-        moment = ""
+        told_apart_by, moment = raw.received_at.isoformat(), raw.received_at
+    elif (sensor_time := _identifying(device_time, raw.received_at)) is not None:
+        told_apart_by, moment = "", sensor_time
     else:
-        moment = raw.received_at.astimezone(UTC).date().isoformat()
-    name = f"{raw.device}|{raw.driver}|{raw.characteristic}|{raw.payload.hex()}|{moment}"
-    return uuid.uuid5(_READING_NAMESPACE, name)
+        moment = raw.received_at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        told_apart_by = moment.date().isoformat()
+    name = f"{raw.device}|{raw.driver}|{raw.characteristic}|{raw.payload.hex()}|{told_apart_by}"
+    digest = int.from_bytes(hashlib.sha256(_READING_NAMESPACE.bytes + name.encode()).digest()[:10])
+    milliseconds = min(max((moment - _EPOCH) // _MILLISECOND, 0), 2**48 - 1)
+    return uuid.UUID(
+        int=milliseconds << 80 | 8 << 76 | digest >> 68 << 64 | 0b10 << 62 | digest >> 6 & (1 << 62) - 1
+    )
 
 
-def _can_be(time: DeviceTime, received_at: datetime) -> bool:
+def _identifying(time: DeviceTime, received_at: datetime) -> datetime | None:
+    """The sensor's time as if it were UTC, if it tells the reading apart from every other."""
     try:
         as_if_utc = datetime(time.year, time.month, time.day, time.hour, time.minute, time.second, tzinfo=UTC)
     except ValueError:  # no such day
-        return False
-    return abs(received_at - as_if_utc) <= _IDENTIFIES_WITHIN
+        return None
+    if abs(received_at - as_if_utc) <= _IDENTIFIES_WITHIN:
+        return as_if_utc
+    # A clock that nobody set shows the first of January, or the first minutes after midnight or noon of the
+    # day it was made, and some begin again each time they are switched on.
+    unset = (time.month, time.day) == (1, 1) or (time.hour in {0, 12} and time.minute < _MINUTES_OF_ITS_START)
+    return as_if_utc if time.year in _YEARS_OF_SENSORS and not unset else None

@@ -19,6 +19,12 @@ raise an alert and never ends one (`hub/alerts.py`). A clock that is slow by any
 from a memory; so long as it is slow by less than `observation_sets.late` (24 h), its readings are alerted,
 each scored at the time that its sensor said.
 
+Where the hub's own clock cannot be believed (`ClockQuality` NOT_YET or STEPPED), a sensor's clock that does
+not agree with it is right as likely as not, and nothing tells a live reading from a memory. Then any age is
+doubtful, also one of which the sensor says that it is from its memory: two days of memory of a hub that is
+two days ahead would come too late to be alerted. Once the clock is set, it is decided anew
+(`hub/correction.py`).
+
 A local time that exists twice, when the clocks go back in autumn, is the instant nearer to the receipt.
 """
 
@@ -28,6 +34,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 
+from hub.clock import ClockQuality
 from hub.readings import DeviceTime, Flag, Reading
 
 _COMMON_ERRORS = (timedelta(hours=1), timedelta(hours=12), timedelta(hours=24))
@@ -51,8 +58,13 @@ class ClockRule:
     zone: tzinfo
 
 
-def measured_at(reading: Reading, rule: ClockRule) -> tuple[datetime, TimeQuality]:
-    """The moment of measurement (aware, UTC) and how it is known."""
+def measured_at(
+    reading: Reading, rule: ClockRule, hub_clock: ClockQuality = ClockQuality.SYNCHRONISED
+) -> tuple[datetime, TimeQuality]:
+    """The moment of measurement (aware, UTC) and how it is known.
+
+    `hub_clock` is how far the clock could be believed that told when the reading was received.
+    """
     received_at = reading.raw.received_at.astimezone(UTC)
     if reading.device_time is None or Flag.CLOCK_NOT_SET in reading.flags:
         return received_at, TimeQuality.RECEIVED
@@ -62,6 +74,8 @@ def measured_at(reading: Reading, rule: ClockRule) -> tuple[datetime, TimeQualit
     age = received_at - sensor_time
     if abs(age) <= rule.agrees_within:
         return received_at, TimeQuality.AGREED
+    if hub_clock is not ClockQuality.SYNCHRONISED:
+        return received_at, TimeQuality.DOUBTFUL
     slow = any(abs(age - error) <= rule.agrees_within for error in _COMMON_ERRORS)
     if slow and Flag.FROM_MEMORY not in reading.flags:
         return received_at, TimeQuality.DOUBTFUL

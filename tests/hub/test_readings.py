@@ -2,51 +2,97 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hub.readings import DeviceTime, RawPayload, reading_id
 
+SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+MILLISECOND = timedelta(milliseconds=1)
+ALL_TIMES = st.datetimes(timezones=st.just(UTC))
+RECEIPTS = st.datetimes(datetime(2001, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis wants them so
+ANY_DEVICE_TIME = st.builds(
+    DeviceTime, st.integers(0, 65535), *(st.integers(0, highest) for highest in (12, 31, 23, 59, 59))
+)
 
 
-def received(at: datetime) -> RawPayload:
-    return RawPayload("C4:F2:17:00:00:03", "thermometer", b"x", at)
+def received(at: datetime, payload: bytes = b"x", device: str = "C4:F2:17:00:00:03") -> RawPayload:
+    return RawPayload(device, "thermometer", payload, at)
 
 
 def shown(moment: datetime) -> DeviceTime:
     return DeviceTime(*moment.timetuple()[:6])
 
 
+def milliseconds_of(identity: uuid.UUID) -> int:
+    return int.from_bytes(identity.bytes[:6])
+
+
+def since_1970(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // MILLISECOND
+
+
 def test_a_reading_without_a_time_is_told_apart_by_its_receipt(noon: datetime) -> None:
     assert reading_id(received(noon), None) == reading_id(received(noon), None)
     assert reading_id(received(noon), None) != reading_id(received(noon + timedelta(seconds=1)), None)
+    assert reading_id(received(noon), None) != reading_id(received(noon + timedelta(microseconds=1)), None)
 
 
-@given(st.datetimes(datetime(2001, 1, 1), datetime(2100, 1, 1)), st.data())  # noqa: DTZ001 - hypothesis wants them so
+@given(RECEIPTS, st.data())
 def test_a_time_that_can_be_identifies_a_reading_whenever_it_is_sent(
     measured: datetime, data: st.DataObject
 ) -> None:
     """In any zone, and from any day of the 30 for which a memory is believed by default."""
     zone = st.integers(-12, 14).map(lambda hours: hours * HOUR)
-    local = measured.replace(tzinfo=UTC) + data.draw(zone)
+    local = measured + data.draw(zone)
     ages = st.timedeltas(timedelta(0), 30 * DAY)
-    one, other = (received(measured.replace(tzinfo=UTC) + data.draw(ages)) for _ in range(2))
+    one, other = (received(measured + data.draw(ages)) for _ in range(2))
     assert reading_id(one, shown(local)) == reading_id(other, shown(local))
 
 
 @given(
-    st.builds(
-        DeviceTime,
-        st.integers(0, 2020) | st.integers(2040, 65535),
-        *(st.integers(0, highest) for highest in (12, 31, 23, 59, 59)),
+    st.datetimes(datetime(2010, 1, 2), datetime(2099, 12, 31, 23, 59, 59)).filter(  # noqa: DTZ001 - as above
+        lambda shown: (shown.month, shown.day) != (1, 1) and not (shown.hour in {0, 12} and shown.minute < 10)
     ),
-    st.integers(1, 1000),
+    RECEIPTS,
+    RECEIPTS,
 )
-def test_a_time_that_cannot_be_identifies_a_reading_within_a_day(time: DeviceTime, days: int) -> None:
+def test_a_memory_of_any_age_is_the_same_reading_whatever_the_hubs_clock_says(
+    local: datetime, one: datetime, other: datetime
+) -> None:
+    """A cuff sends the same two months of memory each day; and the hub's own clock may be years off."""
+    assert reading_id(received(one), shown(local)) == reading_id(received(other), shown(local))
+
+
+CANNOT_BE = st.builds(
+    DeviceTime,
+    st.integers(0, 2009) | st.integers(2100, 65535),
+    *(st.integers(0, highest) for highest in (12, 31, 23, 59, 59)),
+)
+NOBODY_SET_IT = st.builds(
+    DeviceTime, st.integers(0, 2024), st.just(1), st.just(1), *(st.integers(0, n) for n in (23, 59, 59))
+) | st.builds(
+    DeviceTime,
+    st.integers(2010, 2025),
+    st.integers(1, 12),
+    st.integers(1, 28),
+    st.sampled_from([0, 12]),
+    st.integers(0, 9),
+    st.integers(0, 59),
+)
+
+
+@given(CANNOT_BE | NOBODY_SET_IT, st.integers(1, 1000))
+@example(DeviceTime(2000, 1, 1, 0, 0, 31), 1)  # begins anew whenever it is switched on
+@example(DeviceTime(2015, 1, 1, 8, 30, 0), 1)
+def test_a_time_that_may_stand_still_identifies_a_reading_within_a_day(time: DeviceTime, days: int) -> None:
     morning = datetime(2026, 3, 1, tzinfo=UTC)
     same = {reading_id(received(morning + hours * HOUR), time) for hours in range(24)}
     assert len(same) == 1
@@ -56,3 +102,70 @@ def test_a_time_that_cannot_be_identifies_a_reading_within_a_day(time: DeviceTim
 def test_a_date_that_is_none_does_not_identify_a_reading_beyond_its_day(noon: datetime) -> None:
     no_date = DeviceTime(2026, 2, 31, 12, 0, 0)
     assert reading_id(received(noon), no_date) != reading_id(received(noon + DAY), no_date)
+
+
+def test_another_payload_device_or_time_is_another_reading(noon: datetime) -> None:
+    """Positive control of all that calls readings the same."""
+    raw, time = received(noon), shown(noon)
+    others = [
+        reading_id(received(noon, payload=b"y"), time),
+        reading_id(received(noon, device="C4:F2:17:00:00:04"), time),
+        reading_id(received(noon, payload=b""), time),
+        reading_id(raw, None),
+    ]
+    assert len({reading_id(raw, time), *others}) == 5
+
+
+@given(ALL_TIMES, st.none() | ANY_DEVICE_TIME, st.binary(max_size=20))
+@example(datetime(1, 1, 1, tzinfo=UTC), None, b"")
+@example(datetime(9999, 12, 31, tzinfo=UTC), DeviceTime(9999, 12, 31, 23, 59, 59), b"")
+def test_every_identity_is_a_uuid_of_version_8(at: datetime, time: DeviceTime | None, payload: bytes) -> None:
+    identity = reading_id(received(at, payload), time)
+    assert identity.variant == uuid.RFC_4122
+    assert identity.version == 8
+    assert identity == reading_id(received(at, payload), time)
+
+
+@pytest.mark.parametrize(
+    ("time", "moment"),
+    [
+        (None, "2026-03-01T12:00:00.123+00:00"),
+        (DeviceTime(2026, 3, 1, 11, 30, 5), "2026-03-01T11:30:05+00:00"),  # as if it were UTC
+        (DeviceTime(2025, 8, 17, 11, 30, 5), "2025-08-17T11:30:05+00:00"),
+        (DeviceTime(2000, 1, 1, 0, 0, 0), "2026-03-01T00:00:00+00:00"),  # the day of receipt
+        (DeviceTime(2026, 0, 0, 0, 0, 0), "2026-03-01T00:00:00+00:00"),
+    ],
+)
+def test_an_identity_begins_with_the_moment_that_tells_it_apart(
+    noon: datetime, time: DeviceTime | None, moment: str
+) -> None:
+    identity = reading_id(received(noon + 123.9 * MILLISECOND), time)
+    assert milliseconds_of(identity) == since_1970(datetime.fromisoformat(moment))
+
+
+@given(RECEIPTS, st.timedeltas(timedelta(0), 300 * DAY))
+def test_identities_grow_with_the_time_of_receipt(at: datetime, later: timedelta) -> None:
+    earlier_id, later_id = reading_id(received(at), None), reading_id(received(at + later), None)
+    assert later < MILLISECOND or earlier_id.bytes[:6] <= later_id.bytes[:6]
+    assert later <= MILLISECOND or earlier_id < later_id
+
+
+@pytest.mark.parametrize("before_1970", [datetime(1, 1, 1, tzinfo=UTC), datetime(1969, 12, 31, tzinfo=UTC)])
+def test_a_moment_before_1970_is_taken_for_1970(before_1970: datetime) -> None:
+    assert milliseconds_of(reading_id(received(before_1970), None)) == 0
+
+
+def test_the_bits_that_are_not_time_are_as_good_as_random(noon: datetime) -> None:
+    """Each of the 74 is one in about half of the identities: none is lost or always the same."""
+    identities = [reading_id(received(noon, index.to_bytes(2)), None).int for index in range(2000)]
+    free = [bit for bit in range(128) if bit < 62 or 64 <= bit < 76]
+    shares = [sum(identity >> bit & 1 for identity in identities) / len(identities) for bit in free]
+    assert len(free) == 74
+    assert all(0.4 < share < 0.6 for share in shares)
+
+
+def test_a_known_reading_keeps_its_identity(noon: datetime) -> None:
+    """Made by hand with date and sha256sum: they are on the wire and in the store, and must not change."""
+    assert reading_id(received(noon), shown(noon)) == uuid.UUID("019ca945-0a00-8d56-a18b-6cb5db1d527a")
+    stream = [reading_id(received(noon + index * SECOND), None) for index in range(60)]
+    assert all(one < other for one, other in pairwise(stream))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from hub.clock import ClockQuality
 from hub.readings import DeviceTime, Flag, RawPayload, Reading, reading_id
 from hub.timing import ClockRule, TimeQuality, measured_at
 
@@ -109,3 +110,37 @@ def test_a_sensor_time_at_the_end_of_all_times_is_doubtful(
 ) -> None:
     rule = replace(RULE, zone=ZoneInfo(zone))
     assert measured_at(reading(noon, time), rule) == (noon, TimeQuality.DOUBTFUL)
+
+
+@pytest.mark.parametrize("hub_clock", [ClockQuality.NOT_YET, ClockQuality.STEPPED])
+@pytest.mark.parametrize("flags", [frozenset[Flag](), frozenset({Flag.FROM_MEMORY})])
+@given(
+    st.timedeltas(timedelta(minutes=5, seconds=1), timedelta(days=60)),
+    st.sampled_from([-1, 1]),
+)
+def test_beside_a_hub_clock_that_is_not_believed_any_other_time_of_a_sensor_is_doubtful(
+    hub_clock: ClockQuality, flags: frozenset[Flag], apart: timedelta, direction: int
+) -> None:
+    noon = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+    one = replace(reading(noon, local(noon - direction * apart)), flags=flags)
+    assert measured_at(one, RULE, hub_clock) == (noon, TimeQuality.DOUBTFUL)
+
+
+@pytest.mark.parametrize("hub_clock", list(ClockQuality))
+def test_a_sensor_that_agrees_with_the_hub_agrees_however_the_hubs_clock_is_known(
+    noon: datetime, hub_clock: ClockQuality
+) -> None:
+    assert measured_at(reading(noon, local(noon)), RULE, hub_clock) == (noon, TimeQuality.AGREED)
+    assert measured_at(reading(noon, None), RULE, hub_clock) == (noon, TimeQuality.RECEIVED)
+
+
+@pytest.mark.parametrize("hub_clock", list(ClockQuality))
+@given(st.integers(31, 365 * 20), st.booleans())
+def test_a_sensor_that_is_years_off_is_not_believed(
+    hub_clock: ClockQuality, days: int, from_memory: bool
+) -> None:
+    noon = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+    for off in (-timedelta(days=days), timedelta(days=days)):
+        one = reading(noon, local(noon + off))
+        one = replace(one, flags=frozenset({Flag.FROM_MEMORY}) if from_memory else frozenset())
+        assert measured_at(one, RULE, hub_clock) == (noon, TimeQuality.DOUBTFUL)

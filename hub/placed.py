@@ -1,0 +1,26 @@
+"""A reading with its owner and its place in time: what the store keeps and the feed tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from hub.clock import ClockStamp
+from hub.readings import Measurement, Reading
+from hub.timing import TimeQuality
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedReading:
+    """A reading with its owner (None: nobody yet) and its place in time.
+
+    `measured_at` is aware; `stamp` is when the hub took it, without its wall clock. `observed` is what
+    observation sets may take from it, where that is not what it says itself (a stream's median).
+    """
+
+    reading: Reading
+    resident: str | None
+    measured_at: datetime
+    time_quality: TimeQuality
+    stamp: ClockStamp
+    observed: tuple[Measurement, ...] | None = None

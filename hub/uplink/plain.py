@@ -1,0 +1,200 @@
+"""The data of the events that are plain JSON and not FHIR: about the hub and not about a person's health.
+
+The hub makes its events with these models, a subscriber may read them with them (`heard.py`), and
+`carehub contract` publishes their schemas: there is one definition of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from hub.clock import ClockQuality
+
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class Said(BaseModel):
+    """Plain data: what is not known to it is an error, and it is not changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def data(self) -> dict[str, Any]:
+        """As JSON has it; what was not given is left out."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+class AnswerOutcome(StrEnum):
+    """What became of a message on the `ack` topic. All but RECORDED changed nothing."""
+
+    RECORDED = "recorded"
+    ALREADY_ACKNOWLEDGED = "already_acknowledged"
+    UNKNOWN_ALERT = "unknown_alert"
+    MALFORMED = "malformed"
+    WRONG_TYPE = "wrong_type"
+    NOT_RECORDED = "not_recorded"
+
+
+class ModelSaid(Said):
+    """The deterioration model that a hub runs; the hash is of its file."""
+
+    name: Text
+    version: Text
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class ClockSaid(Said):
+    """How far a hub's wall clock can be believed, in which boot of its machine, and how often it was set."""
+
+    quality: ClockQuality
+    boot: UUID
+    steps: Count
+
+
+class Status(Said):
+    """How a hub is: retained, so that a new subscriber learns it; "lost" is its last will.
+
+    `card` is "well", or says in words what is wrong with the card that the hub stores on.
+    """
+
+    site: Text
+    hub: Text
+    state: Literal["online", "offline", "lost"]
+    test_data: bool
+    version: Text | None = None
+    model: ModelSaid | None = None
+    sensors: Count | None = None
+    residents: Count | None = None
+    card: Text | None = None
+    clock: ClockSaid | None = None
+
+
+class Answered(Said):
+    """The event that is answered."""
+
+    id: Text
+    source: Text
+
+
+class Acknowledged(Said):
+    """Who has acknowledged an alert, when, and by what way; "the home" stands for all who work there."""
+
+    by: Text
+    at: AwareDatetime
+    via: Text | None
+
+
+class Answer(Said):
+    """What became of a message on the hub's `ack` topic. `answers` is null where it was no event."""
+
+    site: Text
+    hub: Text
+    outcome: AnswerOutcome
+    words: Text
+    at: AwareDatetime
+    answers: Answered | None
+    alert: UUID | None
+    test_data: bool
+    acknowledged: Acknowledged | None = None
+
+
+class PeriodSaid(Said):
+    """From `since`, up to and without `until`."""
+
+    since: AwareDatetime
+    until: AwareDatetime
+
+
+class ReadingsSaid(Said):
+    """How many readings came in; of those, how many were nobody's, and how many could not be decoded."""
+
+    received: Count
+    unassigned: Count
+    not_decoded: Count
+
+
+class DeviceSaid(Said):
+    """A sensor's period. `battery` is in percent, null where it is not known; `last_heard` is null where the
+    sensor was not heard in the 7 days before the end of the period."""
+
+    address: Text
+    driver: Text
+    readings: Count
+    not_decoded: Count
+    last_heard: AwareDatetime | None
+    battery: Annotated[int, Field(ge=0, le=100)] | None
+
+
+class AlertsSaid(Said):
+    """What became of alerts in the period, whenever they were raised.
+
+    `never_acknowledged` ended before anybody had acknowledged them; `waiting` had neither ended nor been
+    acknowledged when the period ended. The waits are the time from the raising of an alert to its
+    acknowledgement, of those that were acknowledged in the period; null where there are none.
+    """
+
+    raised: Count
+    acknowledged: Count
+    never_acknowledged: Count
+    escalated: Count
+    resolved: Count
+    waiting: Count
+    median_wait_seconds: Seconds | None
+    longest_wait_seconds: Seconds | None
+
+
+class ResidentsSaid(Said):
+    """How many residents the hub knows, and by pseudonym those of whom nothing at all was measured.
+
+    Where these are very many, `not_listed` says how many more there are.
+    """
+
+    count: Count
+    unobserved: list[Text]
+    not_listed: Count
+
+
+class OutboxSaid(Said):
+    """Events that wait for the broker, and those that it refused, when the summary was made."""
+
+    waiting: Count
+    set_aside: Count
+
+
+class LinkSaid(Said):
+    """The connection to the broker when the summary was made; `nobody_listens` to the alerts that wait."""
+
+    connected: bool
+    since: AwareDatetime
+    nobody_listens: bool
+
+
+class HubSummaryData(Said):
+    """A hub's period, and how it was when the summary was made.
+
+    `removed` is what retention has removed in the life of the hub's database, by its kind; `trail` is the
+    head of its audit trail, COUNT:HASH, with which `carehub audit verify --head` proves that nothing that
+    was noted until now was changed later. Where there are very many devices, `devices_not_listed` says how
+    many more there are.
+    """
+
+    site: Text
+    hub: Text
+    test_data: bool
+    period: PeriodSaid
+    readings: ReadingsSaid
+    devices: list[DeviceSaid]
+    devices_not_listed: Count
+    alerts: AlertsSaid
+    residents: ResidentsSaid
+    removed: Mapping[str, Count]
+    trail: Annotated[str, Field(pattern="^[0-9]+:[0-9a-f]{64}$")]
+    outbox: OutboxSaid
+    link: LinkSaid
+    clock: ClockQuality

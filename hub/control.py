@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from hub.errors import CareportError
-from hub.local_socket import serve
+from hub.local_socket import Peer, peer_of, serve
 
 _log = logging.getLogger(__name__)
 _LONGEST_REQUEST = 64 * 1024
@@ -22,6 +22,7 @@ _PATIENCE = 15.0  # seconds
 
 Answer = Mapping[str, object]
 Handler = Callable[[Mapping[str, object]], Awaitable[Answer]]
+OnAccess = Callable[[str, Peer], Awaitable[object]]
 
 
 class ControlError(CareportError):
@@ -29,11 +30,18 @@ class ControlError(CareportError):
 
 
 class ControlServer:
-    """Answers requests by the handlers it is given, one for each command."""
+    """Answers requests by the handlers it is given, one for each command.
 
-    def __init__(self, path: Path, handlers: Mapping[str, Handler]) -> None:
+    `on_access` is told of each command that there is, and who asks, before it is done. If it cannot note
+    that (the card is full), the command is done all the same: an alert must be taken, trail or no trail.
+    """
+
+    def __init__(
+        self, path: Path, handlers: Mapping[str, Handler], on_access: OnAccess | None = None
+    ) -> None:
         self._path = path
         self._handlers = handlers
+        self._on_access = on_access
 
     async def run(self) -> None:
         """Serve until cancelled. Raises `LocalSocketError` if the socket cannot be made."""
@@ -41,7 +49,8 @@ class ControlServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            answer = await self._answer(await reader.readline())
+            peer = peer_of(writer)  # now: it may hang up while it is waited for
+            answer = await self._answer(await reader.readline(), peer)
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
         except (ConnectionError, ValueError) as error:  # hung up, or a line beyond the limit
@@ -49,15 +58,20 @@ class ControlServer:
         finally:
             writer.close()
 
-    async def _answer(self, line: bytes) -> dict[str, object]:
+    async def _answer(self, line: bytes, peer: Peer) -> dict[str, object]:
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
             return {"error": "the request is not JSON"}
         command = request.get("command") if isinstance(request, dict) else None
         handler = self._handlers.get(command) if isinstance(command, str) else None
-        if handler is None:
+        if handler is None or not isinstance(command, str):
             return {"error": f"unknown command {command!r}; known are {', '.join(sorted(self._handlers))}"}
+        if self._on_access is not None:
+            try:
+                await self._on_access(command, peer)
+            except CareportError as error:
+                _log.error("control socket: %r by user %d is not in the trail: %s", command, peer.uid, error)
         try:
             return {"result": dict(await handler(request))}
         except CareportError as error:

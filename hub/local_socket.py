@@ -6,11 +6,33 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
+from struct import Struct
 
 from hub.errors import CareportError
 
 Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+_CREDENTIALS = Struct("iII")  # struct ucred: pid, uid, gid (unix(7), SO_PEERCRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who speaks at the other end: the process and its user when it connected, as the kernel says."""
+
+    pid: int
+    uid: int
+
+
+def peer_of(writer: asyncio.StreamWriter) -> Peer:
+    """Who is at the other end of a connection to a Unix socket. Raises OSError if that is not known."""
+    connection = writer.get_extra_info("socket")
+    pid, uid, _gid = _CREDENTIALS.unpack(
+        connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    )
+    return Peer(pid, uid)
 
 
 class LocalSocketError(CareportError):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from hub.control import ControlError, ControlServer, ask
+from hub.control import ControlError, ControlServer, OnAccess, ask
+from hub.local_socket import Peer
 
 
 async def greet(request: Mapping[str, object]) -> Mapping[str, object]:
@@ -18,10 +21,9 @@ async def greet(request: Mapping[str, object]) -> Mapping[str, object]:
     return {"greeting": f"hello {request['name']}"}
 
 
-@pytest.fixture
-async def path(tmp_path: Path) -> AsyncIterator[Path]:
-    path = tmp_path / "control.sock"
-    serving = asyncio.create_task(ControlServer(path, {"greet": greet}).run())
+@contextlib.asynccontextmanager
+async def served(path: Path, on_access: OnAccess | None = None) -> AsyncIterator[Path]:
+    serving = asyncio.create_task(ControlServer(path, {"greet": greet}, on_access).run())
     async with asyncio.timeout(5):
         while not path.exists() or path.stat().st_mode & 0o077:
             await asyncio.sleep(0.01)
@@ -29,6 +31,12 @@ async def path(tmp_path: Path) -> AsyncIterator[Path]:
     serving.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await serving
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> AsyncIterator[Path]:
+    async with served(tmp_path / "control.sock") as path:
+        yield path
 
 
 async def test_a_request_gets_its_answer(path: Path) -> None:
@@ -68,3 +76,35 @@ async def test_a_request_beyond_all_bounds_is_dropped_and_the_server_goes_on(pat
 def test_a_hub_that_is_not_running_is_said_to_be_so(tmp_path: Path) -> None:
     with pytest.raises(ControlError, match=r"the hub is not running .*carehub run"):
         ask(tmp_path / "none.sock", "greet")
+
+
+async def test_it_is_told_who_asks_before_a_command_is_done(tmp_path: Path) -> None:
+    asked: list[tuple[str, Peer]] = []
+
+    async def note(command: str, peer: Peer) -> None:
+        asked.append((command, peer))
+
+    async with served(tmp_path / "control.sock", note) as path:
+        await asyncio.to_thread(ask, path, "greet", name="ward")
+        with pytest.raises(ControlError):
+            await asyncio.to_thread(ask, path, "greet", name="nobody")
+        with pytest.raises(ControlError, match="unknown command"):
+            await asyncio.to_thread(ask, path, "dance")
+        other = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", f"from hub.control import ask; ask({str(path)!r}, 'greet', name='ward')"
+        )
+        assert await other.wait() == 0
+    here = Peer(os.getpid(), os.getuid())
+    assert asked == [("greet", here), ("greet", here), ("greet", Peer(other.pid, os.getuid()))]
+
+
+async def test_a_trail_that_cannot_be_written_keeps_nobody_from_acting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def full(command: str, peer: Peer) -> None:
+        raise ControlError("the card is full")
+
+    async with served(tmp_path / "control.sock", full) as path:
+        assert await asyncio.to_thread(ask, path, "greet", name="ward") == {"greeting": "hello ward"}
+    assert "'greet' by user" in caplog.text
+    assert "not in the trail: the card is full" in caplog.text

@@ -1,0 +1,275 @@
+"""What is noted in the trail, and in which words. `hub/store/audit.py` keeps it.
+
+Each function makes an entry; the caller appends it in the transaction that does what it tells of. Names (a
+carer's, as they gave it) and notes may stand in an entry: it stays on the card. Nothing of it goes into a
+log or off the hub but the trail's head, a number and a hash.
+
+Not noted: who looks. `carehub readings` and its like open the file themselves, and whoever may do that, the
+hub's user and root, could also write it; the head that others were told is what holds against them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Self
+
+from hub import __version__
+from hub.clock import ClockStamp, now, stamp
+from hub.config import Config
+from hub.settings import changed, configuration_hash, files, settings
+from hub.store import audit
+from hub.store.audit import AuditEntry, AuditError, NewEntry
+
+if TYPE_CHECKING:
+    from hub.assessment.deterioration import DeteriorationModel
+    from hub.local_socket import Peer
+    from hub.readings import Reading
+
+_LONGEST_WORDS = 300
+_LOOKING = frozenset({"status"})
+"""What the control socket answers without touching anything; 'carehub doctor' may ask it every minute."""
+
+
+class Audited(StrEnum):
+    """What is noted. Released words are never changed: they are in the chain."""
+
+    BEGUN = "trail begun"
+    TRIMMED = audit.TRIMMED
+    STARTED = "hub started"
+    STOPPED = "hub stopped"
+    CONFIGURATION = "configuration changed"
+    MODEL = "model changed"
+    SOFTWARE = "software changed"
+    RAISED = "alert raised"
+    DELIVERED = "alert delivered"
+    ESCALATED = "alert escalated"
+    ACKNOWLEDGED = "alert acknowledged"
+    ACKNOWLEDGED_AGAIN = "alert acknowledged again"
+    STEPPED_DOWN = "alert stepped down"
+    RESOLVED = "alert resolved"
+    UNREADABLE = "alert closed, since it could not be read"
+    REFUSED = "acknowledgement refused"
+    ENTERED = "entered by hand"
+    ACCESS = "administrative access"
+    CLOCK_SET = "clock set"
+    TIMES_CORRECTED = "times corrected"
+    SALVAGED = "database salvaged"
+    RETENTION = "retention ran"
+    CARD_FULL = "card not writable"
+    CARD_WRITABLE = "card writable again"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When: by the wall clock (aware), and without it."""
+
+    at: datetime
+    stamp: ClockStamp
+
+    @classmethod
+    def present(cls) -> Self:
+        """Now."""
+        return cls(now(), stamp())
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInUse:
+    """The model that the hub runs, and how ("shadow")."""
+
+    name: str
+    version: str
+    sha256: str
+    mode: str
+
+    @classmethod
+    def of(cls, model: DeteriorationModel | None, mode: str) -> Self | None:
+        """None where there is no model."""
+        return cls(model.name, model.version, model.sha256, mode) if model is not None else None
+
+    @property
+    def detail(self) -> Mapping[str, str]:
+        """As it is noted."""
+        return {"name": self.name, "version": self.version, "sha256": self.sha256, "mode": self.mode}
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """What the trail says of the time before this start; None where it says nothing."""
+
+    last: AuditEntry | None = None
+    started: AuditEntry | None = None
+    configuration: AuditEntry | None = None
+
+    @classmethod
+    def read(cls, connection: sqlite3.Connection) -> Self:
+        """From the trail. What cannot be read there counts as not there: the hub must start."""
+
+        def newest(what: Audited | None) -> AuditEntry | None:
+            try:
+                return audit.newest(connection, what)
+            except AuditError:
+                return None
+
+        return cls(newest(None), newest(Audited.STARTED), newest(Audited.CONFIGURATION))
+
+
+def begin(
+    connection: sqlite3.Connection, moment: Moment, config: Config, model: DeteriorationModel | None
+) -> Sequence[AuditEntry]:
+    """Note, within the open transaction, that the hub started, and all that has changed since it last did."""
+    made = hub_started(
+        moment,
+        config,
+        files(config),
+        ModelInUse.of(model, config.model.mode),
+        __version__,
+        Previous.read(connection),
+        new=not audit.knows(connection, Audited.BEGUN, Audited.TRIMMED),
+    )
+    return [audit.append(connection, entry) for entry in made]
+
+
+def hub_started(
+    moment: Moment,
+    config: Config,
+    states: Mapping[str, str],
+    model: ModelInUse | None,
+    version: str,
+    previous: Previous,
+    *,
+    new: bool,
+) -> Sequence[NewEntry]:
+    """That the hub started; before it, what begins the trail if it is new; after it, what has changed.
+
+    Args:
+        states: of the files that the configuration names (`hub.settings.files`).
+        version: of the software.
+        new: whether the trail has not been begun yet; what a migration brought from before may be in it.
+    """
+    made = []
+    if new:
+        identity = {"site": config.site.id, "hub": config.hub.id, "software": version}
+        made.append(_entry(moment, Audited.BEGUN, {**identity, "test_data": config.site.test_data}))
+    current = settings(config)
+    fingerprint = configuration_hash(current)
+    running = model.detail if model is not None else None
+    stopped = None if previous.last is None else previous.last.what == Audited.STOPPED
+    made.append(
+        _entry(
+            moment,
+            Audited.STARTED,
+            {
+                "software": version,
+                "configuration": fingerprint,
+                "model": running,
+                # False: a power cut, a kill, or a fault; None: there is nothing to tell it by
+                "stopped_in_order_before": stopped,
+            },
+        )
+    )
+    before = previous.configuration.detail if previous.configuration is not None else {}
+    differs = changed(before, current, states)
+    if differs or previous.configuration is None:
+        detail = {
+            "hash": fingerprint,
+            "changed": differs if previous.configuration is not None else None,
+            "settings": current,
+            "files": states,
+        }
+        made.append(_entry(moment, Audited.CONFIGURATION, detail))
+    if previous.started is not None:
+        said = previous.started.detail
+        if said.get("software") != version:
+            made.append(_entry(moment, Audited.SOFTWARE, {"from": said.get("software"), "to": version}))
+        if said.get("model") != running:
+            made.append(_entry(moment, Audited.MODEL, {"from": said.get("model"), "to": running}))
+    return made
+
+
+def hub_stopped(moment: Moment) -> NewEntry:
+    """The hub was stopped in order."""
+    return _entry(moment, Audited.STOPPED, {})
+
+
+def alert(what: Audited, alert_id: uuid.UUID, moment: Moment, detail: Mapping[str, object]) -> NewEntry:
+    """Something happened to an alert; `detail` is whatever its history should say, without what is None."""
+    return _entry(moment, what, {key: said for key, said in detail.items() if said is not None}, alert_id)
+
+
+def acknowledgement_refused(
+    moment: Moment, words: str, via: str, alert_id: uuid.UUID | None = None, unnoted: int = 0
+) -> NewEntry:
+    """An acknowledgement changed nothing: its alert is not known here, or it is malformed.
+
+    Whoever may send can send for ever: note them within an allowance (`hub/allowance.py`), and with the
+    next one how many were not (`unnoted`).
+    """
+    detail: dict[str, object] = {"words": words[:_LONGEST_WORDS], "via": via}
+    if unnoted:
+        detail["unnoted_before"] = unnoted
+    return _entry(moment, Audited.REFUSED, detail, alert_id)
+
+
+def entered_by_hand(moment: Moment, reading: Reading, resident: str, by: str) -> NewEntry:
+    """A person entered what they saw of a resident (a pseudonym); the values are the reading's."""
+    vitals = sorted(measurement.vital.value for measurement in reading.measurements)
+    return _entry(moment, Audited.ENTERED, {"resident": resident, "vitals": vitals, "by": by}, reading.id)
+
+
+def access(moment: Moment, command: str, peer: Peer) -> NewEntry | None:
+    """A command came over the control socket, from that user's process; None for one that only looks."""
+    if command in _LOOKING:
+        return None
+    return _entry(moment, Audited.ACCESS, {"command": command, "uid": peer.uid, "pid": peer.pid})
+
+
+def clock_set(moment: Moment, kind: str, shift: timedelta) -> NewEntry:
+    """The wall clock was set while the hub ran; `shift` is how far ahead, `kind` what that means."""
+    return _entry(moment, Audited.CLOCK_SET, {"kind": kind, "shift_seconds": shift / timedelta(seconds=1)})
+
+
+def times_corrected(moment: Moment, shift: timedelta, counts: Mapping[str, int]) -> NewEntry:
+    """What was noted before the clock was set is told anew; `counts` says how many of what."""
+    seconds = shift / timedelta(seconds=1)
+    return _entry(moment, Audited.TIMES_CORRECTED, {"shift_seconds": seconds, "counts": dict(counts)})
+
+
+def database_salvaged(
+    moment: Moment, damage: str, set_aside: str, saved: Mapping[str, int], lost: Mapping[str, int | None]
+) -> NewEntry:
+    """The database was damaged; `saved` and `lost` (None: nobody knows how many) count rows by table.
+
+    Args:
+        damage: what SQLite says of it.
+        set_aside: the name of the file that the damaged one is kept as.
+    """
+    words = damage[:_LONGEST_WORDS]
+    detail = {"damage": words, "set_aside": set_aside, "saved": dict(saved), "lost": dict(lost)}
+    return _entry(moment, Audited.SALVAGED, detail)
+
+
+def retention_ran(moment: Moment, removed: Mapping[str, int], reason: str) -> NewEntry:
+    """Old rows were removed, so many by table, because of `reason` ("age", "size"). The trail's own
+    trimming is noted by `hub.store.audit.trim` itself."""
+    return _entry(moment, Audited.RETENTION, {"removed": dict(removed), "reason": reason})
+
+
+def card_writable(moment: Moment, since: Moment, reason: str) -> Sequence[NewEntry]:
+    """The card took nothing (`reason`) since that moment, and does again: the two entries that could not
+    be written until now. The first has the time when it happened."""
+    waited = moment.stamp.since_boot - since.stamp.since_boot
+    return [
+        _entry(since, Audited.CARD_FULL, {"reason": reason[:_LONGEST_WORDS]}),
+        _entry(moment, Audited.CARD_WRITABLE, {"after_seconds": waited / timedelta(seconds=1)}),
+    ]
+
+
+def _entry(
+    moment: Moment, what: Audited, detail: Mapping[str, object], subject: uuid.UUID | None = None
+) -> NewEntry:
+    return NewEntry(moment.at, moment.stamp, what.value, subject, detail)

@@ -17,6 +17,8 @@ missing=
 [ -n "$python" ] || missing="$missing python3"
 { [ -n "$python" ] && "$python" -c 'import ensurepip' 2>/dev/null; } || missing="$missing python3-venv"
 [ -x /usr/sbin/mosquitto ] || command -v mosquitto >/dev/null 2>&1 || missing="$missing mosquitto"
+# The broker that clusters, for the tests only.
+[ -x /usr/sbin/nats-server ] || command -v nats-server >/dev/null 2>&1 || missing="$missing nats-server"
 command -v dbus-daemon >/dev/null 2>&1 || missing="$missing dbus"
 # systemd-python comes as source only.
 command -v gcc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"

@@ -18,7 +18,7 @@ def command(config_path: Path, as_json: bool) -> None:
     Ends with 0 if the file is good and with 3 if it is not. --json prints the whole configuration as the
     hub understands it, defaults included.
     """
-    from hub.config import load
+    from hub.config import PLAINTEXT, load
     from hub.daemon import enrolled
 
     config = load(config_path)
@@ -32,6 +32,8 @@ def command(config_path: Path, as_json: bool) -> None:
         f"broker {config.broker.host}:{config.broker.port} "
         f"{'with TLS' if config.broker.tls else 'WITHOUT TLS'}."
     )
+    if config.broker.readable_on_the_way:
+        click.echo(f"  note: {PLAINTEXT}")
     for sensor in config.sensors:
         if sensor.resident is None and not config.site.one_person:
             click.echo(

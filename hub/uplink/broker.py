@@ -1,7 +1,8 @@
 """The ICS's broker: how to reach it, and over which version of MQTT.
 
 MQTT 5 is tried first at each connection; a broker that refuses it, or closes the connection at the sight
-of it, is spoken to in MQTT 3.1.1. With `tls = true` nothing is ever sent in plain text.
+of it, is spoken to in MQTT 3.1.1; one that has spoken MQTT 5 only after it did so five times, since any
+connection may be cut while it is made. With `tls = true` nothing is ever sent in plain text.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from hub import config
 from hub.uplink.cloudevents import Event, to_binary, to_structured
 from hub.uplink.connection import LARGEST_PACKET, MESSAGES_HELD, Connection
 from hub.uplink.errors import BrokerError, ProtocolRefusedError
+from hub.uplink.tls import in_words, refusal, tls_context
 
 SESSION_EXPIRY_SECONDS = 24 * 60 * 60
 """How long an MQTT 5 broker keeps acknowledgements for a hub that is away (3.1.1: as long as it likes)."""
@@ -32,6 +34,9 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 
 LONGEST_SILENCE_SECONDS = 30.0
 """A broker that leaves a message unacknowledged for so long (or for `keepalive`, if less) is not there."""
+
+_REFUSALS_BELIEVED = 5
+"""In a row: then a broker that has spoken MQTT 5 speaks it no more."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +61,8 @@ class Broker:
         self._client_id = client_id
         self._will = will
         self._subscription = subscription
+        self._spoke_5 = False
+        self._refused_in_a_row = 0
 
     @property
     def address(self) -> str:
@@ -71,9 +78,16 @@ class Broker:
         """
         try:
             connection = await self._open(MQTTProtocolVersion.MQTTv5)
-        except ProtocolRefusedError as refusal:
-            _log.debug("%s: %s; trying MQTT 3.1.1", self.address, refusal)
+        except ProtocolRefusedError as refused:
+            self._refused_in_a_row += 1
+            if self._spoke_5 and self._refused_in_a_row < _REFUSALS_BELIEVED:
+                # A connection that was cut while it was made, most likely: over MQTT 3.1.1 the hub would
+                # not be told that nobody is subscribed to an alert.
+                raise BrokerError(f"{self.address}: {refused}") from refused
+            _log.debug("%s: %s; trying MQTT 3.1.1", self.address, refused)
             connection = await self._open_version_3()
+        else:
+            self._spoke_5, self._refused_in_a_row = True, 0
         try:
             yield connection
         finally:
@@ -82,13 +96,11 @@ class Broker:
     async def _open_version_3(self) -> Connection:
         try:
             return await self._open(MQTTProtocolVersion.MQTTv311)
-        except ProtocolRefusedError as refusal:
-            hint = ""
-            if self._settings.tls and self._settings.certificate_file is None:
-                hint = " (perhaps it wants a certificate of the hub: certificate_file)"
-            raise BrokerError(
-                f"{self.address}: the connection ended before the broker answered: {refusal}{hint}"
-            ) from refusal
+        except ProtocolRefusedError as refused:
+            words = await asyncio.to_thread(refusal, self._settings) if self._settings.tls else None
+            if words is None:
+                words = f"the connection ended before the broker answered: {refused}"
+            raise BrokerError(f"{self.address}: {words}") from refused
 
     async def _open(self, protocol: MQTTProtocolVersion) -> Connection:
         client = self._client(protocol)
@@ -96,12 +108,8 @@ class Broker:
         connection = Connection(client, protocol, answer_within_seconds=patience)
         try:
             await asyncio.to_thread(self._dial, client, protocol)
-        except ssl.SSLCertVerificationError as error:
-            raise BrokerError(
-                f"{self.address}: the broker's certificate is not trusted: {error.verify_message}"
-            ) from error
         except ssl.SSLError as error:
-            raise BrokerError(f"{self.address}: TLS failed: {error.reason or error.strerror}") from error
+            raise BrokerError(f"{self.address}: {in_words(error)}") from error
         except socket.gaierror as error:
             raise BrokerError(f"{self._settings.host}: no such host: {error.strerror}") from error
         except TimeoutError as error:
@@ -141,7 +149,7 @@ class Broker:
         if settings.username is not None:
             client.username_pw_set(settings.username, _password(settings.password_file))
         if settings.tls:
-            client.tls_set_context(_tls_context(settings))
+            client.tls_set_context(tls_context(settings))
         keepalive = min(max(1, round(settings.keepalive.total_seconds())), 65_535)
         if protocol is not MQTTProtocolVersion.MQTTv5:
             client.connect(settings.host, settings.port, keepalive)
@@ -162,26 +170,5 @@ def _password(path: Path | None) -> str | None:
         raise BrokerError(f"password_file {path}: cannot be read: {_why(error)}") from error
 
 
-def _tls_context(settings: config.Broker) -> ssl.SSLContext:
-    """Certificates and host names checked, TLS 1.2 or later; the system's CAs where none is given."""
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-    except OSError as error:  # ssl.SSLError is one
-        raise BrokerError(f"ca_file {settings.ca_file}: cannot be used: {_why(error)}") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if settings.certificate_file is not None:
-        try:
-            # An empty password, so that an encrypted key is an error and no question on a terminal.
-            context.load_cert_chain(settings.certificate_file, settings.key_file, password="")
-        except OSError as error:
-            raise BrokerError(
-                f"certificate_file {settings.certificate_file}, key_file {settings.key_file}: "
-                f"cannot be used: {_why(error)}"
-            ) from error
-    return context
-
-
 def _why(error: OSError | UnicodeError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return error.reason or str(error)
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -36,11 +36,9 @@ LARGEST_PACKET = 2 * LARGEST_EVENT
 MESSAGES_HELD = 20
 """Incoming messages that may wait for the hub to handle them (MQTT 5 "Receive Maximum")."""
 
-_QUEUE_LIMIT = 10 * MESSAGES_HELD
+_HELD_MOST, _HELD_MOST_BYTES = 1_000, 4 * 1024 * 1024  # mosquitto 2.0.11 honours no Receive Maximum
 _TOO_LARGE = 0x95
-_FOR_EVER = frozenset(
-    {0x90, _TOO_LARGE, 0x99}
-)  # topic name invalid, packet too large, payload format invalid
+_FOR_EVER = frozenset({0x90, _TOO_LARGE, 0x99})  # topic name invalid, too large, payload format invalid
 _UNSUPPORTED_PROTOCOL_VERSION = 0x84
 _NO_MATCHING_SUBSCRIBERS = 0x10
 _Answer = TypeVar("_Answer")
@@ -53,11 +51,15 @@ ReasonCode.names[_TOO_LARGE]["Packet too large"].append(PacketTypes.PUBACK)
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message that came in. `packet` and `quality` of service are for `Connection.acknowledge`."""
+    """A message that came in. `packet` and `quality` of service are for `Connection.acknowledge`.
+
+    `correlation` is what the sender wants back with an answer (MQTT 5, section 3.3.2.3.6).
+    """
 
     message: Message
     packet: int
     quality: int
+    correlation: bytes | None = None
 
 
 class Connection:
@@ -79,6 +81,7 @@ class Connection:
         self._in_flight: dict[int, tuple[asyncio.Future[bool], float]] = {}
         self._waiting: deque[tuple[Callable[[], MQTTMessageInfo], asyncio.Future[bool]]] = deque()
         self._incoming: asyncio.Queue[Delivery | None] = asyncio.Queue()
+        self._incoming_bytes, self._left_out = 0, False  # left out: a message that there was no room for
         self._largest_packet: int | None = None
         self._paho_says = _LastWords()
         self.lost: asyncio.Future[str] = self._loop.create_future()
@@ -127,7 +130,9 @@ class Connection:
             self.abort()
             raise
 
-    def send(self, topic: str, event: Event, *, retain: bool = False) -> asyncio.Future[bool]:
+    def send(
+        self, topic: str, event: Event, *, retain: bool = False, correlation: bytes | None = None
+    ) -> asyncio.Future[bool]:
         """Publish at QoS 1. The future is resolved by the broker's PUBACK, and by nothing else.
 
         Its result is False where the broker said that nobody is subscribed, else True; its exception is
@@ -142,7 +147,7 @@ class Connection:
         answer: asyncio.Future[bool] = self._loop.create_future()
         if self._protocol is MQTTProtocolVersion.MQTTv5:
             message = to_binary(event)
-            properties = PublishProperties(message)
+            properties = PublishProperties(message, correlation)
             size = 9 + len(topic.encode()) + len(message.payload) + len(properties.packed)
             if self._largest_packet is not None and size > self._largest_packet:  # 9: the longest fixed part
                 reason = f"{size} bytes, and it takes {self._largest_packet}"
@@ -162,7 +167,11 @@ class Connection:
     async def deliveries(self) -> AsyncIterator[Delivery]:
         """The messages that come in, until the connection is lost; each is for `acknowledge` when handled."""
         while (delivery := await self._incoming.get()) is not None:
+            self._incoming_bytes -= len(delivery.message.payload)
             yield delivery
+            if self._left_out and self._incoming.empty() and not self.lost.done():
+                self._paho_says.last = "more came in than the hub holds; it connects again for the rest"
+                self._client.disconnect()  # after the acknowledgements; no last will
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Tell the broker that a message is handled for good; until then it would be sent again."""
@@ -282,14 +291,17 @@ class Connection:
             answer.set_result(reason.value != _NO_MATCHING_SUBSCRIBERS)
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        if self._incoming.qsize() >= _QUEUE_LIMIT:
-            # Only a broker that honours no Receive Maximum gets here; it will send them again.
-            self._loop.call_soon(self._lose, "more messages came in than the hub can hold")
+        held = self._incoming_bytes + len(message.payload)
+        if self._incoming.qsize() >= _HELD_MOST or held > _HELD_MOST_BYTES:
+            # It comes again at the next connection. To hang up here would be for ever; to stop reading, deaf.
+            self._left_out = True
             return
-        content_type: str | None = getattr(message.properties, "ContentType", None)
-        user_properties = tuple(getattr(message.properties, "UserProperty", ()))
-        content = Message(bytes(message.payload), content_type, user_properties)
-        self._incoming.put_nowait(Delivery(content, message.mid, message.qos))
+        self._incoming_bytes = held
+        said = message.properties
+        user_properties = tuple(getattr(said, "UserProperty", ()))
+        content = Message(bytes(message.payload), getattr(said, "ContentType", None), user_properties)
+        correlation = getattr(said, "CorrelationData", None)
+        self._incoming.put_nowait(Delivery(content, message.mid, message.qos, correlation))
 
     def _on_disconnect(
         self,
@@ -343,13 +355,15 @@ class Connection:
 
 
 class PublishProperties(Properties):
-    """The properties of a PUBLISH, ready packed (MQTT 5, sections 3.3.2.3.8 and 3.3.2.3.9).
+    """The properties of a PUBLISH, ready packed (MQTT 5, sections 3.3.2.3.6, 3.3.2.3.8 and 3.3.2.3.9).
 
     paho's own class looks every name up in lists, at a third of the whole cost of a message.
     """
 
-    def __init__(self, message: Message) -> None:
+    def __init__(self, message: Message, correlation: bytes | None = None) -> None:
         block = bytearray()
+        if correlation is not None:
+            block += b"\x09" + len(correlation).to_bytes(2, "big") + correlation
         if message.content_type is not None:
             block += b"\x03" + _utf8(message.content_type)
         for name, value in message.user_properties:
@@ -374,13 +388,13 @@ class _LastWords(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._last: str | None = None
+        self.last: str | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         said = record.getMessage()
         reason = said.removeprefix("failed to receive on socket: ")  # paho says so of sending, too
-        self._last = said if reason == said else f"the connection failed: {reason}"
+        self.last = said if reason == said else f"the connection failed: {reason}"
 
     def or_else(self, otherwise: str) -> str:
         """The last words, or what is said where there were none."""
-        return otherwise if self._last is None else self._last
+        return otherwise if self.last is None else self.last

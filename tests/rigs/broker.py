@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -19,7 +19,17 @@ from paho.mqtt.properties import Properties
 
 from hub.demo.mosquitto import Mosquitto, free_port
 
-__all__ = ["CONNACK", "Ics", "Mosquitto", "Received", "VersionGate", "free_port", "peer", "until"]
+__all__ = [
+    "CONNACK",
+    "Ics",
+    "Mosquitto",
+    "Reachable",
+    "Received",
+    "VersionGate",
+    "free_port",
+    "peer",
+    "until",
+]
 
 CONNACK = b"\x20\x03\x00\x00\x00"
 """How an MQTT 5 broker says welcome, with no properties."""
@@ -38,12 +48,33 @@ class Received:
     user_properties: dict[str, str]
 
 
-class Ics:
-    """A subscriber of everything, on plain paho in a thread, with a session that outlives the connection."""
+class Reachable(Protocol):
+    """Any broker, by its address."""
 
-    def __init__(self, broker: Mosquitto, topics: str = "careport/#") -> None:
+    @property
+    def host(self) -> str:
+        """Its address."""
+
+    @property
+    def port(self) -> int:
+        """Its TCP port."""
+
+
+class Ics:
+    """A subscriber of everything, on plain paho in a thread, with a session that outlives the connection.
+
+    `version_5` is False for a broker that speaks MQTT 3.1.1 only.
+    """
+
+    def __init__(self, broker: Reachable, topics: str = "careport/#", *, version_5: bool = True) -> None:
         self.received: list[Received] = []
-        self._client = Client(CallbackAPIVersion.VERSION2, "ics", protocol=MQTTProtocolVersion.MQTTv5)
+        self._version_5 = version_5
+        self._client = Client(
+            CallbackAPIVersion.VERSION2,
+            "ics",
+            clean_session=None if version_5 else False,
+            protocol=MQTTProtocolVersion.MQTTv5 if version_5 else MQTTProtocolVersion.MQTTv311,
+        )
         self._client.reconnect_delay_set(1, 1)
         self._client.on_message = self._on_message
         self._client.on_connect = lambda client, *_: client.subscribe(topics, qos=1)
@@ -52,9 +83,12 @@ class Ics:
         self._address = (broker.host, broker.port)
 
     def __enter__(self) -> Self:
-        session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho gives it no types
-        session.SessionExpiryInterval = 3600
-        self._client.connect(*self._address, clean_start=False, properties=session)
+        if self._version_5:
+            session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho gives it no types
+            session.SessionExpiryInterval = 3600
+            self._client.connect(*self._address, clean_start=False, properties=session)
+        else:
+            self._client.connect(*self._address)
         self._client.loop_start()
         if not self._subscribed.wait(_PATIENCE_SECONDS):
             raise RuntimeError("the ICS could not subscribe")
@@ -94,14 +128,15 @@ class VersionGate:
 
     mosquitto 2.0 cannot be told to refuse MQTT 5, so the refusal is made here, from the specification
     (3.1.1, section 3.1.2.2: CONNACK with return code 1, then close; `silent` just closes), and all else
-    is the real broker's.
+    is the real broker's. `broker` may be changed: the next connection goes to the other one, as behind a
+    name that several servers share.
     """
 
-    def __init__(self, broker: Mosquitto, *, silent: bool = False) -> None:
+    def __init__(self, broker: Reachable, *, silent: bool = False) -> None:
         self.host = "127.0.0.1"
         self.port = 0
         self.refused = 0
-        self._broker = broker
+        self.broker = broker
         self._silent = silent
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -126,7 +161,7 @@ class VersionGate:
                 writer.write(b"\x20\x02\x00\x01")
             writer.close()
             return
-        inner_reader, inner_writer = await asyncio.open_connection(self._broker.host, self._broker.port)
+        inner_reader, inner_writer = await asyncio.open_connection(self.broker.host, self.broker.port)
         inner_writer.write(first)
         for source, sink in ((reader, inner_writer), (inner_reader, writer)):
             task = asyncio.create_task(_pipe(source, sink))
@@ -162,9 +197,13 @@ def peer(behave: Callable[[socket.socket], None], tls: ssl.SSLContext | None = N
                 connection, _ = listener.accept()
             except OSError:
                 return  # the test is over
-            with connection if tls is None else tls.wrap_socket(connection, server_side=True) as speaker:
-                speaker.recv(1000)  # CONNECT
-                behave(speaker)
+            speaker = connection
+            with connection, contextlib.suppress(ssl.SSLError):  # whoever came may refuse this TLS
+                if tls is not None:
+                    speaker = tls.wrap_socket(connection, server_side=True)
+                with speaker:
+                    speaker.recv(1000)  # CONNECT
+                    behave(speaker)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -15,14 +15,26 @@ from hub.clock import now
 
 
 class Authority:
-    """An authority of its own key, which Python's strict checks accept as one. `certificate` is its file."""
+    """An authority of its own key, which Python's strict checks accept as one. `certificate` is its file.
 
-    def __init__(self, directory: Path) -> None:
+    `made_by_script` takes the one that provisioning/broker/authority.sh made in the directory instead.
+    """
+
+    def __init__(
+        self, directory: Path, *, ends: datetime | None = None, made_by_script: bool = False
+    ) -> None:
         self._directory = directory
+        if made_by_script:
+            self.certificate = directory / "ca.crt"
+            key = serialization.load_pem_private_key((directory / "ca.key").read_bytes(), None)
+            assert isinstance(key, ec.EllipticCurvePrivateKey)
+            self._key = key
+            self._name = x509.load_pem_x509_certificate(self.certificate.read_bytes()).subject
+            return
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("test authority")
         certificate = (
-            _unsigned(self._name, self._name, self._key.public_key())
+            _unsigned(self._name, self._name, self._key.public_key(), ends)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(of_authority=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
@@ -31,11 +43,16 @@ class Authority:
         self.certificate = directory / "authority.pem"
         self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def certify(self, name: str, *, address: str | None = None) -> tuple[Path, Path]:
-        """The files of a certificate, for an IP address if one is given, and of its key."""
+    def certify(
+        self, name: str, *, address: str | None = None, ends: datetime | None = None
+    ) -> tuple[Path, Path]:
+        """The files of a certificate, for an IP address if one is given, and of its key.
+
+        It is good since yesterday and until `ends` (aware), or tomorrow; or was, for two days until `ends`.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
-            _unsigned(_name(name), self._name, key.public_key())
+            _unsigned(_name(name), self._name, key.public_key(), ends)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(of_authority=False), critical=True)
             .add_extension(
@@ -63,16 +80,20 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _unsigned(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    ends: datetime | None,
 ) -> x509.CertificateBuilder:
+    until = ends or now() + timedelta(days=1)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now() - timedelta(days=1))
-        .not_valid_after(now() + timedelta(days=1))
+        .not_valid_before(min(now() - timedelta(days=1), until - timedelta(days=2)))
+        .not_valid_after(until)
     )
 
 

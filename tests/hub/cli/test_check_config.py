@@ -19,6 +19,15 @@ def test_a_good_file_is_summed_up_with_what_to_know_of_it(tmp_path: Path) -> Non
     assert f"{SHARED}  is shared" in ended.output
 
 
+def test_a_broker_elsewhere_without_tls_is_noted(tmp_path: Path) -> None:
+    config = write_configuration(tmp_path)
+    assert "set broker.tls = true" not in carehub_here("check-config", "--config", config).output
+    config.write_text(config.read_text().replace('host = "127.0.0.1"', 'host = "192.0.2.7"'))
+    ended = carehub_here("check-config", "--config", config)
+    assert ended.code == 0
+    assert "set broker.tls = true" in ended.output
+
+
 def test_the_example_is_good() -> None:
     assert carehub_here("check-config", "--config", EXAMPLE).code == 0
 

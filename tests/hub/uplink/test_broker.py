@@ -263,3 +263,27 @@ def test_properties_are_packed_as_paho_packs_them(
         expected.UserProperty = pairs
     packed = PublishProperties(Message(b"", content_type, tuple(pairs))).pack()
     assert packed == expected.pack()  # type: ignore[no-untyped-call]  # likewise
+
+
+async def test_a_broker_that_spoke_mqtt_5_is_not_spoken_to_in_3_1_1_for_one_connection_that_was_cut(
+    mosquitto: Mosquitto,
+) -> None:
+    """Over MQTT 3.1.1 nobody would tell the hub that nobody is subscribed to an alert."""
+    levels: list[int] = []
+
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first = await reader.read(64)
+        levels.append(first[first.index(b"\x00\x04MQTT") + 6])
+        writer.close()
+
+    broker = broker_of(mosquitto)
+    async with broker.connect() as connection:
+        assert connection.protocol == "5"
+    mosquitto.stop()
+    server = await asyncio.start_server(cut, mosquitto.host, mosquitto.port)
+    for _ in range(5):
+        with pytest.raises(BrokerError):
+            async with broker.connect():
+                pass
+    server.close()
+    assert levels == [5, 5, 5, 5, 5, 4], "until it has done so too often to be chance"

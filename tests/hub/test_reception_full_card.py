@@ -1,0 +1,181 @@
+"""While the card takes nothing, readings wait in memory and alerts are told; and it goes on after."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from hub import reception as room
+from hub.clock import stamp
+from hub.reception import Reception
+from hub.store import audit
+from hub.store.errors import NotCommittedError
+from hub.store.transaction import Transaction
+from hub.store.writer import Writer, _Job
+from hub.trail import Audited
+from tests.rigs.house import ILL, House, oximeter, thermometer
+from tests.rigs.small_card import SmallCard, small_card
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> Iterator[SmallCard]:
+    with small_card(tmp_path, 6) as card:
+        yield card
+
+
+@pytest.fixture
+def house(card: SmallCard) -> Iterator[House]:
+    house = House(card.root)
+    yield house
+    house.connection.close()
+
+
+@pytest.fixture
+async def writer(house: House) -> AsyncIterator[Writer]:
+    async with Writer(house.path, timedelta(0), reserve_bytes=1 << 16) as writer:
+        yield writer
+
+
+class Told:
+    """What the reception said."""
+
+    def __init__(self) -> None:
+        self.trouble: list[str | None] = []
+        self.events: list[dict[str, object]] = []
+
+    def uncommitted(self, events: Sequence[str]) -> None:
+        self.events += [json.loads(event) for event in events]
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def reception(house: House, writer: Writer, told: Told) -> Reception:
+    return Reception(
+        writer,
+        house.intake,
+        retry_seconds=0.01,
+        on_trouble=told.trouble.append,
+        on_uncommitted=told.uncommitted,
+    )
+
+
+async def fill(card: SmallCard, writer: Writer) -> None:
+    """Others fill the card, and what is left in the database's own files is used too."""
+    card.fill()
+
+    def more(transaction: Transaction) -> None:
+        transaction.tell(2, "observation", "x" * 500)
+
+    while True:
+        try:
+            await writer.write(more)
+        except NotCommittedError:
+            return
+
+
+async def until_told(told: Told) -> None:
+    async with asyncio.timeout(20):
+        while not told.events:
+            await asyncio.sleep(0.01)
+
+
+async def test_an_alert_that_cannot_be_committed_is_told_and_is_the_same_when_it_can(
+    card: SmallCard, house: House, writer: Writer, reception: Reception, told: Told, noon: datetime
+) -> None:
+    await fill(card, writer)
+    waits = asyncio.ensure_future(reception.accept(oximeter(80, noon).raw))
+    await until_told(told)
+    assert not waits.done()
+    assert house.count("reading") == 0
+    assert told.trouble == ["full"]
+    card.free()
+    async with asyncio.timeout(20):
+        await waits
+    texts = house.connection.execute("SELECT event FROM outbox WHERE channel = 'alert'").fetchall()
+    assert [json.loads(text)["id"] for (text,) in texts] == [told.events[0]["id"]]
+    assert told.trouble == ["full", None]
+    assert audit.newest(house.connection, Audited.CARD_WRITABLE) is not None
+
+
+async def test_readings_that_wait_are_assessed_together(
+    card: SmallCard, house: House, writer: Writer, reception: Reception, told: Told, noon: datetime
+) -> None:
+    """Neither alarms alone: 93 % is 2 points, 39.2 degrees is 2, a pulse of 112 is 2; together: medium."""
+    await fill(card, writer)
+    first = asyncio.ensure_future(reception.accept(thermometer(39.2, noon).raw))
+    await asyncio.sleep(0.1)
+    assert told.events == []
+    second = asyncio.ensure_future(reception.accept(oximeter(93, noon + timedelta(minutes=1), pulse=112).raw))
+    await until_told(told)
+    assert (told.events[0]["subject"], told.events[0]["band"]) == (ILL, "medium")
+    card.free()
+    async with asyncio.timeout(20):
+        await asyncio.gather(first, second)
+
+
+async def test_a_radio_is_not_held_up_and_all_that_it_handed_in_is_committed_later(
+    card: SmallCard, house: House, writer: Writer, reception: Reception, told: Told, noon: datetime
+) -> None:
+    await fill(card, writer)
+    async with asyncio.timeout(20):
+        for minute in range(5):
+            await reception.accept_from_radio(oximeter(97, noon + timedelta(minutes=minute)).raw)
+        while reception.waiting < 5:
+            await asyncio.sleep(0.01)
+        assert house.count("reading") == 0
+        card.free()
+        while house.count("reading") < 5:
+            await asyncio.sleep(0.01)
+
+
+async def test_beyond_its_limit_only_samples_of_streams_are_let_go_and_they_are_assessed_before(
+    card: SmallCard,
+    house: House,
+    writer: Writer,
+    reception: Reception,
+    told: Told,
+    noon: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(room, "MOST_WAITING", 1)
+    await fill(card, writer)
+    spots = [
+        asyncio.ensure_future(reception.accept(oximeter(97, noon + timedelta(minutes=minute)).raw))
+        for minute in range(2)
+    ]
+    async with asyncio.timeout(20):
+        while reception.waiting < 2:
+            await asyncio.sleep(0.01)
+        sample = replace(oximeter(97, noon + timedelta(minutes=5)), streaming=True)
+        await reception.accept_reading(sample)
+        assert reception.let_go == 1
+        card.free()
+        await asyncio.gather(*spots)
+    assert house.count("reading") == 2
+
+
+async def test_of_a_card_that_cannot_even_be_read_alerts_are_known_from_what_was_measured_of_late(
+    house: House, writer: Writer, reception: Reception, noon: datetime
+) -> None:
+    """What the writer falls back on where no transaction can be begun."""
+    await reception.accept(oximeter(93, noon, pulse=112).raw)
+    told: list[str] = []
+
+    def work(transaction: Transaction) -> None:
+        house.intake.take(transaction, thermometer(39.2, noon + timedelta(minutes=1)), stamp())
+        told.extend(transaction.urgently_told)
+
+    job = _Job(work, asyncio.get_running_loop(), urgent=True, rehearsal=True)
+    await asyncio.to_thread(writer._rehearse_beside, job)  # type: ignore[arg-type]  # of any result
+    assert [json.loads(event)["band"] for event in told] == ["medium"]
+    assert house.count("reading") == 1

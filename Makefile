@@ -4,7 +4,7 @@ SHELL := /bin/sh
 RUN := .venv/bin/
 DATA ?= ../shared/data
 
-.PHONY: help setup demo test lint types unit other-runtime bench lock model
+.PHONY: help setup demo test lint types unit other-runtime bench test-faults lock model
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ other-runtime: setup ## The model's golden vectors on the runtime that this Pyth
 
 bench: setup ## Latency, decoding rate, memory and idle CPU, as ratios in one run
 	@$(RUN)python -m tests.bench
+
+test-faults: setup ## Kills, outages, power cuts, a full card, a backlog, a soak; as root; FAULTS=--full for all of it
+	@$(RUN)python -m tests.faults $(FAULTS)
 
 model: ## Train the model again from DATA (needs python3.11; 1.3 GB of tools in .venv-train)
 	@test -x .venv-train/bin/python || python3.11 -m venv .venv-train

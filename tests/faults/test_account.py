@@ -1,0 +1,95 @@
+"""The suite's own judgement: it must find each kind of fault, or its table means nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.faults.account import Account, Judgement, judge
+from tests.faults.system import RAISED, READING, Heard
+from tests.faults.ward import BATCH, Payload, Ward
+
+
+def _fed() -> tuple[Account, list[Payload]]:
+    account, batch = Account(), Ward().batch()
+    account.offer(batch)
+    account.confirm(batch)
+    return account, batch
+
+
+def _told(payloads: Sequence[Payload]) -> list[Heard]:
+    """What a faithful system tells of payloads."""
+    readings = [Heard(("hub", f"reading-{each.number}"), READING, each.names[0]) for each in payloads]
+    alerts = [
+        Heard(("hub", f"alert-{each.number}"), RAISED, each.names[1], f"alert-{each.number}")
+        for each in payloads
+        if each.alerts
+    ]
+    return [*readings, *alerts]
+
+
+def _judged(account: Account, heard: Sequence[Heard]) -> Judgement:
+    for item in heard:
+        account.arrive(item)
+    return judge(account)
+
+
+def test_what_all_arrived_has_no_fault() -> None:
+    account, batch = _fed()
+    judgement = _judged(account, _told(batch))
+    assert (judgement.confirmed, judgement.alerts, judgement.faults) == (BATCH, 2, "")
+
+
+def test_a_reading_that_never_arrived_is_lost() -> None:
+    account, batch = _fed()
+    assert _judged(account, _told(batch)[1:]).lost_readings == 1
+
+
+def test_an_alert_that_never_arrived_is_lost_though_its_reading_did_arrive() -> None:
+    account, batch = _fed()
+    judgement = _judged(account, _told(batch)[:-1])
+    assert (judgement.lost_readings, judgement.lost_alerts) == (0, 1)
+
+
+def test_what_was_offered_and_not_confirmed_may_be_missing() -> None:
+    account = Account()
+    account.offer(Ward().batch())
+    assert _judged(account, []).faults == ""
+
+
+def test_the_same_event_again_is_a_harmless_duplicate() -> None:
+    account, batch = _fed()
+    told = _told(batch)
+    judgement = _judged(account, [*told, told[3]])
+    assert (judgement.duplicates, judgement.faults) == (1, "")
+
+
+def test_the_same_reading_under_another_identity_is_counted_twice() -> None:
+    account, batch = _fed()
+    again = Heard(("hub", "another"), READING, batch[3].names[0])
+    assert _judged(account, [*_told(batch), again]).doubles == 1
+
+
+def test_what_was_never_fed_is_a_stranger() -> None:
+    account, batch = _fed()
+    stranger = Heard(("hub", "x"), READING, "C4:F2:17:00:00:00/00")
+    assert _judged(account, [*_told(batch), stranger]).strangers == 1
+
+
+def test_an_alert_of_a_healthy_reading_is_a_stranger() -> None:
+    account, batch = _fed()
+    healthy = next(each for each in batch if not each.alerts)
+    alert = Heard(("hub", "x"), RAISED, healthy.names[0], "x")
+    assert _judged(account, [*_told(batch), alert]).strangers == 1
+
+
+def test_an_alert_told_to_be_over_before_it_was_raised_is_out_of_order() -> None:
+    account, batch = _fed()
+    told = _told(batch)
+    over = Heard(("hub", "over"), "resolved", told[-1].reading, told[-1].alert)
+    assert _judged(account, [over, *told]).disorder == 1
+
+
+def test_a_worse_alert_before_the_first_one_is_out_of_order() -> None:
+    account, batch = _fed()
+    told = _told(batch)
+    assert _judged(account, [*told[:-2], told[-1], told[-2]]).disorder == 1

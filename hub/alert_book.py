@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from hub import trail
 from hub.alerts import Alert, AlertState
+from hub.assessed import Assessment
+from hub.clock import MACHINE_CLOCK, Clock
 from hub.errors import CareportError
-from hub.store.transaction import AlertRow, Transaction
+from hub.store.rows import AlertRow, AssessmentRow
+from hub.store.transaction import Transaction
+from hub.telling import KeptReadings, alert_alone, assessment_of
+from hub.trail import Audited, Moment
 from hub.uplink.cloudevents import to_json
-from hub.uplink.contract import AlertChange, Channel, Identity, alert_event
+from hub.uplink.contract import AlertChange, Channel, Identity
+from hub.uplink.feed import alert_event
 
 _log = logging.getLogger(__name__)
 _ALERT: TypeAdapter[Alert] = TypeAdapter(Alert)
+
+
+_AUDITED = {
+    AlertChange.RAISED: Audited.RAISED,
+    AlertChange.ESCALATED: Audited.ESCALATED,
+    AlertChange.ACKNOWLEDGED: Audited.ACKNOWLEDGED,
+    AlertChange.STEPPED_DOWN: Audited.STEPPED_DOWN,
+    AlertChange.RESOLVED: Audited.RESOLVED,
+}
 
 
 class UnreadableAlertError(CareportError):
@@ -33,8 +47,9 @@ class UnreadableAlertError(CareportError):
 class AlertBook:
     """Reads and writes alerts within a transaction."""
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, clock: Clock = MACHINE_CLOCK) -> None:
         self._identity = identity
+        self.clock = clock
         self._said_unreadable: set[uuid.UUID] = set()
 
     def open_alert(self, transaction: Transaction, resident: str, at: datetime) -> Alert | None:
@@ -51,7 +66,7 @@ class AlertBook:
         except UnreadableAlertError as error:
             self._say_unreadable(error)
             transaction.update_alert(replace(row, state=AlertState.RESOLVED.value, resolved_at=at))
-            transaction.note_alert(row.id, "closed, since it could not be read", at, {})
+            transaction.audit(trail.alert(Audited.UNREADABLE, row.id, Moment(at, self.clock.stamp()), {}))
             return None
 
     def open_alerts(self, transaction: Transaction) -> Iterator[Alert]:
@@ -112,14 +127,33 @@ class AlertBook:
         tell: str | None,
         detail: Mapping[str, object],
     ) -> None:
-        transaction.note_alert(alert.id, change.value, at, {**({"tell": tell} if tell else {}), **detail})
-        assessment, reading = transaction.assessment_of_alert(alert.id)
-        data: dict[str, Any] = json.loads(assessment)
-        if change is AlertChange.ESCALATED and (newest := transaction.newest_assessment(alert.resident)):
+        noted = {**({"tell": tell} if tell else {}), **detail}
+        transaction.audit(trail.alert(_AUDITED[change], alert.id, Moment(at, self.clock.stamp()), noted))
+        row = transaction.alert(alert.id)
+        assert row is not None, "only a stored alert can be told of"
+        raised_by = _whole(transaction, lambda: transaction.assessment(row.assessment))
+        newest = None
+        if change is AlertChange.ESCALATED:
             # Whoever is called now needs to know how the resident is now.
-            data["now"] = {"at": newest[0].isoformat(), **json.loads(newest[1])}
-        event = alert_event(self._identity, change, alert, at, data, reading, tell)
-        transaction.enqueue(Channel.ALERT.priority, Channel.ALERT, to_json(event))
+            newest = _whole(transaction, lambda: transaction.newest_assessment(alert.resident))
+        event = alert_event(
+            self._identity, change, alert, at, raised_by or alert_alone(alert), tell=tell, newest=newest
+        )
+        transaction.tell(Channel.ALERT.priority, Channel.ALERT, to_json(event))
+
+
+def _whole(transaction: Transaction, find: Callable[[], AssessmentRow | None]) -> Assessment | None:
+    """An assessment; None where a damaged card has lost it, or made it unreadable.
+
+    An alert that cannot be told whole must still be told, and must not keep the others from being told.
+    """
+    try:
+        row = find()
+        rule = transaction.present.rule if transaction.present else None
+        return None if row is None else assessment_of(KeptReadings(transaction.connection, rule), row)
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
+        _log.error("an assessment on the card cannot be read (%s)", type(error).__name__)
+        return None
 
 
 def alert_of(row: AlertRow) -> Alert:

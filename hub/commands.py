@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hub import trail
 from hub.alert_book import AlertBook, UnreadableAlertError
-from hub.alerts import Acknowledgement, AlertPolicy, acknowledge, deliver, escalate
+from hub.alerts import Acknowledgement, Alert, AlertPolicy, acknowledge, deliver, escalate
 from hub.errors import CareportError
+from hub.following import ClockFollower, raised_entry
 from hub.store.transaction import Transaction
+from hub.trail import Audited, Moment
 from hub.uplink.contract import AlertChange
 
 _LONGEST_HISTORY = 100
@@ -42,9 +45,10 @@ class _Waited:
 class Commands:
     """The acts on alerts."""
 
-    def __init__(self, book: AlertBook, policy: AlertPolicy) -> None:
+    def __init__(self, book: AlertBook, policy: AlertPolicy, follower: ClockFollower | None = None) -> None:
         self._book = book
         self._policy = policy
+        self._follower = follower
         self._waited: dict[uuid.UUID, _Waited] = {}
 
     def acknowledge(
@@ -68,6 +72,7 @@ class Commands:
             AlertError: nobody is named.
             UnreadableAlertError: what the database has of it is no alert.
         """
+        self._follow(transaction)
         alert = self._book.alert(transaction, alert_id)
         if alert is None:
             raise UnknownAlertError(alert_id)
@@ -76,11 +81,13 @@ class Commands:
         if done.accepted:
             self._book.change(transaction, AlertChange.ACKNOWLEDGED, done.alert, at, detail=detail)
         elif transaction.history_size(alert_id) < _LONGEST_HISTORY:
-            transaction.note_alert(alert_id, "acknowledged again", at, detail)
+            moment = Moment(at, self._book.clock.stamp())
+            transaction.audit(trail.alert(Audited.ACKNOWLEDGED_AGAIN, alert_id, moment, detail))
         return done
 
     def deliver(self, transaction: Transaction, alert_ids: Iterable[uuid.UUID], at: datetime) -> None:
         """The broker has taken the news of these alerts."""
+        self._follow(transaction)
         for alert_id in alert_ids:
             try:
                 alert = self._book.alert(transaction, alert_id)
@@ -88,19 +95,22 @@ class Commands:
                 continue  # the broker has it; it must not keep the others in the outbox
             if alert is not None and alert.delivered_at is None:
                 self._book.remember(transaction, deliver(alert, at))
-                transaction.note_alert(alert_id, "delivered", at, {})
+                moment = Moment(at, self._book.clock.stamp())
+                transaction.audit(trail.alert(Audited.DELIVERED, alert_id, moment, {}))
 
     def escalate(self, transaction: Transaction, at: datetime, monotonic_seconds: float) -> int:
         """Let every unacknowledged alert climb its ladder as far as is due; return how many did.
 
         How long an alert has waited is told by the wall clock (`at`) only when it is first seen here,
         and by the monotonic clock from then on: a Pi's wall clock is set while it runs, by days, and
-        must neither call everybody at once nor keep a ladder from being climbed.
+        must neither call everybody at once nor keep a ladder from being climbed. Where it was set between
+        the raising and now, the trail tells when the alert was raised by the clock as it is now.
         """
+        self._follow(transaction)
         climbed, before, self._waited = 0, self._waited, {}
         for alert in self._book.open_alerts(transaction):
             waited = before.get(alert.id) or _Waited(
-                max(timedelta(0), at - alert.raised_at), monotonic_seconds
+                max(timedelta(0), at - _raised_at(transaction, alert)), monotonic_seconds
             )
             self._waited[alert.id] = waited
             moment = alert.raised_at + waited.until(monotonic_seconds)
@@ -111,3 +121,15 @@ class Commands:
             tell = ", ".join(rung.tell for rung in escalation.rungs)
             self._book.change(transaction, AlertChange.ESCALATED, escalation.alert, at, tell=tell)
         return climbed
+
+    def _follow(self, transaction: Transaction) -> None:
+        if self._follower is not None:
+            self._follower.follow(transaction)
+
+
+def _raised_at(transaction: Transaction, alert: Alert) -> datetime:
+    """When an alert was raised, by the present clock; as its record says where nothing better is known."""
+    entry = raised_entry(transaction, alert) if transaction.present is not None else None
+    if entry is None or transaction.present is None:
+        return alert.raised_at
+    return transaction.present.moment(entry.at, entry.stamp) or alert.raised_at

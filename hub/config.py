@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 import tomllib
-from datetime import timedelta
+from datetime import time, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
@@ -27,6 +28,15 @@ from hub.readings import Vital
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(MB|GB)")
+_BYTES = {"MB": 10**6, "GB": 10**9}
+
+
+PLAINTEXT = (
+    "broker.tls = false, and the broker is another machine: whoever is on the way can read and change what"
+    " is sent of residents' health, and silence alerts; set broker.tls = true"
+)
+"""What to say where `Broker.readable_on_the_way`."""
 
 
 class ConfigError(CareportError):
@@ -49,6 +59,13 @@ def _duration(value: object) -> object:
     return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
 
 
+def _size(value: object) -> object:
+    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('give a size with its unit, as "200 MB" or "2 GB"')
+    return round(float(match[1]) * _BYTES[match[2]])
+
+
 def _bad_duration() -> object:
     raise ValueError('give a duration with its unit, as "30 s", "15 min", "4 h" or "1 d"')
 
@@ -67,13 +84,23 @@ def _zone(value: str) -> str:
     return value
 
 
+def _local_time(value: time) -> time:
+    if value.tzinfo is not None:
+        raise ValueError('give a local time without a zone, as "07:00"')
+    return value
+
+
 def _duration_text(value: timedelta) -> str:
     return f"{value.total_seconds():g} s"
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_duration_text)]
+Size = Annotated[int, BeforeValidator(_size), PlainSerializer(lambda size: f"{size / 10**6:g} MB")]
+"""Bytes."""
 Address = Annotated[str, AfterValidator(_address)]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+TopicLevel = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
+"""Part of a topic and of a certificate's name (SITE.HUB): hence no dot, at which NATS hangs up besides."""
 
 
 class Section(BaseModel):
@@ -89,7 +116,7 @@ class Site(Section):
     of them. It is said and not concluded: a home may list one resident of thirty for a trial.
     """
 
-    id: Identifier
+    id: TopicLevel
     timezone: Annotated[str, AfterValidator(_zone)] = "Europe/London"
     test_data: bool = False
     one_person: bool = False
@@ -98,7 +125,7 @@ class Site(Section):
 class Hub(Section):
     """This hub: its identity and its place on the disk."""
 
-    id: Identifier
+    id: TopicLevel
     data_directory: Path = Path("/var/lib/carehub")
     control_socket: Path = Path("/run/carehub/control.sock")
 
@@ -126,6 +153,15 @@ class Broker(Section):
         if not self.tls and (self.ca_file or self.certificate_file):
             raise ValueError("tls = false, yet a CA or certificate is given: remove it or set tls = true")
         return self
+
+    @property
+    def readable_on_the_way(self) -> bool:
+        """Without TLS, and the broker is not this very machine."""
+        try:
+            here = ip_address(self.host).is_loopback
+        except ValueError:
+            here = self.host == "localhost"
+        return not self.tls and not here
 
 
 class Resident(Section):
@@ -251,6 +287,32 @@ class Publish(Section):
 
     observation: bool = True
     reading: bool = False
+    summary: bool = True
+
+
+class Summary(Section):
+    """When summaries are told: local times of day, each for the time since the one before."""
+
+    at: Annotated[tuple[Annotated[time, AfterValidator(_local_time)], ...], Field(min_length=1)] = (
+        time(7),
+        time(19),
+    )
+
+
+class Store(Section):
+    """What is kept on the card, and for how long. See `hub/store/retention.py` for what goes first.
+
+    `gather` is how long commits wait for company, unless they are urgent. `keep_streams` is for the samples
+    of a stream of which no observation was made. `largest` is how much of the database may be in use;
+    `least_free` is what its file leaves of the card to others.
+    """
+
+    gather: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(seconds=2))] = timedelta(milliseconds=200)
+    keep_streams: Annotated[Duration, Field(ge=timedelta(hours=1))] = timedelta(days=7)
+    keep_readings: Annotated[Duration, Field(ge=timedelta(days=2))] = timedelta(days=90)
+    keep_alerts: Annotated[Duration, Field(ge=timedelta(days=2))] = timedelta(days=365)
+    largest: Annotated[Size, Field(ge=100 * 10**6)] = 2 * 10**9
+    least_free: Size = 200 * 10**6
 
 
 class Config(Section):
@@ -268,6 +330,8 @@ class Config(Section):
     alerts: Alerts = Alerts()
     model: Model = Model()
     publish: Publish = Publish()
+    store: Store = Store()
+    summary: Summary = Summary()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -13,9 +13,11 @@ import json
 import logging
 import os
 import signal
+import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -23,15 +25,20 @@ from typing import TYPE_CHECKING, Any
 from drivers.bluetooth.collector import BluetoothCollector, EnrolledSensor
 from drivers.catalogue import UnknownDriverError, driver
 from drivers.replay import ReplaySocket
-from hub import __version__
-from hub.alert_book import AlertBook, UnreadableAlertError
-from hub.alerts import AlertError, AlertPolicy
+from hub import __version__, trail
+from hub.acknowledgements import Acknowledgements
+from hub.alert_book import AlertBook
+from hub.alerts import Acknowledgement as Acknowledged
+from hub.alerts import AlertPolicy
 from hub.assessment.deterioration import DeteriorationModel, ModelError
-from hub.clock import now
-from hub.commands import Commands, UnknownAlertError
+from hub.clock import MACHINE_CLOCK, Step, now, stamp
+from hub.commands import Commands
 from hub.config import Config, ConfigError
 from hub.control import ControlServer
+from hub.following import ClockFollower
+from hub.housekeeping import Housekeeping
 from hub.intake import Intake
+from hub.patience import within
 from hub.reception import Reception
 from hub.requests import Requests
 from hub.residents import Register
@@ -41,19 +48,26 @@ from hub.store.delivery import CardOutbox
 from hub.store.errors import NotCommittedError, StoreError
 from hub.store.lock import only_hub
 from hub.store.outbox import OutboxRow
+from hub.store.transaction import Transaction
 from hub.store.writer import Writer
+from hub.summaries import Summaries
 from hub.supervision import keep_running
-from hub.uplink.cloudevents import Event, EventError
+from hub.telling import Teller
+from hub.timekeeping import Timekeeper
+from hub.trail import Moment
+from hub.uplink.certificate import watch
+from hub.uplink.cloudevents import Event
 from hub.uplink.contract import (
+    Acknowledgement,
     AlertChange,
     Channel,
-    ContractError,
     Identity,
-    acknowledgement_of,
     event_type,
     status_event,
 )
 from hub.uplink.forwarder import Forwarder, Presence
+from hub.uplink.hub_summary import summary_events
+from hub.uplink.unkept import WithUnkept
 
 if TYPE_CHECKING:
     from drivers.bluetooth.radio import Radio
@@ -61,6 +75,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _ESCALATION_SECONDS = 1.0
+_FAREWELL_SECONDS = 2.0
+_SWITCH_SECONDS = 0.0005
 SENT_LOG = "virtual-sent.jsonl"
 """In the data directory: what the virtual sensors sent and when, for measuring the way to the ICS."""
 
@@ -71,6 +87,9 @@ def main(config: Config) -> None:
     Raises:
         CareportError: the hub cannot even begin: the configuration or the database cannot be used.
     """
+    # Each call of SQLite lets go of the interpreter, and the writer would wait 5 ms to have it back from a
+    # busy event loop, twenty times a commit.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     asyncio.run(_until_stopped(config))
 
 
@@ -137,13 +156,34 @@ async def running(config: Config) -> AsyncIterator[Hub]:
     sensors = enrolled(config)
     path = config.hub.data_directory / FILE_NAME
     with only_hub(config.hub.data_directory):
-        async with Writer(path) as writer, _radio(config) as radio:
+        async with Writer(path, config.store.gather) as writer, _radio(config) as radio:
             await _refuse_mixed_data(config, path, writer)
-            outbox = CardOutbox(path, writer)
+            model = load_model(config)
+            identity = Identity(config.site.id, config.hub.id, config.site.test_data)
+            follower = ClockFollower.of(config, identity)
+
+            def begin(transaction: Transaction) -> None:
+                follower.follow(transaction)  # before anything is stamped
+                trail.begin(transaction.connection, Moment.present(), config, model)
+
             try:
-                yield Hub(config, writer, outbox, sensors, radio, load_model(config))
+                await writer.write(begin)
+            except NotCommittedError as error:
+                _log.error("the start of the hub is not in the trail: %s", error)
+            teller = Teller(identity, follower.rule)
+            outbox = CardOutbox(path, writer, teller.event)
+            try:
+                yield Hub(config, writer, outbox, sensors, radio, model, follower)
             finally:
                 outbox.close()
+                with suppress(NotCommittedError, TimeoutError):
+                    await within(
+                        _FAREWELL_SECONDS,
+                        writer.write(
+                            lambda transaction: transaction.audit(trail.hub_stopped(Moment.present())),
+                            urgent=True,
+                        ),
+                    )
 
 
 async def _refuse_mixed_data(config: Config, path: Path, writer: Writer) -> None:
@@ -199,6 +239,7 @@ class Hub:
         sensors: Sequence[EnrolledSensor],
         radio: Radio | None,
         model: DeteriorationModel | None,
+        follower: ClockFollower,
     ) -> None:
         self.service_manager = ServiceManager()
         self._config = config
@@ -206,21 +247,44 @@ class Hub:
         self._model = model
         self._identity = Identity(config.site.id, config.hub.id, config.site.test_data)
         self._commands = Commands(
-            AlertBook(self._identity), AlertPolicy.of(config.alerts, config.observation_sets)
+            AlertBook(self._identity), AlertPolicy.of(config.alerts, config.observation_sets), follower
         )
+        self._follower = follower
         register = Register(config.residents, config.sensors, one_person=config.site.one_person)
-        self._reception = Reception(writer, Intake(config, self._identity, register, model))
-        self._collector = BluetoothCollector(sensors, radio, self._reception.accept) if radio else None
+        self._outbox = WithUnkept(outbox, Channel.ALERT)
+        self._card_trouble: str | None = None
+        self._reception = Reception(
+            writer,
+            Intake(config, self._identity, register, model, follower),
+            on_trouble=self._card_has,
+            on_uncommitted=self._outbox.tell,
+        )
+        self._collector = (
+            BluetoothCollector(sensors, radio, self._reception.accept_from_radio) if radio else None
+        )
+        self._housekeeping = Housekeeping(config, config.hub.data_directory / FILE_NAME, writer)
+        acknowledgements = Acknowledgements(self._identity, self._acknowledge, self._note_refused)
         self._forwarder = Forwarder(
             config.broker,
             client_id=f"carehub-{config.site.id}-{config.hub.id}",
-            outbox=outbox,
+            outbox=self._outbox,
             topic_of=self._identity.topic,
             status_event=self._status_event,
             on_delivered=self._delivered,
-            on_acknowledgement=self._acknowledgement,
+            on_acknowledgement=acknowledgements.take,
+            on_malformed=acknowledgements.malformed,
         )
 
+        self._summaries: Summaries | None = None
+        if config.publish.summary:
+            self._summaries = Summaries(
+                config,
+                config.hub.data_directory / FILE_NAME,
+                writer,
+                lambda hub, residents: summary_events(
+                    self._identity, hub, residents, self._forwarder.status()
+                ),
+            )
         self._requests = Requests(
             writer, self._reception, self._commands, self._forwarder, self._collector, model
         )
@@ -228,24 +292,38 @@ class Hub:
     async def run(self) -> None:
         """Run every part, each restarted on its own if it fails, until cancelled."""
         parts: dict[str, Callable[[], Awaitable[None]]] = {
-            "control socket": ControlServer(self._config.hub.control_socket, self._requests.handlers).run,
+            "control socket": ControlServer(
+                self._config.hub.control_socket, self._requests.handlers, self._requests.note_access
+            ).run,
             "forwarder": self._forwarder.run,
             "escalation": self._escalate,
+            "clock": Timekeeper(self._clock_was_set).run,
+            "certificates": partial(watch, self._config.broker),
+            "housekeeping": self._housekeeping.run,
         }
+        if self._summaries is not None:
+            parts["summaries"] = self._summaries.run
         if self._collector is not None:
             parts["Bluetooth"] = self._collector.run
         if self._config.replay.socket is not None:
             parts["replay socket"] = ReplaySocket(self._config.replay.socket, self._reception.accept).run
-        async with asyncio.TaskGroup() as tasks:
-            for name, run in parts.items():
-                tasks.create_task(keep_running(name, run), name=name)
-            tasks.create_task(self.service_manager.keep_watchdog_fed(self._progress), name="watchdog")
-            sensors = len(self._config.sensors)
-            _log.info(
-                "hub %s at site %s: ready, %d sensor(s)", self._config.hub.id, self._config.site.id, sensors
-            )
-            _give_back_memory()
-            self.service_manager.ready(f"collecting from {sensors} sensor(s)")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for name, run in parts.items():
+                    tasks.create_task(keep_running(name, run), name=name)
+                tasks.create_task(self.service_manager.keep_watchdog_fed(self._progress), name="watchdog")
+                sensors = len(self._config.sensors)
+                _log.info(
+                    "hub %s at site %s: ready, %d sensor(s)",
+                    self._config.hub.id,
+                    self._config.site.id,
+                    sensors,
+                )
+                _give_back_memory()
+                self.service_manager.ready(f"collecting from {sensors} sensor(s)")
+        finally:
+            with suppress(TimeoutError):
+                await within(_FAREWELL_SECONDS, self._reception.settled())
 
     async def _progress(self) -> None:
         """Returns when the event loop and the store's writer have both got on.
@@ -255,36 +333,56 @@ class Hub:
         with suppress(NotCommittedError):
             await self._writer.write(lambda _transaction: None)
 
+    async def _clock_was_set(self, _step: Step) -> None:
+        await self._writer.write(self._follower.follow)
+
     async def _escalate(self) -> None:
         while True:
             await asyncio.sleep(_ESCALATION_SECONDS)
-            climbed = await self._writer.write(
-                lambda transaction: self._commands.escalate(transaction, now(), monotonic())
-            )
+            try:
+                climbed = await self._writer.write(
+                    lambda transaction: self._commands.escalate(transaction, now(), monotonic())
+                )
+            except NotCommittedError:
+                # Whoever is to be called next must be, though the card takes nothing.
+                climbed = 0
+                with suppress(NotCommittedError):
+                    self._outbox.tell(
+                        await self._writer.rehearse(
+                            lambda transaction: self._commands.escalate(transaction, now(), monotonic())
+                        )
+                    )
             if climbed:
                 _log.warning("%d alert(s) without acknowledgement climbed the ladder", climbed)
 
+    def _card_has(self, trouble: str | None) -> None:
+        self._card_trouble = trouble
+        self._forwarder.tell_status()
+
     async def _delivered(self, rows: Sequence[OutboxRow]) -> None:
-        raised = event_type(Channel.ALERT, AlertChange.RAISED)
-        events = (json.loads(row.event) for row in rows if row.channel == Channel.ALERT)
-        alerts = [uuid.UUID(event["data"]["alert"]) for event in events if event["type"] == raised]
+        alerts = []
+        for row in rows:
+            if row.channel == Channel.ALERT and isinstance(row.event, str):
+                event = json.loads(row.event)
+                if event["type"] == event_type(Channel.ALERT, AlertChange.RAISED):
+                    alerts.append(uuid.UUID(event["alert"]))
         if alerts:
             await self._writer.write(lambda transaction: self._commands.deliver(transaction, alerts, now()))
 
-    async def _acknowledgement(self, event: Event) -> None:
-        try:
-            said = acknowledgement_of(event)
-            done = await self._writer.write(
-                lambda transaction: self._commands.acknowledge(
-                    transaction, said.alert, said.by, now(), "ics", said.note, event.time
-                )
-            )
-        except (ContractError, UnknownAlertError, UnreadableAlertError, AlertError) as error:
-            raise EventError(str(error)) from error
-        _log.info("alert %s: acknowledged by the ICS%s", said.alert, "" if done.accepted else ", once more")
+    async def _acknowledge(self, said: Acknowledgement, event: Event) -> Acknowledged:
+        return await self._writer.write(
+            lambda transaction: self._commands.acknowledge(
+                transaction, said.alert, said.by, now(), "ics", said.note, event.time
+            ),
+            urgent=True,
+        )
+
+    async def _note_refused(self, words: str, alert: uuid.UUID | None, unnoted: int) -> None:
+        entry = trail.acknowledgement_refused(Moment.present(), words, "ics", alert, unnoted)
+        await self._writer.write(lambda transaction: transaction.audit(entry))
 
     def _status_event(self, presence: Presence) -> Event:
-        model = self._model
+        model, stamped = self._model, stamp()
         details: dict[str, Any] = {
             "version": __version__,
             "model": {"name": model.name, "version": model.version, "sha256": model.sha256}
@@ -292,5 +390,11 @@ class Hub:
             else None,
             "sensors": len(self._config.sensors),
             "residents": len(self._config.residents),
+            "card": self._card_trouble or "well",
+            "clock": {
+                "quality": stamped.quality.value,
+                "boot": str(stamped.boot),
+                "steps": len(MACHINE_CLOCK.steps),
+            },
         }
         return status_event(self._identity, presence.value, now(), details)

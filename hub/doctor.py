@@ -12,18 +12,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 
 from drivers.bluetooth.bluez import bluez_state
 from hub import __version__
-from hub.clock import now
-from hub.config import Config
+from hub.clock import look_at_kernel, now
+from hub.config import PLAINTEXT, Config
 from hub.control import ControlError, ask
 from hub.errors import CareportError
+from hub.store.damage import damages
 from hub.store.database import FILE_NAME, open_for_reading
 from hub.store.delivery import set_aside_of
 from hub.store.queries import newest_by_device, outbox_size, unassigned
+from hub.uplink.certificate import FAIL_BEFORE, WARN_BEFORE, certificates
 from hub.uplink.contract import Channel
+from hub.uplink.errors import BrokerError
+from hub.uplink.tls import in_words, refusal, tls_context
 
 _BUILT = datetime(2026, 1, 1, tzinfo=UTC)
 _LEAST_FREE = 200 * 1024 * 1024  # bytes
@@ -50,7 +53,9 @@ class Finding:
 
 async def examine(config: Config) -> list[Finding]:
     """Look at every part. Raises nothing for a part that is broken: that is a finding."""
-    checks: list[Callable[[Config], list[Finding]]] = [_daemon, _clock, _disk, _database, _sensors, _model]
+    checks: list[Callable[[Config], list[Finding]]] = [
+        _daemon, _clock, _disk, _database, _sensors, _model, _certificates,
+    ]  # fmt: skip
     findings = [Finding("version", Verdict.PASS, f"carehub {__version__}")]
     for check in checks:
         findings += await asyncio.to_thread(check, config)
@@ -76,9 +81,8 @@ def _clock(config: Config) -> list[Finding]:
     if moment < _BUILT:
         words = f"says {moment:%Y-%m-%d}, which was before this hub was made: check time synchronisation"
         return [Finding("clock", Verdict.FAIL, words)]
-    marker = Path("/run/systemd/timesync/synchronized")
-    if marker.parent.is_dir() and not marker.exists():
-        words = f"{moment:%Y-%m-%d %H:%M:%S} UTC, but never synchronised since the start: check 'timedatectl'"
+    if not look_at_kernel(once=True).synchronised:
+        words = f"{moment:%Y-%m-%d %H:%M:%S} UTC, but it is not synchronised: check 'timedatectl'"
         return [Finding("clock", Verdict.WARN, words)]
     return [
         Finding("clock", Verdict.PASS, f"{moment:%Y-%m-%d %H:%M:%S} UTC, sensors in {config.site.timezone}")
@@ -108,6 +112,7 @@ def _database(config: Config) -> list[Finding]:
     try:
         waiting, aside = outbox_size(connection)
         alerts_aside = set_aside_of(connection, Channel.ALERT)
+        damaged = damages(connection)
     except sqlite3.Error as error:
         return [Finding("database", Verdict.FAIL, f"{path}: cannot be read: {error}")]
     finally:
@@ -117,6 +122,11 @@ def _database(config: Config) -> list[Finding]:
     findings = [
         Finding("database", Verdict.PASS, f"{size} KiB at {path}; {waiting} event(s) wait for the broker")
     ]
+    for damage in damaged:
+        # Until a person has looked, and taken the damaged file away.
+        seen = not path.with_name(damage.file).exists()
+        verdict = Verdict.FAIL if damage.alerts_may_be_lost else Verdict.WARN
+        findings.append(Finding("damaged database", Verdict.PASS if seen else verdict, damage.words))
     if aside:
         words = f"{aside} event(s) were refused by the broker and set aside: see table outbox_aside for why"
         verdict = Verdict.WARN
@@ -206,32 +216,48 @@ def _broker(config: Config) -> list[Finding]:
             if config.broker.tls:
                 findings.append(_tls(config, connection))
             else:
-                findings.append(Finding("TLS", Verdict.WARN, "off by configuration: nothing is encrypted"))
+                findings.append(_no_tls(config))
     except OSError as error:
         words = f"{host}:{port}: {error.strerror or error}: check broker.port and the home's firewall"
         findings.append(Finding("broker's port", Verdict.FAIL, words))
     return findings
 
 
+def _no_tls(config: Config) -> Finding:
+    if config.broker.readable_on_the_way:
+        verdict = Verdict.WARN if config.site.test_data else Verdict.FAIL
+        return Finding("TLS", verdict, PLAINTEXT)
+    return Finding("TLS", Verdict.WARN, "off by configuration: nothing is encrypted")
+
+
+def _certificates(config: Config) -> list[Finding]:
+    found = certificates(config.broker)
+    findings = [Finding("certificates", Verdict.FAIL, words) for words in found.problems]
+    moment = now()
+    for expiry in found.all:
+        left = expiry.ends - moment
+        verdict = Verdict.PASS if left > WARN_BEFORE else Verdict.WARN if left > FAIL_BEFORE else Verdict.FAIL
+        findings.append(Finding(expiry.what, verdict, expiry.words(moment)))
+    return findings
+
+
 def _tls(config: Config, connection: socket.socket) -> Finding:
     broker = config.broker
     try:
-        context = ssl.create_default_context(cafile=broker.ca_file)
-        if broker.certificate_file is not None:
-            # An empty password, so that an encrypted key is a finding and no question on the terminal.
-            context.load_cert_chain(broker.certificate_file, broker.key_file, password="")
+        context = tls_context(broker)
+    except BrokerError as error:
+        return Finding("TLS", Verdict.FAIL, f"broker.{error}")
+    try:
         with context.wrap_socket(connection, server_hostname=broker.host) as secured:
             certificate = secured.getpeercert() or {}
             version = secured.version()
-    except ssl.SSLCertVerificationError as error:
-        return Finding(
-            "TLS", Verdict.FAIL, f"the broker's certificate is not trusted: {error.verify_message}"
-        )
+        if (refused := refusal(broker)) is not None:
+            return Finding("TLS", Verdict.FAIL, refused)
+    except ssl.SSLError as error:
+        return Finding("TLS", Verdict.FAIL, in_words(error))
     except OSError as error:
-        return Finding(
-            "TLS", Verdict.FAIL, f"{error.strerror or error}: check broker.ca_file and certificate_file"
-        )
+        return Finding("TLS", Verdict.FAIL, error.strerror or str(error))
     expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
     left = expires - now()
-    verdict = Verdict.PASS if left > timedelta(days=30) else Verdict.WARN
+    verdict = Verdict.PASS if left > WARN_BEFORE else Verdict.WARN
     return Finding("TLS", verdict, f"{version}; the broker's certificate ends on {expires:%Y-%m-%d}")

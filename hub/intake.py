@@ -3,38 +3,36 @@ completes, the score, the model's risk, the alert, and the events that tell of t
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
+from hub import trail
 from hub.alert_book import AlertBook
 from hub.alerts import Alert, AlertPolicy, Decision, Outcome, consider
 from hub.assessed import Assessed
 from hub.assessment import news2
 from hub.assessment.deterioration import DeteriorationModel, Risk
 from hub.assessment.features import BASELINE_SETS
+from hub.assessment.news2 import News2, OxygenScale
 from hub.assessment.observation_set import Observation, ObservationSet, form
-from hub.clock import now
+from hub.clock import ClockStamp
 from hub.config import Config, Resident
-from hub.readings import Reading, Value, Vital, type_of_value
+from hub.following import ClockFollower
+from hub.placed import PlacedReading
+from hub.present import Place
+from hub.readings import Reading, Value, Vital
 from hub.residents import Register, age_at
-from hub.store.transaction import PlacedReading, Transaction
+from hub.store.recent import StoredSet
+from hub.store.rows import ModelName
+from hub.store.transaction import Transaction
 from hub.streams import Streams
-from hub.timing import ClockRule, TimeQuality, measured_at
-from hub.uplink.cloudevents import to_json
-from hub.uplink.contract import (
-    AlertChange,
-    Channel,
-    Identity,
-    assessment_data,
-    observation_event,
-    reading_event,
-)
+from hub.timing import TimeQuality, measured_at
+from hub.trail import Moment
+from hub.uplink.contract import AlertChange, Channel, Identity
 
 _log = logging.getLogger(__name__)
 
@@ -46,37 +44,69 @@ class Taken:
     duplicate: bool = False
     resident: str | None = None
     outcome: Outcome | None = None
-    score: str | None = None
+    score: News2 | None = None
+    questionable: frozenset[Vital] = frozenset()
+
+    @property
+    def words(self) -> str | None:
+        """Their score as people read it."""
+        return None if self.score is None else self.score.describe(self.questionable)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The reading that completes a set: its number, and its place in time, as told and as it is now."""
+
+    reading: Reading
+    number: int
+    told: Place
+    place: Place
+
+    def as_told(self, moment: datetime) -> datetime:
+        """A moment of the present clock as the one would tell it that told when the reading was received."""
+        return moment - (self.place.received_at - self.told.received_at)
 
 
 class Intake:
     """Takes readings, one transaction each; knows neither bytes nor topics."""
 
     def __init__(
-        self, config: Config, identity: Identity, register: Register, model: DeteriorationModel | None
+        self,
+        config: Config,
+        identity: Identity,
+        register: Register,
+        model: DeteriorationModel | None,
+        follower: ClockFollower | None = None,
     ) -> None:
-        self._identity = identity
+        self._follower = follower or ClockFollower.of(config, identity)
         self._register = register
         self._model = model
         self._publish = config.publish
         self._recency = config.observation_sets
+        self._longest_recency = max(
+            [config.observation_sets.recent, *config.observation_sets.recent_by_vital.values()]
+        )
         self._streams = Streams(config.observation_sets.stream)
         self._policy = AlertPolicy.of(config.alerts, config.observation_sets)
-        self._clock_rule = ClockRule(
-            config.sensor_clock.agrees_within,
-            config.sensor_clock.believed_for,
-            ZoneInfo(config.site.timezone),
-        )
-        self._book = AlertBook(identity)
+        self._book = AlertBook(identity, self._follower.clock)
         self._model_fails = False
 
-    def take(self, transaction: Transaction, reading: Reading, resident_id: str | None = None) -> Taken:
+    def take(
+        self,
+        transaction: Transaction,
+        reading: Reading,
+        stamp: ClockStamp,
+        resident_id: str | None = None,
+        by: str | None = None,
+    ) -> Taken:
         """Store a reading and all that follows from it.
 
-        `resident_id` says whose it is where a person said so; otherwise the sensor's owner is asked
-        for. A reading that was stored before changes nothing. One of a stream is always stored, and
-        assessed only when it completes an observation (`hub/streams.py`).
+        `stamp` is when the hub received it, by the clock that nobody sets. `resident_id` says whose it is
+        where a person said so (`by`); otherwise the sensor's owner is asked for. A reading that was
+        stored before changes nothing. One of a stream is always stored, and assessed only when it
+        completes an observation (`hub/streams.py`).
         """
+        self._follower.follow(transaction)
         if transaction.knows_reading(reading.id):
             return Taken(duplicate=True)
         resident = (
@@ -84,92 +114,123 @@ class Intake:
             if resident_id is not None
             else self._register.owner_of(reading.raw.device, reading.user_id)
         )
-        moment, time_quality = measured_at(reading, self._clock_rule)
+        told, place = self._places(transaction, reading, stamp)
+        moment = place.measured_at
         owner = resident.id if resident else None
-        observed = reading.measurements
+        observed = None
         if reading.streaming:
             observed = self._streams.observe(owner, reading, moment) if owner is not None else ()
-        number = transaction.add_reading(PlacedReading(reading, owner, moment, time_quality.value, observed))
+        kept = PlacedReading(reading, owner, told.measured_at, told.time_quality, stamp, observed)
+        number = transaction.add_reading(kept, place)
+        if resident is not None and by is not None:
+            moment_entered = Moment(reading.raw.received_at, stamp)
+            transaction.audit(trail.entered_by_hand(moment_entered, reading, resident.id, by))
         if self._publish.reading:
-            event = reading_event(self._identity, reading, owner, moment, time_quality.value)
-            transaction.enqueue(Channel.READING.priority, Channel.READING, to_json(event))
-        if resident is None or not any(measurement.usable for measurement in observed):
+            transaction.tell_reading(Channel.READING.priority, Channel.READING, number)
+        usable = reading.measurements if observed is None else observed
+        if resident is None or not any(measurement.usable for measurement in usable):
             return Taken(resident=owner)
-        newest = transaction.newest_assessment(resident.id)
-        taken = self._assess(transaction, reading, number, resident, moment, newest)
-        if newest is not None and newest[0] > moment:
+        newest = transaction.newest_set(resident.id)
+        source = _Source(reading, number, told, place)
+        taken = self._assess(transaction, source, resident, moment, newest, own=True)
+        if newest is not None and newest.at > moment:
             # It comes late (from a sensor's memory, or after a full disk), and may belong with what was
             # measured since: nothing else may be measured for hours.
-            present = self._observations(transaction, resident, newest[0]).observations.values()
-            if any(observation.reading_id == reading.id for observation in present):
-                taken = self._assess(transaction, reading, number, resident, newest[0], newest)
+            present, _ = self._observations(transaction, resident, newest.at)
+            if any(each.reading_id == reading.id for each in present.observations.values()):
+                taken = self._assess(transaction, source, resident, newest.at, newest, own=False)
         return taken
 
-    def keep(self, transaction: Transaction, reading: Reading, problem: str) -> None:
+    def _places(self, transaction: Transaction, reading: Reading, stamp: ClockStamp) -> tuple[Place, Place]:
+        """A reading's place in time as it was told when it was received, and as it is now."""
+        moment, quality = measured_at(reading, self._follower.rule, stamp.quality)
+        told = Place(reading.raw.received_at, moment, quality)
+        if transaction.present is None:
+            return told, told
+        return told, transaction.present.place(reading, stamp, told) or told
+
+    def keep(self, transaction: Transaction, reading: Reading, stamp: ClockStamp, problem: str) -> None:
         """Store a reading that could not be taken, with the reason, for a person to look at."""
         if not transaction.knows_reading(reading.id):
             kept = replace(reading, measurements=(), problem=problem)
-            received = TimeQuality.RECEIVED.value
-            transaction.add_reading(PlacedReading(kept, None, reading.raw.received_at, received))
+            received = TimeQuality.RECEIVED
+            transaction.add_reading(PlacedReading(kept, None, reading.raw.received_at, received, stamp))
 
     def _assess(
         self,
         transaction: Transaction,
-        reading: Reading,
-        number: int,
+        source: _Source,
         resident: Resident,
         moment: datetime,
-        before: tuple[datetime, str] | None,
+        before: StoredSet | None,
+        *,
+        own: bool,
     ) -> Taken:
-        """Assess the resident at a moment; `before` is the newest assessment that there was."""
-        observations = self._observations(transaction, resident, moment)
+        """Assess the resident at a moment: the reading's own, or that of another.
+
+        `before` is the newest set that there was.
+        """
+        told = source.told.measured_at if own else source.as_told(moment)
+        observations, sources = self._observations(transaction, resident, moment)
         score = news2.score(observations.values, resident.oxygen_scale)
-        risk = self._risk(transaction, resident, observations)
-        body = assessment_data(observations, score, risk)
+        age = age_at(resident, moment.year)
+        risk = self._risk(transaction, resident, observations, age)
         assessment = transaction.add_assessment(
-            resident.id, moment, number, score.band.value, json.dumps(body, separators=(",", ":"))
+            resident.id,
+            None if own else told,
+            moment,
+            source.number,
+            int(resident.oxygen_scale),
+            _kept(observations, sources),
+            score.band.value,
+            score.total,
+            age,
+            None if risk is None else risk.probability,
+            None if risk is None else ModelName(risk.model, risk.version, risk.sha256_prefix),
         )
-        if self._publish.observation and _worth_telling(before, moment, body):
-            event = observation_event(self._identity, resident.id, moment, reading.id, body)
-            transaction.enqueue(Channel.OBSERVATION.priority, Channel.OBSERVATION, to_json(event))
-        assessed = Assessed(resident.id, observations, score, reading.raw.received_at, now())
-        decision = self._alert(transaction, assessed, reading, number, assessment)
+        if self._publish.observation and _worth_telling(before, moment, score):
+            transaction.tell_assessment(Channel.OBSERVATION.priority, Channel.OBSERVATION, assessment)
+        clock = self._follower.clock.now()
+        assessed = Assessed(resident.id, observations, score, source.place.received_at, clock)
+        alert_id = _alert_id(source.reading, told)
+        decision = self._alert(transaction, assessed, alert_id, source.number, assessment)
         return Taken(
             resident=resident.id,
             outcome=decision.outcome,
-            score=score.describe(observations.questionable),
+            score=score,
+            questionable=observations.questionable,
         )
 
-    def _observations(self, transaction: Transaction, resident: Resident, moment: datetime) -> ObservationSet:
-        newest = transaction.newest_measurements(resident.id, Vital, moment)
-        return form(
+    def _observations(
+        self, transaction: Transaction, resident: Resident, moment: datetime
+    ) -> tuple[ObservationSet, dict[uuid.UUID, int]]:
+        """The observation set of a resident at a moment, and the numbers of the readings that it is of."""
+        found = tuple(transaction.newest_measurements(resident.id, moment - self._longest_recency, moment))
+        observed = (
             (
-                (
-                    vital,
-                    Observation(
-                        value=found.value,
-                        measured_at=found.measured_at,
-                        reading_id=found.reading_id,
-                        quality=found.quality,
-                        doubtful_time=found.time_quality == TimeQuality.DOUBTFUL,
-                    ),
-                )
-                for vital, found in newest.items()
-            ),
-            moment,
-            self._recency,
+                vital,
+                Observation(
+                    value=each.value,
+                    measured_at=each.measured_at,
+                    reading_id=each.reading_id,
+                    quality=each.quality,
+                    doubtful_time=each.time_quality is TimeQuality.DOUBTFUL,
+                ),
+            )
+            for vital, each in found
         )
+        numbers = {each.reading_id: each.reading for _, each in found}
+        return form(observed, moment, self._recency), numbers
 
     def _risk(
-        self, transaction: Transaction, resident: Resident, observations: ObservationSet
+        self, transaction: Transaction, resident: Resident, observations: ObservationSet, age: int | None
     ) -> Risk | None:
         """The model's risk; None where it has none, whatever its reason: the score must not wait for it."""
         if self._model is None:
             return None
-        earlier = transaction.assessments_before(resident.id, observations.at, BASELINE_SETS)
-        age = age_at(resident, observations.at.year)
+        earlier = transaction.sets_before(resident.id, observations.at, BASELINE_SETS)
         try:
-            risk = self._model.risk(observations.values, _values_of(earlier), age)
+            risk = self._model.risk(observations.values, [each.values for each in earlier], age)
         except Exception:  # noqa: BLE001  # the model may add, never take away: no fault of it costs an alert
             self._say_once_that_the_model_fails()
             return None
@@ -187,10 +248,10 @@ class Intake:
             )
 
     def _alert(
-        self, transaction: Transaction, assessed: Assessed, reading: Reading, number: int, assessment: int
+        self, transaction: Transaction, assessed: Assessed, alert_id: uuid.UUID, number: int, assessment: int
     ) -> Decision:
         open_alert = self._book.open_alert(transaction, assessed.resident, assessed.received_at)
-        decision = consider(open_alert, assessed, self._policy, _alert_id(reading, assessed.observations.at))
+        decision = consider(open_alert, assessed, self._policy, alert_id)
         at = assessed.received_at
         match decision.outcome, decision.existing:
             case Outcome.SUPERSEDED | Outcome.RESOLVED, Alert() as existing:
@@ -205,11 +266,14 @@ class Intake:
 
 
 def _alert_id(reading: Reading, at: datetime) -> uuid.UUID:
-    """The same again if the same reading is taken again: it raises at most one alert at a time."""
+    """The same again if the same reading is taken again: it raises at most one alert at a time.
+
+    `at` is as it was told: the clock may have been set meanwhile.
+    """
     return uuid.uuid5(reading.id, f"alert:{at.isoformat()}")
 
 
-def _worth_telling(before: tuple[datetime, str] | None, moment: datetime, body: Mapping[str, object]) -> bool:
+def _worth_telling(before: StoredSet | None, moment: datetime, score: news2.News2) -> bool:
     """An observation set is told when it says something new, or a minute after the last one told nothing.
 
     A streaming sensor makes a set every few seconds; the ICS is told of those that change the score or
@@ -217,18 +281,13 @@ def _worth_telling(before: tuple[datetime, str] | None, moment: datetime, body: 
     """
     if before is None:
         return True
-    at, text = before
-    return at.replace(second=0, microsecond=0) != moment.replace(second=0, microsecond=0) or bool(
-        json.loads(text)["news2"] != body["news2"]
-    )
+    if before.at.replace(second=0, microsecond=0) != moment.replace(second=0, microsecond=0):
+        return True
+    return news2.score(before.values, OxygenScale(before.scale)) != score
 
 
-def _values_of(earlier: Sequence[tuple[datetime, str]]) -> list[dict[Vital, Value]]:
-    """The values of earlier observation sets, oldest first."""
-    return [
-        {
-            Vital(name): type_of_value(Vital(name))(said["value"])
-            for name, said in json.loads(body)["observations"].items()
-        }
-        for _, body in reversed(earlier)
-    ]
+def _kept(observations: ObservationSet, sources: Mapping[uuid.UUID, int]) -> dict[Vital, tuple[Value, int]]:
+    """The set as the store keeps it: for each vital its value, and the number of its reading."""
+    return {
+        vital: (each.value, sources[each.reading_id]) for vital, each in observations.observations.items()
+    }

@@ -4,29 +4,86 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from drivers.catalogue import UnknownDriverError, driver
 from drivers.driver import problem_reading
+from hub import trail
+from hub.clock import stamp
 from hub.intake import Intake, Taken
 from hub.readings import RawPayload, Reading
 from hub.store.errors import NotCommittedError
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
+from hub.trail import Moment
 
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
 
+MOST_WAITING = 2_000
+"""Readings that wait in memory for a card that takes nothing; beyond, samples of streams are let go."""
+
+
+_MOST_ON_THEIR_WAY = 100
+
 
 class Reception:
-    """Where every source hands in what it has received; what returns from here is on the card."""
+    """Where every source hands in what it has received; what returns from `accept` is on the card."""
 
-    def __init__(self, writer: Writer, intake: Intake, *, retry_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        intake: Intake,
+        *,
+        retry_seconds: float = 1.0,
+        on_trouble: Callable[[str | None], None] = lambda _: None,
+        on_uncommitted: Callable[[Sequence[str]], None] = lambda _: None,
+    ) -> None:
+        """Start with a card that is well.
+
+        Args:
+            retry_seconds: between attempts while the card takes nothing.
+            on_trouble: is told what the card has ("full", "read-only", "failing"), and None when it is well.
+            on_uncommitted: is given the events of alerts that could not be committed, perhaps repeatedly.
+        """
         self._writer = writer
         self._intake = intake
         self._retry_seconds = retry_seconds
-        self._card_fails = False
+        self._on_trouble = on_trouble
+        self._on_uncommitted = on_uncommitted
+        self._trouble = asyncio.Event()
+        self._since: tuple[Moment, str] | None = None
+        self._turn = asyncio.Lock()
+        self._newest_waiting: dict[str, Callable[[Transaction], object]] = {}
+        self._held: set[asyncio.Task[None]] = set()
+        self.waiting = 0
+        self.let_go = 0
+
+    async def accept_from_radio(self, raw: RawPayload) -> None:
+        """As `accept`, without waiting for the commit: it returns when the reading is on its way.
+
+        A radio cannot be asked to wait, and the reading behind this one may be the one that alarms. Only so
+        many are on their way at once; more where the card takes nothing, and they wait in memory.
+        """
+        if self.waiting >= MOST_WAITING:
+            await self.accept(raw)
+            return
+        while len(self._held) >= _MOST_ON_THEIR_WAY and not self._trouble.is_set():
+            trouble = asyncio.ensure_future(self._trouble.wait())
+            try:
+                await asyncio.wait({*self._held, trouble}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                trouble.cancel()
+        task = asyncio.ensure_future(self.accept(raw))
+        self._held.add(task)
+        task.add_done_callback(self._held.discard)
+
+    async def settled(self) -> None:
+        """Wait until what is on its way is on the card."""
+        while self._held:
+            await asyncio.wait(self._held)
 
     async def accept(self, raw: RawPayload) -> None:
         """Decode and commit a payload; one that cannot be decoded is kept with the reason.
@@ -41,14 +98,22 @@ class Reception:
             _log.warning("%s (%s): payload not decoded: %s", raw.device, raw.driver, reading.problem)
         await self.accept_reading(reading)
 
-    async def accept_reading(self, reading: Reading, resident: str | None = None) -> Taken:
-        """Commit a reading and all it causes; `resident` where a person said whose it is.
+    async def accept_reading(
+        self, reading: Reading, resident: str | None = None, by: str | None = None
+    ) -> Taken:
+        """Commit a reading and all it causes; `resident` where a person (`by`) said whose it is.
 
         Raises:
             CareportError: only where a person said whose it is: there is no such resident.
         """
+        stamped = stamp()
         try:
-            return await self._commit(lambda transaction: self._intake.take(transaction, reading, resident))
+            return await self._commit(
+                lambda transaction: self._intake.take(transaction, reading, stamped, resident, by),
+                f"{reading.raw.device} {resident}",
+                urgent=resident is not None,  # a person waits for the answer
+                may_be_let_go=reading.streaming,
+            ) or Taken(resident=resident)
         except Exception:
             if resident is not None:
                 raise
@@ -58,20 +123,85 @@ class Reception:
                 reading.raw.driver,
             )
         problem = "could not be assessed; see the log"
-        await self._commit(lambda transaction: self._intake.keep(transaction, reading, problem))
+        await self._commit(
+            lambda transaction: self._intake.keep(transaction, reading, stamped, problem), reading.raw.device
+        )
         return Taken()
 
-    async def _commit(self, work: Callable[[Transaction], Result]) -> Result:
-        while True:
-            try:
-                result = await self._writer.write(work)
-            except NotCommittedError as error:
-                if not self._card_fails:
-                    _log.error("%s Readings wait in memory and are tried again each second.", error)
-                    self._card_fails = True
-                await asyncio.sleep(self._retry_seconds)
-            else:
-                if self._card_fails:
-                    _log.warning("The database can be written again; nothing that waited was lost.")
-                    self._card_fails = False
-                return result
+    async def _commit(
+        self,
+        work: Callable[[Transaction], Result],
+        source: str,
+        *,
+        urgent: bool = False,
+        may_be_let_go: bool = False,
+    ) -> Result | None:
+        """Commit, however long the card takes; None where it was let go.
+
+        While the card takes nothing, each piece of work is rehearsed once with the newest of the others that
+        wait, so that an alert that it would raise is told; then they are tried in their order, one a second.
+        """
+        try:
+            return await self._try(work, urgent=urgent)
+        except NotCommittedError as error:
+            self._note(error)
+        if may_be_let_go and self.waiting >= MOST_WAITING:
+            self.let_go += 1
+            await self._rehearse(work)
+            return None
+        self.waiting += 1
+        self._newest_waiting[source] = work
+        try:
+            await self._rehearse(work)
+            while True:
+                async with self._turn:
+                    if self._trouble.is_set():
+                        await asyncio.sleep(self._retry_seconds)
+                        with suppress(NotCommittedError):
+                            return await self._try(work, urgent=urgent)
+                        continue
+                try:
+                    return await self._try(work, urgent=urgent)
+                except NotCommittedError as error:
+                    self._note(error)
+        finally:
+            self.waiting -= 1
+            if self._newest_waiting.get(source) is work:
+                del self._newest_waiting[source]
+
+    async def _try(self, work: Callable[[Transaction], Result], *, urgent: bool) -> Result:
+        result = await self._writer.write(work, urgent=urgent)
+        if self._trouble.is_set():
+            self._trouble.clear()
+            lost = f"; {self.let_go} sample(s) of streams were let go" if self.let_go else ""
+            _log.warning("The database can be written again; nothing that waited was lost%s.", lost)
+            if self._since is not None:
+                moment, why = self._since
+                entries = trail.card_writable(Moment.present(), moment, why)
+                with suppress(NotCommittedError):
+                    await self._writer.write(
+                        lambda transaction: [transaction.audit(each) for each in entries]
+                    )
+            self.let_go, self._since = 0, None
+            self._on_trouble(None)
+        return result
+
+    def _note(self, error: NotCommittedError) -> None:
+        if not self._trouble.is_set():
+            self._trouble.set()
+            self._since = Moment.present(), str(error)
+            _log.error(
+                "%s Readings wait in memory and are tried again each second; alerts are told uncommitted.",
+                error,
+            )
+            self._on_trouble(error.trouble or "failing")
+
+    async def _rehearse(self, work: Callable[[Transaction], object]) -> None:
+        works = [*(other for other in self._newest_waiting.values() if other is not work), work]
+
+        def all_of_them(transaction: Transaction) -> None:
+            for each in works:
+                each(transaction)
+
+        with suppress(NotCommittedError):
+            self._on_uncommitted(await self._writer.rehearse(all_of_them))

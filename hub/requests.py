@@ -6,15 +6,17 @@ import uuid
 from collections.abc import Mapping
 
 from drivers.bluetooth.collector import BluetoothCollector
-from hub import __version__
+from hub import __version__, trail
 from hub.assessment.deterioration import DeteriorationModel
 from hub.clock import now
 from hub.commands import Commands
 from hub.control import ControlError, Handler
+from hub.local_socket import Peer
 from hub.manual import observation
 from hub.readings import Breathing, Consciousness
 from hub.reception import Reception
 from hub.store.writer import Writer
+from hub.trail import Moment
 from hub.uplink.forwarder import Forwarder
 
 Request = Mapping[str, object]
@@ -44,6 +46,12 @@ class Requests:
             "status": self.status,
         }
 
+    async def note_access(self, command: str, peer: Peer) -> None:
+        """Note in the trail who asks for what, before it is done."""
+        entry = trail.access(Moment.present(), command, peer)
+        if entry is not None:
+            await self._writer.write(lambda transaction: transaction.audit(entry), urgent=True)
+
     async def observe(self, request: Request) -> Mapping[str, object]:
         """Commit what a person saw of a resident.
 
@@ -51,10 +59,10 @@ class Requests:
             CareportError: no such resident, or the observation cannot be.
         """
         consciousness, breathing = _text(request, "consciousness"), _text(request, "breathing")
-        rate = _text(request, "respiration_rate")
+        rate, by = _text(request, "respiration_rate"), _text(request, "by") or "unnamed"
         try:
             reading = observation(
-                _text(request, "by") or "unnamed",
+                by,
                 now(),
                 consciousness=Consciousness(consciousness) if consciousness else None,
                 breathing=Breathing(breathing) if breathing else None,
@@ -62,8 +70,8 @@ class Requests:
             )
         except ValueError as error:
             raise ControlError(f"observe: {error}") from error
-        taken = await self._reception.accept_reading(reading, _text(request, "resident") or "")
-        return {"reading": str(reading.id), "outcome": taken.outcome, "words": f"kept. {taken.score}"}
+        taken = await self._reception.accept_reading(reading, _text(request, "resident") or "", by)
+        return {"reading": str(reading.id), "outcome": taken.outcome, "words": f"kept. {taken.words}"}
 
     async def acknowledge(self, request: Request) -> Mapping[str, object]:
         """Record who in the home has taken an alert.
@@ -78,7 +86,8 @@ class Requests:
             raise ControlError(f"acknowledge: {named!r} is no alert's id") from error
         by, note = _text(request, "by") or "", _text(request, "note")
         done = await self._writer.write(
-            lambda transaction: self._commands.acknowledge(transaction, alert, by, now(), "hub", note)
+            lambda transaction: self._commands.acknowledge(transaction, alert, by, now(), "hub", note),
+            urgent=True,
         )
         return {"words": done.words, "accepted": done.accepted}
 

@@ -16,6 +16,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Context, Decimal
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import TypeVar
 
 from hub.readings import Breathing, Consciousness, Value, Vital
@@ -182,6 +183,7 @@ def score(values: Mapping[Vital, Value], scale: OxygenScale) -> News2:
     return News2(scale, sub_scores, missing, not_scorable)
 
 
+@lru_cache(maxsize=4096, typed=True)  # the same few values come again and again
 def _points(vital: Vital, value: Value, scale: OxygenScale, breathing: Value | None) -> int | str:
     """The sub-score, or why there is none."""
     if vital is Vital.CONSCIOUSNESS:

@@ -26,6 +26,8 @@ _COMMANDS = {
     "replay": "replay",
     "record": "record",
     "check-config": "check_config",
+    "audit": "audit",
+    "contract": "contract",
     "doctor": "doctor",
 }
 

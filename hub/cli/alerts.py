@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from hub.alerts import Alert
     from hub.config import Config
-    from hub.store.transaction import AlertRow
+    from hub.store.audit import AuditEntry
+    from hub.store.rows import AlertRow
 
 
 class WhichAlertError(CareportError):
@@ -75,22 +76,34 @@ def show_one(alert: str, config_path: Path, as_json: bool) -> None:
     from hub.cli.options import database, local
     from hub.cli.words import observations_words, risk_words
     from hub.config import load
-    from hub.store.queries import assessment, history, reading
+    from hub.present import clock_rule
+    from hub.store.audit import history
+    from hub.store.rows import assessment_by_number
+    from hub.telling import KeptReadings, alert_alone, assessment_of
+    from hub.uplink.contract import assessment_data
 
     config = load(config_path)
     with database(config) as connection:
         row = _find(config, alert)
         events = history(connection, row.id)
-        body = json.loads(assessment(connection, row.assessment))
-        cause = reading(connection, row.reading)
-    whole = alert_of(row)
+        kept = KeptReadings(connection, clock_rule(config))
+        raised_by, stored = assessment_by_number(connection, row.assessment), kept.reading(row.reading)
+        whole = alert_of(row)
+        # What raised an alert is kept as long as the alert, unless the card has lost it.
+        whole_set = alert_alone(whole) if raised_by is None else assessment_of(kept, raised_by)
+    body = assessment_data(whole_set.observations, whole_set.news2, whole_set.risk)
+    cause = None if stored is None else stored.placed.reading
     if as_json:
         document = {
             "alert": str(row.id),
             **json.loads(row.body),
             "assessment": body,
-            "reading": {"id": str(cause.id), "device": cause.raw.device, "payload": cause.raw.payload.hex()},
-            "history": [{"at": e.at.isoformat(), "what": e.what, **json.loads(e.detail)} for e in events],
+            "reading": None
+            if cause is None
+            else {"id": str(cause.id), "device": cause.raw.device, "payload": cause.raw.payload.hex()},
+            "history": [
+                {"at": entry.at.isoformat(), "what": _what(entry), **entry.detail} for entry in events
+            ],
         }
         click.echo(json.dumps(document, indent=2))
         return
@@ -100,13 +113,16 @@ def show_one(alert: str, config_path: Path, as_json: bool) -> None:
     click.echo(f"measured  {observations_words(body['observations'])}")
     model = f" by {body['risk']['model']} {body['risk']['version']}" if body["risk"] else ""
     click.echo(f"risk      {risk_words(body['risk'])}{model}")
-    click.echo(
-        f"raised by {cause.raw.device} ({cause.raw.driver}), payload {_payload(cause.raw)}, "
-        f"received {local(cause.raw.received_at)}, time {cause.time_quality}"
-    )
-    for event in events:
-        detail = ", ".join(f"{key} {value}" for key, value in json.loads(event.detail).items() if value)
-        click.echo(f"  {local(event.at)}  {event.what}{': ' + detail if detail else ''}")
+    if stored is None or cause is None:
+        click.echo("raised by a reading that was lost with a damaged database")
+    else:
+        click.echo(
+            f"raised by {cause.raw.device} ({cause.raw.driver}), payload {_payload(cause.raw)}, "
+            f"received {local(cause.raw.received_at)}, time {stored.placed.time_quality}"
+        )
+    for entry in events:
+        detail = ", ".join(f"{key} {value}" for key, value in entry.detail.items() if value)
+        click.echo(f"  {local(entry.at)}  {_what(entry)}{': ' + detail if detail else ''}")
 
 
 @command.command("acknowledge", short_help="Take an alert: it climbs its ladder no further.")
@@ -123,6 +139,10 @@ def acknowledge(alert: str, by: str, note: str | None, config_path: Path) -> Non
     row = _find(config, alert)
     result = ask(config.hub.control_socket, "acknowledge", alert=str(row.id), by=by, note=note)
     click.echo(str(result["words"]))
+
+
+def _what(entry: AuditEntry) -> str:
+    return entry.what.removeprefix("alert ")
 
 
 def _payload(raw: RawPayload) -> str:

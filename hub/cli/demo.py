@@ -19,9 +19,9 @@ def command(as_json: bool) -> None:
     if everything that had to happen did.
     """
     from hub.cli.listen import event_lines
-    from hub.demo.record import Seen
+    from hub.demo.record import kind_of
     from hub.demo.story import play
-    from hub.uplink.cloudevents import from_json
+    from hub.uplink.cloudevents import Event
 
     colours = {"alert": "red", "observation": "cyan", "status": "yellow"}
 
@@ -29,10 +29,10 @@ def command(as_json: bool) -> None:
         if not as_json:
             click.secho(words, bold=True)
 
-    def show(seen: Seen) -> None:
+    def show(event: Event) -> None:
         if not as_json:
-            for line in event_lines(from_json(json.dumps(dict(seen.event)))):
-                click.secho(line, fg=colours.get(seen.kind.split(".")[0]))
+            for line in event_lines(event):
+                click.secho(line, fg=colours.get(kind_of(event).split(".")[0]))
 
     outcome = asyncio.run(play(tell, show))
     if as_json:

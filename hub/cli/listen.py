@@ -6,17 +6,17 @@ import asyncio
 import json
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID
 
 import click
 
-from hub.cli.words import measurements_words, observations_words, risk_words
+from hub.cli.words import measurements_words, risk_words
 from hub.clock import now
 from hub.config import Broker as BrokerSettings
 from hub.errors import CareportError
@@ -24,6 +24,15 @@ from hub.uplink.broker import Broker
 from hub.uplink.cloudevents import Event, EventError, from_message
 from hub.uplink.connection import Connection
 from hub.uplink.contract import AlertChange, Channel, Identity, acknowledgement_event, event_type
+from hub.uplink.fhir.understood import HeardAssessment
+from hub.uplink.heard import (
+    HeardAlert,
+    HeardError,
+    HeardReading,
+    alert_heard,
+    observation_heard,
+    readings_heard,
+)
 
 _SOURCE = "uk.careport.listen"
 _REMEMBERED = 100_000  # events
@@ -52,7 +61,9 @@ _CALLING = {event_type(Channel.ALERT, change) for change in (AlertChange.RAISED,
     help="This subscriber's name at the broker, which keeps messages for it for a day. "
     "Two subscribers must not share one.",
 )
-@click.option("--everything", is_flag=True, help="Observations, readings and status too, not only alerts.")
+@click.option(
+    "--everything", is_flag=True, help="Observations, readings, summaries and status too, not only alerts."
+)
 @click.option(
     "--ack", "acknowledge", is_flag=True, help="Acknowledge each alert that is raised or escalated."
 )
@@ -162,16 +173,16 @@ async def _receive(connection: Connection, show: Callable[[Event], None], by: st
                 await _acknowledge(connection, event, by)
         except EventError as error:
             click.echo(f"carehub: a message that is no event was passed over: {error}", err=True)
-        except (LookupError, TypeError, ValueError, AttributeError):
+        except (HeardError, LookupError, TypeError, ValueError, AttributeError):
             # Anybody may publish to a broker; what is no hub's event must not end the listening.
             click.echo("carehub: an event that is not as a hub sends it was passed over", err=True)
         connection.acknowledge(delivery)
 
 
 async def _acknowledge(connection: Connection, event: Event, by: str) -> None:
-    data = event.data
-    hub = Identity(str(data["site"]), str(data["hub"]), bool(data["test_data"]))
-    answer = acknowledgement_event(_SOURCE, UUID(str(data["alert"])), by, now())
+    heard = alert_heard(event)
+    hub = Identity(heard.site, heard.hub, heard.test_data)
+    answer = acknowledgement_event(_SOURCE, heard.alert, by, now())
     await connection.publish(hub.topic(Channel.ACKNOWLEDGEMENT), answer)
 
 
@@ -190,44 +201,74 @@ def _show(event: Event) -> None:
 
 
 def event_lines(event: Event) -> list[str]:
-    """An event as people read it."""
+    """An event as people read it.
+
+    Raises:
+        HeardError, LookupError, TypeError, ValueError, AttributeError: it is not as a hub sends it.
+    """
     data: dict[str, Any] = dict(event.data)
-    when = event.time.astimezone().strftime("%H:%M:%S")
-    test = " (test data)" if data.get("test_data") else ""
+    when = _hour(event.time)
     kind = event.type.removeprefix("uk.careport.").removesuffix(".v1")
     match kind.split("."):
-        case ["alert", change]:
-            return _alert_lines(change.replace("_", " "), data, when, test)
+        case ["alert", _]:
+            return _alert_lines(alert_heard(event), when)
         case ["observation"]:
-            said = f"{data['news2']['words']}; risk {risk_words(data['risk'])}"
+            assessment = observation_heard(event).assessment
+            said = f"{assessment.news2.words}; risk {_risk_words(assessment)}"
             return [
-                f"{when}  scored   {data['resident']}: {observations_words(data['observations'])}",
+                f"{when}  scored   {assessment.resident}: {_measured_words(assessment)}",
                 f"{'':19}{said}",
             ]
         case ["reading"]:
-            said = data["problem"] or measurements_words(data["measurements"])
-            return [f"{when}  reading  {data['resident'] or 'nobody yet'}: {said}"]
+            return [_reading_line(reading) for reading in readings_heard(event)]
+        case ["answer"]:
+            return [f"{when}  answer   {data['hub']} at {data['site']}: {data['words']}{_test(data)}"]
         case ["status"]:
             # A last will was written when the hub connected: what counts is when it was heard.
-            heard = now().astimezone().strftime("%H:%M:%S")
-            return [f"{heard}  hub      {data['hub']} at {data['site']} is {data['state']}{test}"]
+            said = f"{data['hub']} at {data['site']} is {data['state']}{_test(data)}"
+            return [f"{_hour(now())}  hub      {said}"]
+        case ["summary", *_]:
+            return [f"{when}  summary  {event.subject or 'of the hub'} ({event.source})"]
         case _:
             return [f"{when}  {kind}"]
 
 
-def _alert_lines(change: str, data: dict[str, Any], when: str, test: str) -> list[str]:
-    lines = [f"{when}  ALERT {change}{test}: {data['words']}"]
-    match change:
-        case "raised":
-            lines.append(f"{'':10}measured: {observations_words(data['observations'])}")
-            lines.append(f"{'':10}respond: {data['response']}; risk {risk_words(data['risk'])}")
-        case "escalated":
-            lines.append(f"{'':10}nobody has acknowledged it: tell {data['escalation']['tell']}")
-        case "acknowledged":
-            said = data["acknowledged"]
-            lines.append(f"{'':10}by {said['by']}, {said['after_seconds']:.1f} s after it was raised")
-        case "resolved":
-            lines.append(f"{'':10}{data['resolution']}")
+def _alert_lines(alert: HeardAlert, when: str) -> list[str]:
+    test = " (test data)" if alert.test_data else ""
+    lines = [f"{when}  ALERT {alert.change.value.replace('_', ' ')}{test}: {alert.words}"]
+    match alert.change:
+        case AlertChange.RAISED:
+            lines.append(f"{'':10}measured: {_measured_words(alert.assessment)}")
+            lines.append(f"{'':10}respond: {alert.response}; risk {_risk_words(alert.assessment)}")
+        case AlertChange.ESCALATED:
+            lines.append(f"{'':10}nobody has acknowledged it: tell {alert.tell}")
+        case AlertChange.ACKNOWLEDGED if alert.acknowledged is not None:
+            said = alert.acknowledged
+            lines.append(f"{'':10}by {said.by}, {said.after_seconds:.1f} s after it was raised")
+        case AlertChange.RESOLVED if alert.resolution is not None:
+            lines.append(f"{'':10}{alert.resolution.value}")
         case _:
             pass
     return lines
+
+
+def _reading_line(reading: HeardReading) -> str:
+    said = reading.problem or measurements_words([each.said for each in reading.measurements])
+    return f"{_hour(reading.received_at)}  reading  {reading.resident or 'nobody yet'}: {said}"
+
+
+def _measured_words(assessment: HeardAssessment) -> str:
+    return measurements_words([each.said for each in assessment.observations.values()])
+
+
+def _risk_words(assessment: HeardAssessment) -> str:
+    risk = assessment.risk
+    return risk_words(None if risk is None else {"probability": risk.probability})
+
+
+def _hour(moment: datetime) -> str:
+    return moment.astimezone().strftime("%H:%M:%S")
+
+
+def _test(data: Mapping[str, Any]) -> str:
+    return " (test data)" if data.get("test_data") else ""

@@ -24,32 +24,35 @@ def command(
     resident: str | None, unassigned: bool, problems: bool, most: int, config_path: Path, as_json: bool
 ) -> None:
     """List readings, the newest first, with what the sensor said of their quality."""
-    import json
-
     from hub.cli.options import database, local, show
     from hub.cli.words import measurements_words
     from hub.config import load
+    from hub.present import clock_rule
     from hub.residents import Register
     from hub.store.queries import readings
+    from hub.telling import put_right
+    from hub.uplink.contract import measurement_data
 
     config = load(config_path)
     if resident is not None:
         Register(config.residents, config.sensors).resident(resident)
     with database(config) as connection:
-        found = readings(connection, resident=resident, unassigned=unassigned, problems=problems, most=most)
-    rows: list[dict[str, object]] = [
-        {
-            "measured": row.measured_at.isoformat() if as_json else local(row.measured_at),
-            "time": row.time_quality,
-            "resident": row.resident or "nobody yet",
-            "device": row.raw.device,
-            "driver": row.raw.driver,
-            "reading": json.loads(row.measurements)
-            if as_json
-            else measurements_words(json.loads(row.measurements)),
-            "said": json.loads(row.flags) if as_json else ", ".join(json.loads(row.flags)),
-            "problem": row.problem or "",
-        }
-        for row in found
-    ]
+        kept = readings(connection, resident=resident, unassigned=unassigned, problems=problems, most=most)
+        found = put_right(connection, clock_rule(config), kept)
+    rows: list[dict[str, object]] = []
+    for stored in found:
+        placed, reading = stored.placed, stored.placed.reading
+        measurements = [measurement_data(measurement) for measurement in reading.measurements]
+        rows.append(
+            {
+                "measured": placed.measured_at.isoformat() if as_json else local(placed.measured_at),
+                "time": placed.time_quality.value,
+                "resident": placed.resident or "nobody yet",
+                "device": reading.raw.device,
+                "driver": reading.raw.driver,
+                "reading": measurements if as_json else measurements_words(measurements),
+                "said": sorted(reading.flags) if as_json else ", ".join(sorted(reading.flags)),
+                "problem": reading.problem or "",
+            }
+        )
     show(rows, as_json, "No such readings.")

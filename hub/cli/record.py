@@ -73,8 +73,8 @@ def command(out: TextIO, since: timedelta, duration: timedelta | None, config_pa
             over = ends is not None and time.monotonic() >= ends
             for row in readings_after(connection, newest, begun - since):
                 newest = row.sequence
-                if row.raw.origin is not Origin.MANUAL:
-                    out.write(line_of(row.raw) + "\n")
+                if row.placed.reading.raw.origin is not Origin.MANUAL:
+                    out.write(line_of(row.placed.reading.raw) + "\n")
             out.flush()
             if over:
                 return

@@ -14,13 +14,14 @@ from hub.cli.options import config_option, json_option
 @json_option
 def command(config_path: Path, as_json: bool) -> None:
     """List the residents with their newest score. Names and rooms are shown here and nowhere else."""
-    import json
-
     from hub.cli.options import database, local, show
     from hub.cli.words import risk_words
     from hub.config import load
+    from hub.present import clock_rule
     from hub.store.queries import alerts
-    from hub.store.transaction import newest_assessment
+    from hub.store.rows import newest_assessment
+    from hub.telling import KeptReadings, assessment_of
+    from hub.uplink.contract import risk_data
 
     config = load(config_path)
     rows: list[dict[str, object]] = []
@@ -28,16 +29,19 @@ def command(config_path: Path, as_json: bool) -> None:
         alerting = {alert.resident: alert.state for alert in alerts(connection, resolved=False, most=10_000)}
         for resident in config.residents:
             newest = newest_assessment(connection, resident.id)
-            body = json.loads(newest[1]) if newest else None
+            kept = KeptReadings(connection, clock_rule(config))
+            whole = assessment_of(kept, newest) if newest else None
             rows.append(
                 {
                     "resident": resident.id,
                     "name": resident.name,
                     "room": resident.room,
                     "SpO2 scale": int(resident.oxygen_scale),
-                    "NEWS2": body["news2"]["words"] if body else "never scored",
-                    "risk": risk_words(body["risk"]) if body else "",
-                    "at": local(newest[0]) if newest else "",
+                    "NEWS2": whole.news2.describe(whole.observations.questionable)
+                    if whole
+                    else "never scored",
+                    "risk": risk_words(risk_data(whole.risk)) if whole else "",
+                    "at": local(whole.observations.at) if whole else "",
                     "alert": alerting.get(resident.id, ""),
                 }
             )

@@ -8,22 +8,27 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from drivers.virtual.ward import DETERIORATING
 from hub.alert_book import alert_of
+from hub.assessment.news2 import Band
 from hub.control import ask
 from hub.daemon import SENT_LOG
 from hub.demo.mosquitto import Mosquitto
-from hub.demo.record import Check, Latency, Record, Seen, Sent, checks, failed, latencies
+from hub.demo.record import Check, Latency, Record, Sent, checks, failed, latencies
 from hub.demo.stage import ILL, WELL, DemoError, carehub, last_words, lines_of, write_configuration
 from hub.store.database import FILE_NAME, open_for_reading
 from hub.store.queries import alerts
+from hub.uplink.cloudevents import Event, from_json
+from hub.uplink.contract import AlertChange
 
 _PATIENCE_SECONDS = 90.0
 _OUTAGE_SECONDS = 9.0
+_LAST_SENSOR = "C4:F2:17:00:00:11"
 ICS_DESK = "the ICS desk"
 
 
@@ -42,7 +47,7 @@ class Outcome:
 
 
 Tell = Callable[[str], None]
-Show = Callable[[Seen], None]
+Show = Callable[[Event], None]
 
 
 async def play(tell: Tell, show: Show) -> Outcome:
@@ -87,12 +92,12 @@ async def play(tell: Tell, show: Show) -> Outcome:
         return Outcome(checks(record, sent, kept), latencies(record, sent), monotonic() - began)
 
 
-async def _watched(ics: asyncio.subprocess.Process, record: Record, show: Show) -> AsyncIterator[Seen]:
+async def _watched(ics: asyncio.subprocess.Process, record: Record, show: Show) -> AsyncIterator[Event]:
     async for line in lines_of(ics):
-        seen = Seen(line["monotonic"], line["received_at"], line["event"])
-        record.seen.append(seen)
-        show(seen)
-        yield seen
+        event = from_json(json.dumps(line["event"]))
+        record.add(event, line["monotonic"], datetime.fromisoformat(line["received_at"]))
+        show(event)
+        yield event
 
 
 class _Scenes:
@@ -105,7 +110,7 @@ class _Scenes:
         self._tell = tell
         self._restart: asyncio.Task[None] | None = None
 
-    async def play(self, events: AsyncIterator[Seen]) -> None:
+    async def play(self, events: AsyncIterator[Event]) -> None:
         """Follow the events until the high alert's acknowledgement has come home."""
         cues = [
             (self._all_measured_once, self._a_carer_makes_her_round),
@@ -116,14 +121,14 @@ class _Scenes:
             async for _ in events:
                 while cues and cues[0][0]():
                     await cues.pop(0)[1]()
-                if not cues and self._record.of("alert.acknowledged", band="high") and self._last_reading():
+                if not cues and self._all_is_home():
                     return
         finally:
             if self._restart is not None:
                 await self._restart
 
     def _all_measured_once(self) -> bool:
-        return len({seen.data["device"] for seen in self._record.of("reading")}) == 5
+        return len({seen.heard.device for seen in self._record.readings} - {None}) == 5
 
     async def _a_carer_makes_her_round(self) -> None:
         self._tell(f"A carer enters for both: alert, on air; {ILL} breathes 16, {WELL} 14 times a minute.")
@@ -131,14 +136,14 @@ class _Scenes:
         await self._observe(WELL, respiration_rate=14, consciousness="A", breathing="air")
 
     def _a_cuff_failed(self) -> bool:
-        return any(failed(seen) for seen in self._record.of("reading"))
+        return any(failed(seen.heard) for seen in self._record.readings)
 
     async def _a_carer_looks_again(self) -> None:
         self._tell(f"A carer counts {ILL}'s breathing again: 22 a minute.")
         await self._observe(ILL, respiration_rate=22, consciousness="A", breathing="air")
 
     def _a_payload_was_truncated(self) -> bool:
-        return any(seen.data["problem"] for seen in self._record.of("reading"))
+        return any(seen.heard.problem for seen in self._record.readings)
 
     async def _the_broker_stops(self) -> None:
         await asyncio.to_thread(self._broker.stop)
@@ -152,8 +157,10 @@ class _Scenes:
         await asyncio.to_thread(self._broker.start)
         self._tell("\nThe broker is back.\n")
 
-    def _last_reading(self) -> bool:
-        return len(self._record.of("reading", device="C4:F2:17:00:00:11")) == 3
+    def _all_is_home(self) -> bool:
+        """The high alert's acknowledgement has come, and the last reading of the one who is well."""
+        last = sum(seen.heard.device == _LAST_SENSOR for seen in self._record.readings) == 3
+        return last and bool(self._record.told(AlertChange.ACKNOWLEDGED, Band.HIGH))
 
     async def _observe(self, resident: str, **observed: Any) -> None:
         await asyncio.to_thread(ask, self._control, "observe", resident=resident, by="a carer", **observed)

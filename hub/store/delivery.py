@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hub.clock import now
 from hub.store.database import open_for_reading
@@ -14,13 +16,24 @@ from hub.store.errors import StoreError
 from hub.store.outbox import OutboxRow
 from hub.store.writer import Writer
 
+if TYPE_CHECKING:
+    from hub.uplink.cloudevents import Event
+
+
+_MANY = 50  # rows
+
+Render = Callable[[sqlite3.Connection, str, int, int], "Event"]
+"""Makes the event of a row that refers to what it tells of: channel, first and last number. May raise
+`CannotBeToldError`."""
+
 
 class CardOutbox:
     """Implements `hub.store.outbox.Outbox` over the writer and a reading connection of its own."""
 
-    def __init__(self, path: Path, writer: Writer) -> None:
+    def __init__(self, path: Path, writer: Writer, render: Render) -> None:
         self._writer = writer
         self._path = path
+        self._render = render
         self._connection = open_for_reading(path)
 
     def close(self) -> None:
@@ -35,13 +48,29 @@ class CardOutbox:
     async def waiting(self, limit: int, besides: Collection[int]) -> Sequence[OutboxRow]:
         """The rows to send next: by priority, then by age. Raises `StoreError` if they cannot be read."""
         try:
-            return waiting(self._connection, limit, besides)
+            return [self._row(*row) for row in waiting(self._connection, limit, besides)]
         except sqlite3.Error as error:
             raise StoreError(self._path, f"the outbox cannot be read: {error}") from error
 
+    def _row(
+        self, sequence: int, channel: str, event: str | None, first: int | None, last: int | None
+    ) -> OutboxRow:
+        if event is not None:
+            return OutboxRow(sequence, channel, event)
+        return OutboxRow(sequence, channel, partial(self._make, channel, first or 0, last or 0))
+
+    def _make(self, channel: str, first: int, last: int) -> Event:
+        try:
+            return self._render(self._connection, channel, first, last)
+        except sqlite3.Error as error:
+            raise StoreError(self._path, f"{channel} {first} cannot be read: {error}") from error
+
     async def delivered(self, sequences: Collection[int]) -> None:
         """Remove rows that the broker acknowledged, durably."""
-        await self._writer.write(lambda transaction: transaction.remove_from_outbox(sequences))
+        # A backlog that drains must not wait for company five times a second; a few rows can.
+        await self._writer.write(
+            lambda transaction: transaction.remove_from_outbox(sequences), urgent=len(sequences) >= _MANY
+        )
 
     async def set_aside(self, sequence: int, reason: str) -> None:
         """Keep a refused row apart with its reason."""
@@ -52,17 +81,20 @@ class CardOutbox:
         return await self._writer.write(lambda transaction: transaction.reclaim(channels))
 
 
-def waiting(connection: sqlite3.Connection, limit: int, besides: Collection[int]) -> list[OutboxRow]:
+Waiting = tuple[int, str, str | None, int | None, int | None]
+"""A row as it is stored: its sequence and channel, and either its event or what it refers to."""
+
+
+def waiting(connection: sqlite3.Connection, limit: int, besides: Collection[int]) -> list[Waiting]:
     """The first `limit` rows of the outbox that are not in `besides`.
 
     The sequences in flight go in as one JSON parameter, so that the statement stays the same one.
     """
-    rows = connection.execute(
-        "SELECT sequence, channel, event FROM outbox"
-        " WHERE sequence NOT IN (SELECT value FROM json_each(?)) ORDER BY priority, sequence LIMIT ?",
+    return connection.execute(
+        "SELECT sequence, channel, event, first, last FROM outbox"
+        " WHERE sequence NOT IN (SELECT value FROM json_each(?)) ORDER BY sequence LIMIT ?",
         (json.dumps(list(besides)), limit),
-    )
-    return [OutboxRow(*row) for row in rows]
+    ).fetchall()
 
 
 def set_aside_of(connection: sqlite3.Connection, channel: str) -> int:

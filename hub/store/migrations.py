@@ -6,8 +6,20 @@ are integers, microseconds since 1970 UTC. Ids are UUIDs as 16 bytes. README.md 
 
 from __future__ import annotations
 
+import itertools
+import json
+import sqlite3
+import uuid
+from datetime import timedelta
+
 from sqlite_utils import Migrations
 from sqlite_utils.db import Database
+
+from hub.clock import ClockQuality, ClockStamp, from_microseconds
+from hub.readings import AbsentReason, Measurement, Quality, Vital, type_of_value
+from hub.store import audit
+from hub.store.encoding import TIME_QUALITY_NUMBERS, measurements_text, observations_text, value_of
+from hub.timing import TimeQuality
 
 migrations = Migrations("carehub")
 
@@ -18,6 +30,144 @@ def m001_the_street(db: Database) -> None:
     for statement in _THE_STREET.split(";\n"):
         db.conn.execute(statement)
     db.conn.execute("PRAGMA user_version = 1")
+
+
+@migrations()
+def m002_fewer_bytes(db: Database) -> None:
+    """Lean rows, no index that grows at random places, and an outbox that refers to what it tells of."""
+    connection = db.conn
+    for table in ("reading", "assessment", "outbox", "outbox_aside"):
+        connection.execute(f"ALTER TABLE {table} RENAME TO {table}_before")
+    connection.execute("DROP INDEX assessment_of_resident")
+    connection.execute("DROP INDEX outbox_order")
+    for statement in _FEWER_BYTES.split(";\n"):
+        connection.execute(statement)
+    connection.execute(
+        "INSERT INTO source (device, driver, characteristic, origin)"
+        " SELECT DISTINCT device, driver, characteristic, origin FROM reading_before"
+    )
+    _copy_readings(connection)
+    _copy_assessments(connection)
+    connection.execute(
+        "INSERT INTO outbox (sequence, channel, event)"
+        " SELECT priority << 48 | sequence, channel, event FROM outbox_before"
+    )
+    connection.execute(
+        "INSERT INTO outbox_aside (sequence, channel, event, reason, at)"
+        " SELECT CASE channel WHEN 'alert' THEN 0 ELSE 2 END << 48 | sequence, channel, event, reason, at"
+        " FROM outbox_aside_before"
+    )
+    for table in ("reading", "assessment", "outbox", "outbox_aside"):
+        connection.execute(f"DROP TABLE {table}_before")
+    connection.execute("DROP TABLE measurement")
+    connection.execute("PRAGMA user_version = 2")
+
+
+def _copy_readings(connection: sqlite3.Connection) -> None:
+    # Both in the order of readings, side by side: a database may be larger than the memory is.
+    observed = itertools.groupby(
+        connection.execute("SELECT reading, vital, value, quality FROM measurement ORDER BY reading"),
+        key=lambda row: int(row[0]),
+    )
+    of_reading, measured = next(observed, (None, iter(())))
+    unknown_boot = bytes(16)  # which boot it was, the first schema did not keep
+    connection.execute("INSERT INTO boot (number, id) VALUES (0, ?)", (unknown_boot,))
+    rows = connection.execute(
+        "SELECT r.sequence, r.id, r.resident, s.number, r.payload, r.received_at, r.device_time,"
+        " r.measured_at, r.time_quality, r.measurements, r.flags, r.user_id, r.problem"
+        " FROM reading_before r JOIN source s USING (device, driver, characteristic, origin)"
+        " ORDER BY r.sequence"
+    )
+    for (sequence, identifier, resident, source, payload, received_at, device_time, measured_at,
+         time_quality, measurements, flags, user_id, problem) in rows:  # fmt: skip
+        said = [
+            Measurement(
+                Vital(each["vital"]),
+                type_of_value(Vital(each["vital"]))(each["value"]) if "value" in each else None,
+                AbsentReason(each["absent"]) if "absent" in each else None,
+                Quality(each.get("quality", "good")),
+                each.get("site"),
+            )
+            for each in json.loads(measurements)
+        ]
+        usable = {(each.vital, each.value) for each in said if each.usable}
+        used = []
+        while of_reading is not None and of_reading < sequence:  # one that a damaged card has lost
+            of_reading, measured = next(observed, (None, iter(())))
+        if of_reading == sequence:
+            used = [_measurement(*row[1:]) for row in measured]
+            of_reading, measured = next(observed, (None, iter(())))
+        a_stream = resident is not None and {(each.vital, each.value) for each in used} != usable
+        connection.execute(
+            "INSERT INTO reading (sequence, id, resident, source, payload, received_at, boot, since_boot,"
+            " clock, device_time, measured_at, time_quality, measurements, observed, flags, user_id, problem)"
+            " VALUES (?, ?, ?, ?, ?, ?, 0, 0, 1, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                sequence,
+                identifier,
+                resident,
+                source,
+                payload,
+                received_at,
+                device_time,
+                measured_at if measured_at != received_at else None,
+                TIME_QUALITY_NUMBERS[TimeQuality(time_quality)],
+                measurements_text(said),
+                measurements_text(used) if a_stream else None,
+                "\n".join(json.loads(flags)),
+                user_id,
+                problem,
+            ),
+        )
+
+
+def _measurement(vital: str, value: float | str, quality: str) -> Measurement:
+    return Measurement(Vital(vital), value_of(Vital(vital), value), quality=Quality(quality))
+
+
+def _number_of(connection: sqlite3.Connection, reading: str, otherwise: int) -> int:
+    found = connection.execute("SELECT sequence FROM reading WHERE id = ?", (uuid.UUID(reading).bytes,))
+    return int((found.fetchone() or (otherwise,))[0])
+
+
+def _copy_assessments(connection: sqlite3.Connection) -> None:
+    rows = connection.execute(
+        "SELECT a.sequence, a.resident, a.at, a.reading, a.band, a.body,"
+        " coalesce(r.measured_at, r.received_at)"
+        " FROM assessment_before a JOIN reading r ON r.sequence = a.reading"
+    )
+    for sequence, resident, at, reading, band, body, measured_at in rows:
+        document = json.loads(body)
+        observations = {
+            Vital(vital): (
+                type_of_value(Vital(vital))(said["value"]),
+                _number_of(connection, said["reading"], reading),
+            )
+            for vital, said in document["observations"].items()
+        }
+        risk, model = document["risk"], None
+        if risk is not None:
+            name = (risk["model"], risk["version"], risk["sha256_prefix"])
+            connection.execute("INSERT OR IGNORE INTO model (name, version, sha256) VALUES (?, ?, ?)", name)
+            (model,) = connection.execute(
+                "SELECT number FROM model WHERE name = ? AND version = ? AND sha256 = ?", name
+            ).fetchone()
+        connection.execute(
+            "INSERT INTO assessment (sequence, resident, at, reading, scale, observations, band, total,"
+            " risk, model) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                sequence,
+                resident,
+                at if at != measured_at else None,
+                reading,
+                document["news2"]["scale"],
+                observations_text(observations, reading),
+                band,
+                document["news2"]["total"],
+                risk["probability"] if risk else None,
+                model,
+            ),
+        )
 
 
 # AUTOINCREMENT wherever a number leaves its table: SQLite would hand out a deleted row's number
@@ -94,6 +244,111 @@ CREATE TABLE outbox_aside (
     sequence INTEGER PRIMARY KEY,
     channel  TEXT NOT NULL,
     event    TEXT NOT NULL,
+    reason   TEXT NOT NULL,
+    at       INTEGER NOT NULL
+)
+"""
+
+
+@migrations()
+def m003_the_trail(db: Database) -> None:
+    """The hash-chained trail, in which an alert's history is; what was noted before is brought into it."""
+    connection = db.conn
+    for statement in audit.SCHEMA.split(";\n"):
+        connection.execute(statement)
+    stamp = ClockStamp(uuid.UUID(int=0), timedelta(0), ClockQuality.NOT_YET)  # what was not kept before
+    for alert, at, what, detail in connection.execute(
+        "SELECT alert, at, what, detail FROM alert_history ORDER BY sequence"
+    ).fetchall():
+        words = what if what.startswith("closed") else what.replace("_", " ")
+        entry = audit.NewEntry(
+            from_microseconds(at), stamp, f"alert {words}", uuid.UUID(bytes=alert), json.loads(detail)
+        )
+        audit.append(connection, entry)
+    connection.execute("DROP TABLE alert_history")
+    connection.execute("PRAGMA user_version = 3")
+
+
+@migrations()
+def m004_the_clock(db: Database) -> None:
+    """Each time that the wall clock was set. Offsets: the wall clock less the time since boot."""
+    db.conn.execute(
+        "CREATE TABLE clock_step (number INTEGER PRIMARY KEY, boot BLOB NOT NULL,"
+        " since_boot INTEGER NOT NULL, kind TEXT NOT NULL, quality INTEGER NOT NULL,"
+        " from_offset INTEGER NOT NULL, to_offset INTEGER NOT NULL)"
+    )
+    db.conn.execute("PRAGMA user_version = 4")
+
+
+# No AUTOINCREMENT, which writes one page more at each commit. A reading's or assessment's number is not
+# used again, since the newest is never removed; an outbox row's is made by the writer
+# (`hub.store.transaction.Numbers`), the priority in its highest bits: their order is the order of sending.
+_FEWER_BYTES = """
+CREATE TABLE source (
+    number         INTEGER PRIMARY KEY,
+    device         TEXT NOT NULL,
+    driver         TEXT NOT NULL,
+    characteristic TEXT NOT NULL,
+    origin         TEXT NOT NULL,
+    UNIQUE (device, driver, characteristic, origin)
+);
+CREATE TABLE boot (
+    number INTEGER PRIMARY KEY,
+    id     BLOB NOT NULL UNIQUE
+);
+CREATE TABLE model (
+    number  INTEGER PRIMARY KEY,
+    name    TEXT NOT NULL,
+    version TEXT NOT NULL,
+    sha256  TEXT NOT NULL,
+    UNIQUE (name, version, sha256)
+);
+CREATE TABLE reading (
+    sequence        INTEGER PRIMARY KEY,
+    id              BLOB NOT NULL UNIQUE,
+    resident        TEXT,
+    source          INTEGER NOT NULL REFERENCES source,
+    payload         BLOB NOT NULL,
+    received_at     INTEGER NOT NULL,
+    boot            INTEGER NOT NULL REFERENCES boot,
+    since_boot      INTEGER NOT NULL,
+    clock           INTEGER NOT NULL,
+    device_time     TEXT,
+    measured_at     INTEGER,
+    time_quality    INTEGER NOT NULL,
+    measurements    TEXT NOT NULL,
+    observed        TEXT,
+    flags           TEXT NOT NULL,
+    sequence_number INTEGER,
+    user_id         INTEGER,
+    problem         TEXT
+);
+CREATE TABLE assessment (
+    sequence     INTEGER PRIMARY KEY,
+    resident     TEXT NOT NULL,
+    at           INTEGER,
+    reading      INTEGER NOT NULL,
+    scale        INTEGER NOT NULL,
+    observations TEXT NOT NULL,
+    band         TEXT NOT NULL,
+    total        INTEGER NOT NULL,
+    age          INTEGER,
+    risk         REAL,
+    model        INTEGER REFERENCES model
+);
+CREATE TABLE outbox (
+    sequence INTEGER PRIMARY KEY,
+    channel  TEXT NOT NULL,
+    event    TEXT,
+    first    INTEGER,
+    last     INTEGER
+);
+CREATE TABLE outbox_aside (
+    sequence INTEGER PRIMARY KEY,
+    channel  TEXT NOT NULL,
+    event    TEXT,
+    first    INTEGER,
+    last     INTEGER,
     reason   TEXT NOT NULL,
     at       INTEGER NOT NULL
 )

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from hub.errors import CareportError
+
+if TYPE_CHECKING:
+    from hub.uplink.cloudevents import Event
+
+
+class CannotBeToldError(CareportError):
+    """What an outbox row refers to is not in the store any more, or cannot be read; says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """An event that waits. `sequence` is never used twice; `event` is its CloudEvents 1.0 JSON text."""
+    """An event that waits. `sequence` is never used twice in the life of a process.
+
+    `event` is the CloudEvents 1.0 JSON text in which it was kept, or makes the event, when it is to be sent:
+    it may raise `CannotBeToldError`, or `StoreError` while the card cannot be read.
+    """
 
     sequence: int
     channel: str
-    event: str
+    event: str | Callable[[], Event]
 
 
 class Outbox(Protocol):
@@ -34,7 +47,4 @@ class Outbox(Protocol):
         """The broker will never take this one: keep it apart with the reason; do not send it for now."""
 
     async def reclaim(self, channels: Collection[str]) -> int:
-        """Put what was set aside of these channels back, ahead of every other channel; return how many.
-
-        Each keeps its sequence, and so its place by age.
-        """
+        """Put what was set aside of these channels back, each in its place; return how many."""

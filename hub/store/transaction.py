@@ -2,166 +2,283 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-from hub.clock import from_microseconds, to_microseconds
-from hub.readings import Measurement, Quality, Reading, Value, Vital, type_of_value
+from hub.clock import ClockStamp, Step, to_microseconds
+from hub.placed import PlacedReading
+from hub.present import Place, Present
+from hub.readings import Value, Vital
+from hub.store.audit import AuditEntry, NewEntry, append, history_size
+from hub.store.encoding import (
+    CLOCK_QUALITY_NUMBERS,
+    TIME_QUALITY_NUMBERS,
+    measurements_text,
+    observations_text,
+)
+from hub.store.recent import Recent, StoredMeasurement, StoredSet
+from hub.store.rows import (
+    SELECT_ALERT,
+    SELECT_READING,
+    AlertRow,
+    AssessmentRow,
+    ModelName,
+    StoredReading,
+    assessment_by_number,
+    newest_assessment,
+    newest_stamp,
+    reading_by_number,
+)
+from hub.store.steps import add_step
 
-_HIGHEST_PRIORITY = 0
+READINGS_TOGETHER = 20
+"""How many readings one message tells of at the most: about as many as fit into 64 KiB of FHIR."""
+
+_PRIORITY_BIT = 48
+_MICROSECOND = timedelta(microseconds=1)
+_WIDEST_ZONE = timedelta(hours=26)
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedReading:
-    """A reading with its owner (None: nobody yet) and its place in time.
+@dataclass(slots=True)
+class Numbers:
+    """What the writer remembers from one transaction to the next, so as not to ask the card for it.
 
-    `observed` is what observation sets may take from it, where that is not what it says itself.
+    `next_outbox` numbers are used once in the life of a process: a PUBACK that comes late must not remove
+    another row. `known` has the numbers of the small tables; a transaction that is undone empties it.
     """
 
-    reading: Reading
-    resident: str | None
-    measured_at: datetime
-    time_quality: str
-    observed: tuple[Measurement, ...] | None = None
+    next_outbox: Iterator[int]
+    known: dict[tuple[object, ...], int] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, slots=True)
-class StoredMeasurement:
-    """A usable measurement of a resident, as it comes back from the store."""
-
-    value: Value
-    measured_at: datetime
-    reading_id: uuid.UUID
-    quality: Quality
-    time_quality: str
-
-
-@dataclass(frozen=True, slots=True)
-class AlertRow:
-    """An alert as the store keeps it; `body` is the whole alert as JSON."""
-
-    id: uuid.UUID
-    resident: str
-    band: str
-    state: str
-    raised_at: datetime
-    resolved_at: datetime | None
-    reading: int
-    assessment: int
-    body: str
+    @classmethod
+    def of(cls, connection: sqlite3.Connection) -> Numbers:
+        """From what the database has."""
+        below = (1 << _PRIORITY_BIT) - 1
+        (highest,) = connection.execute(
+            f"SELECT max(number) FROM (SELECT max(sequence & {below}) AS number FROM outbox"
+            f" UNION ALL SELECT max(sequence & {below}) FROM outbox_aside)"
+        ).fetchone()
+        return cls(itertools.count((highest or 0) + 1))
 
 
 class Transaction:
     """One open transaction on the writer's connection. Only the writer makes one."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, recent: Recent, numbers: Numbers) -> None:
         self._connection = connection
+        self._recent = recent
+        self._numbers = numbers
+        self._readings_to_tell: list[int] = []
+        self._readings_channel: tuple[int, str] | None = None
         self.outbox_grew = False
+        self.urgent = False
+        self.urgently_told: list[str] = []
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The writer's connection, for what is within the transaction and has no method here."""
+        return self._connection
 
     def knows_reading(self, reading_id: uuid.UUID) -> bool:
         """Whether this very reading was stored before."""
         found = self._connection.execute("SELECT 1 FROM reading WHERE id = ?", (reading_id.bytes,))
         return found.fetchone() is not None
 
-    def add_reading(self, placed: PlacedReading) -> int:
-        """Store a reading and, where it has an owner, its usable measurements; return its number."""
-        reading, raw = placed.reading, placed.reading.raw
-        observed = reading.measurements if placed.observed is None else placed.observed
+    @property
+    def steps(self) -> Sequence[Step]:
+        """Every step of the wall clock that is on the card, oldest first."""
+        return self._recent.steps
+
+    @property
+    def present(self) -> Present | None:
+        """The clock that tells the moments that are compared; None where they are as they were told."""
+        return self._recent.present
+
+    @property
+    def followed(self) -> int | None:
+        """How many steps of this process's clock were followed; None: it was not begun to follow them."""
+        return self._recent.followed
+
+    def add_step(self, step: Step) -> None:
+        """Store a step of the clock; `tell_anew` then."""
+        add_step(self._connection, step)
+        self._recent.add_step(step)
+
+    def tell_anew(self, present: Present, followed: int) -> None:
+        """Have the moments that are compared told by this clock, after so many of its steps."""
+        self._recent.tell_anew(present, followed)
+
+    def newest_stamp(self) -> ClockStamp | None:
+        """When the newest reading was taken, without the wall clock."""
+        return newest_stamp(self._connection)
+
+    def add_reading(self, placed: PlacedReading, place: Place | None = None) -> int:
+        """Store a reading, as it was told; return its number.
+
+        `place` is where the present clock puts it, if that is elsewhere.
+        """
+        reading, raw, stamp = placed.reading, placed.reading.raw, placed.stamp
+        source = self._number(
+            "source", device=raw.device, driver=raw.driver, characteristic=raw.characteristic,
+            origin=raw.origin.value,
+        )  # fmt: skip
+        boot = self._number("boot", id=stamp.boot.bytes)
+        received_at, measured_at = to_microseconds(raw.received_at), to_microseconds(placed.measured_at)
         cursor = self._connection.execute(
-            "INSERT INTO reading (id, resident, device, driver, characteristic, origin, payload,"
-            " received_at, device_time, measured_at, time_quality, measurements, flags, user_id, problem)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO reading (id, resident, source, payload, received_at, boot, since_boot, clock,"
+            " device_time, measured_at, time_quality, measurements, observed, flags, sequence_number,"
+            " user_id, problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 reading.id.bytes,
                 placed.resident,
-                raw.device,
-                raw.driver,
-                raw.characteristic,
-                raw.origin.value,
+                source,
                 raw.payload,
-                to_microseconds(raw.received_at),
+                received_at,
+                boot,
+                stamp.since_boot // _MICROSECOND,
+                CLOCK_QUALITY_NUMBERS[stamp.quality],
                 str(reading.device_time) if reading.device_time else None,
-                to_microseconds(placed.measured_at),
-                placed.time_quality,
-                json.dumps([_measurement_row(m) for m in reading.measurements], separators=(",", ":")),
-                json.dumps(sorted(reading.flags), separators=(",", ":")),
+                measured_at if measured_at != received_at else None,
+                TIME_QUALITY_NUMBERS[placed.time_quality],
+                measurements_text(reading.measurements),
+                None if placed.observed is None else measurements_text(placed.observed),
+                "\n".join(sorted(reading.flags)),
+                reading.sequence_number,
                 reading.user_id,
                 reading.problem,
             ),
         )
         sequence = cursor.lastrowid
         assert sequence is not None
-        if placed.resident is not None:
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO measurement (resident, vital, measured_at, reading, value, quality)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        placed.resident,
-                        measurement.vital.value,
-                        to_microseconds(placed.measured_at),
-                        sequence,
-                        measurement.value,
-                        measurement.quality.value,
-                    )
-                    for measurement in observed
-                    if measurement.usable
-                ],
-            )
+        self._recent.add(sequence, placed, place)
         return sequence
 
+    def reading(self, sequence: int) -> StoredReading | None:
+        """A reading by its number."""
+        return reading_by_number(self._connection, sequence)
+
     def newest_measurements(
-        self, resident: str, vitals: Iterable[Vital], until: datetime
-    ) -> Mapping[Vital, StoredMeasurement]:
-        """For each vital the newest usable measurement not after `until`, however old.
+        self, resident: str, since: datetime, until: datetime
+    ) -> Iterable[tuple[Vital, StoredMeasurement]]:
+        """For each vital the newest usable measurement not after `until` (several, if of one instant).
 
-        Of two at the same instant the one that `hub.assessment.observation_set.form` prefers.
+        What was measured before `since` need not be among them.
         """
-        found: dict[Vital, StoredMeasurement] = {}
-        for vital in vitals:
-            row = self._connection.execute(
-                "SELECT m.value, m.measured_at, r.id, m.quality, r.time_quality FROM measurement m"
-                " JOIN reading r ON r.sequence = m.reading"
-                " WHERE m.resident = ? AND m.vital = ? AND m.measured_at <= ?"
-                " ORDER BY m.measured_at DESC, m.quality = 'good' DESC, r.id DESC LIMIT 1",
-                (resident, vital.value, to_microseconds(until)),
-            ).fetchone()
-            if row is not None:
-                found[vital] = StoredMeasurement(
-                    value=type_of_value(vital)(row[0]),
-                    measured_at=from_microseconds(row[1]),
-                    reading_id=uuid.UUID(bytes=row[2]),
-                    quality=Quality(row[3]),
-                    time_quality=row[4],
-                )
-        return found
+        if self._recent.covers(resident, since, until):
+            return self._recent.newest(resident, until)
+        return self._measured_between(resident, since, until)
 
-    def add_assessment(self, resident: str, at: datetime, reading: int, band: str, body: str) -> int:
-        """Store what a set of observations said; return its number."""
+    def _measured_between(
+        self, resident: str, since: datetime, until: datetime
+    ) -> Iterator[tuple[Vital, StoredMeasurement]]:
+        """From the card: what is asked about a moment long past, which a sensor's memory has told of.
+
+        Ids begin with the moment that a sensor said or at which it was heard, which differs from the
+        moment of measurement by no more than a time zone and a day.
+        """
+        for stored in self._identified_between(resident, since - _WIDEST_ZONE, until + _WIDEST_ZONE):
+            placed = stored.placed
+            place = (
+                self.present.place(placed.reading, placed.stamp, stored.place)
+                if self.present
+                else stored.place
+            )
+            if place is None or not since <= place.measured_at <= until:
+                continue
+            observed = placed.reading.measurements if placed.observed is None else placed.observed
+            for measurement in observed:
+                if measurement.value is not None and measurement.usable:
+                    yield (
+                        measurement.vital,
+                        StoredMeasurement(
+                            measurement.value,
+                            place.measured_at,
+                            stored.sequence,
+                            placed.reading.id,
+                            measurement.quality,
+                            place.time_quality,
+                        ),
+                    )
+
+    def _identified_between(self, resident: str, since: datetime, until: datetime) -> Iterable[StoredReading]:
+        """The readings whose ids are of these moments, as the clock then told them."""
+        found: dict[int, StoredReading] = {}
+        for shift in self.present.shifts if self.present else {timedelta(0)}:
+            rows = self._connection.execute(
+                f"{SELECT_READING} WHERE r.id BETWEEN ? AND ? AND r.resident = ?",
+                (_id_prefix(since - shift), _id_prefix(until - shift), resident),
+            )
+            found |= {stored.sequence: stored for stored in map(StoredReading.of, rows)}
+        return found.values()
+
+    def add_assessment(
+        self,
+        resident: str,
+        at: datetime | None,
+        moment: datetime,
+        reading: int,
+        scale: int,
+        observations: Mapping[Vital, tuple[Value, int]],
+        band: str,
+        total: int,
+        age: int | None,
+        risk: float | None,
+        model: ModelName | None,
+    ) -> int:
+        """Store what a set of observations said; return its number.
+
+        `at` is None where the set is assessed at the moment of its reading, which is `moment`.
+        """
+        number = (
+            None
+            if model is None
+            else self._number("model", name=model.name, version=model.version, sha256=model.sha256)
+        )
         cursor = self._connection.execute(
-            "INSERT INTO assessment (resident, at, reading, band, body) VALUES (?, ?, ?, ?, ?)",
-            (resident, to_microseconds(at), reading, band, body),
+            "INSERT INTO assessment (resident, at, reading, scale, observations, band, total, age, risk,"
+            " model) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                resident,
+                None if at is None else to_microseconds(at),
+                reading,
+                scale,
+                observations_text(observations, reading),
+                band,
+                total,
+                age,
+                risk,
+                number,
+            ),
         )
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
+        sequence = cursor.lastrowid
+        assert sequence is not None
+        values = {vital: value for vital, (value, _) in observations.items()}
+        self._recent.add_set(resident, StoredSet(moment, sequence, scale, values))
+        return sequence
 
-    def assessments_before(
-        self, resident: str, before: datetime, most: int
-    ) -> Sequence[tuple[datetime, str]]:
-        """The newest assessments not after `before`, newest first: their time and body."""
-        rows = self._connection.execute(
-            "SELECT at, body FROM assessment WHERE resident = ? AND at <= ? ORDER BY at DESC LIMIT ?",
-            (resident, to_microseconds(before), most),
-        )
-        return [(from_microseconds(at), body) for at, body in rows]
+    def assessment(self, sequence: int) -> AssessmentRow | None:
+        """An assessment by its number."""
+        return assessment_by_number(self._connection, sequence)
 
-    def newest_assessment(self, resident: str) -> tuple[datetime, str] | None:
-        """The newest assessment of a resident: its time and body."""
-        return newest_assessment(self._connection, resident)
+    def sets_before(self, resident: str, before: datetime, most: int) -> Sequence[StoredSet]:
+        """The newest observation sets not after `before`, oldest first."""
+        return self._recent.sets_before(resident, before, most)
+
+    def newest_set(self, resident: str) -> StoredSet | None:
+        """The newest observation set of a resident."""
+        return self._recent.newest_set(resident)
+
+    def newest_assessment(self, resident: str) -> AssessmentRow | None:
+        """The newest assessment of a resident."""
+        newest = self._recent.newest_set(resident)
+        if newest is None:
+            return newest_assessment(self._connection, resident)
+        return assessment_by_number(self._connection, newest.sequence)
 
     def open_alert(self, resident: str) -> AlertRow | None:
         """The resident's alert that is not resolved; there is at most one."""
@@ -174,11 +291,11 @@ class Transaction:
     def open_alerts(self) -> Sequence[AlertRow]:
         """Every alert that is not resolved, oldest first."""
         rows = self._connection.execute(f"{SELECT_ALERT} WHERE resolved_at IS NULL ORDER BY raised_at")
-        return [alert_row(row) for row in rows]
+        return [AlertRow.of(row) for row in rows]
 
     def _alert(self, condition: str, parameter: object) -> AlertRow | None:
         row = self._connection.execute(f"{SELECT_ALERT} WHERE {condition}", (parameter,)).fetchone()
-        return alert_row(row) if row else None
+        return AlertRow.of(row) if row else None
 
     def add_alert(self, alert: AlertRow) -> None:
         """Store a new alert; a resident's second open one is refused by the schema."""
@@ -201,38 +318,24 @@ class Transaction:
     def update_alert(self, alert: AlertRow) -> None:
         """Store what has changed of an alert."""
         self._connection.execute(
-            "UPDATE alert SET band = ?, state = ?, resolved_at = ?, body = ? WHERE id = ?",
+            "UPDATE alert SET band = ?, state = ?, raised_at = ?, resolved_at = ?, body = ? WHERE id = ?",
             (
                 alert.band,
                 alert.state,
+                to_microseconds(alert.raised_at),
                 to_microseconds(alert.resolved_at) if alert.resolved_at else None,
                 alert.body,
                 alert.id.bytes,
             ),
         )
 
-    def assessment_of_alert(self, alert_id: uuid.UUID) -> tuple[str, uuid.UUID]:
-        """The body of the assessment that raised an alert, and the reading that completed it."""
-        body, reading = self._connection.execute(
-            "SELECT s.body, r.id FROM alert a JOIN assessment s ON s.sequence = a.assessment"
-            " JOIN reading r ON r.sequence = a.reading WHERE a.id = ?",
-            (alert_id.bytes,),
-        ).fetchone()
-        return body, uuid.UUID(bytes=reading)
-
-    def note_alert(self, alert_id: uuid.UUID, what: str, at: datetime, detail: Mapping[str, object]) -> None:
-        """Add a line to an alert's history."""
-        self._connection.execute(
-            "INSERT INTO alert_history (alert, at, what, detail) VALUES (?, ?, ?, ?)",
-            (alert_id.bytes, to_microseconds(at), what, json.dumps(detail)),
-        )
+    def audit(self, entry: NewEntry) -> AuditEntry:
+        """Note something in the trail."""
+        return append(self._connection, entry)
 
     def history_size(self, alert_id: uuid.UUID) -> int:
-        """How many lines an alert's history has."""
-        (size,) = self._connection.execute(
-            "SELECT count(*) FROM alert_history WHERE alert = ?", (alert_id.bytes,)
-        ).fetchone()
-        return int(size)
+        """How many entries of the trail are about an alert."""
+        return history_size(self._connection, alert_id)
 
     def note_fact(self, name: str, value: str) -> str:
         """Store a fact about this database, unless it has it already; return the one that it has."""
@@ -240,10 +343,52 @@ class Transaction:
         (kept,) = self._connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
         return str(kept)
 
-    def enqueue(self, priority: int, channel: str, event: str) -> None:
-        """Put an event (CloudEvents JSON) into the outbox; a lower priority goes first."""
+    def fact(self, name: str) -> str | None:
+        """A fact about this database, if it has it."""
+        row = self._connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_fact(self, name: str, value: str) -> None:
+        """Store a fact about this database, in place of the one that it may have."""
+        self._connection.execute("INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", (name, value))
+
+    def tell(self, priority: int, channel: str, event: str) -> None:
+        """Put an event (CloudEvents JSON) into the outbox, as it is now. A lower priority goes first.
+
+        Of the highest priority it is urgent: the transaction does not wait for company.
+        """
+        self._enqueue(priority, channel, event=event)
+        if priority == 0:
+            self.urgent = True
+            self.urgently_told.append(event)
+
+    def tell_assessment(self, priority: int, channel: str, assessment: int) -> None:
+        """Have an assessment told: its event is made when it is sent."""
+        self._enqueue(priority, channel, first=assessment, last=assessment)
+
+    def tell_reading(self, priority: int, channel: str, reading: int) -> None:
+        """Have a reading told, together with others of this transaction."""
+        self._readings_channel = priority, channel
+        self._readings_to_tell.append(reading)
+
+    def _enqueue(
+        self,
+        priority: int,
+        channel: str,
+        *,
+        event: str | None = None,
+        first: int | None = None,
+        last: int | None = None,
+    ) -> None:
         self._connection.execute(
-            "INSERT INTO outbox (priority, channel, event) VALUES (?, ?, ?)", (priority, channel, event)
+            "INSERT INTO outbox (sequence, channel, event, first, last) VALUES (?, ?, ?, ?, ?)",
+            (
+                priority << _PRIORITY_BIT | next(self._numbers.next_outbox),
+                channel,
+                event,
+                first,
+                last,
+            ),
         )
         self.outbox_grew = True
 
@@ -254,21 +399,18 @@ class Transaction:
     def set_aside(self, sequence: int, reason: str, at: datetime) -> None:
         """Move an event that the broker refuses out of the way, with the reason."""
         self._connection.execute(
-            "INSERT OR IGNORE INTO outbox_aside (sequence, channel, event, reason, at)"
-            " SELECT sequence, channel, event, ?, ? FROM outbox WHERE sequence = ?",
+            "INSERT OR IGNORE INTO outbox_aside (sequence, channel, event, first, last, reason, at)"
+            " SELECT sequence, channel, event, first, last, ?, ? FROM outbox WHERE sequence = ?",
             (reason, to_microseconds(at), sequence),
         )
         self.remove_from_outbox([sequence])
 
     def reclaim(self, channels: Iterable[str]) -> int:
-        """Put what was set aside of these channels back into the outbox; return how many.
-
-        With their sequence, and the highest priority: only what overtakes everything is ever reclaimed.
-        """
+        """Put what was set aside of these channels back into the outbox, in its place; return how many."""
         chosen = (json.dumps(list(channels)),)
         reclaimed = self._connection.execute(
-            "INSERT OR IGNORE INTO outbox (sequence, priority, channel, event)"
-            f" SELECT sequence, {_HIGHEST_PRIORITY}, channel, event FROM outbox_aside"
+            "INSERT OR IGNORE INTO outbox (sequence, channel, event, first, last)"
+            " SELECT sequence, channel, event, first, last FROM outbox_aside"
             " WHERE channel IN (SELECT value FROM json_each(?))",
             chosen,
         ).rowcount
@@ -278,50 +420,63 @@ class Transaction:
         self.outbox_grew = self.outbox_grew or reclaimed > 0
         return reclaimed
 
+    def mark(self) -> tuple[int, int]:
+        """Where a piece of work begins, for `undo_to`."""
+        return len(self._readings_to_tell), self._recent.mark()
 
-SELECT_ALERT = (
-    "SELECT id, resident, band, state, raised_at, resolved_at, reading, assessment, body FROM alert"
-)
-"""The columns that `alert_row` takes, in its order."""
+    def undo_to(self, mark: tuple[int, int]) -> None:
+        """A piece of work was undone in the database: forget what it left beside it."""
+        told, recent = mark
+        del self._readings_to_tell[told:]
+        self._recent.undo_to(recent)
+        self._numbers.known.clear()
+
+    def undo_all(self) -> None:
+        """The whole transaction was undone."""
+        self.undo_to((0, 0))
+
+    def finish(self) -> None:
+        """The last act before the commit: put the readings that are to be told into the outbox."""
+        if self._readings_channel is None:
+            return
+        priority, channel = self._readings_channel
+        for first, last in _ranges(self._readings_to_tell, READINGS_TOGETHER):
+            self._enqueue(priority, channel, first=first, last=last)
+
+    def _number(self, table: str, **columns: object) -> int:
+        """The number of a row of one of the small tables, which is made where there is none."""
+        key = (table, *columns.values())
+        number = self._numbers.known.get(key)
+        if number is not None:
+            return number
+        names = ", ".join(columns)
+        values = tuple(columns.values())
+        self._connection.execute(
+            f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({', '.join('?' * len(values))})", values
+        )
+        condition = " AND ".join(f"{name} = ?" for name in columns)
+        (number,) = self._connection.execute(
+            f"SELECT number FROM {table} WHERE {condition}", values
+        ).fetchone()
+        self._numbers.known[key] = int(number)
+        return int(number)
 
 
-def newest_assessment(connection: sqlite3.Connection, resident: str) -> tuple[datetime, str] | None:
-    """The newest assessment of a resident: its time and body (JSON)."""
-    row = connection.execute(
-        "SELECT at, body FROM assessment WHERE resident = ? ORDER BY at DESC, sequence DESC LIMIT 1",
-        (resident,),
-    ).fetchone()
-    return (from_microseconds(row[0]), row[1]) if row else None
+def _ranges(numbers: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """Runs of following numbers, of `most` at the most."""
+    first = last = None
+    for number in numbers:
+        if first is not None and last is not None:
+            if number == last + 1 and number - first < most:
+                last = number
+                continue
+            yield first, last
+        first = last = number
+    if first is not None and last is not None:
+        yield first, last
 
 
-def alert_row(row: Sequence[object]) -> AlertRow:
-    """An alert from the columns of `alert`, in the order of the table."""
-    identifier, resident, band, state, raised_at, resolved_at, reading, assessment, body = row
-    assert isinstance(identifier, bytes)
-    assert isinstance(raised_at, int)
-    assert isinstance(reading, int)
-    assert isinstance(assessment, int)
-    return AlertRow(
-        id=uuid.UUID(bytes=identifier),
-        resident=str(resident),
-        band=str(band),
-        state=str(state),
-        raised_at=from_microseconds(raised_at),
-        resolved_at=from_microseconds(resolved_at) if isinstance(resolved_at, int) else None,
-        reading=reading,
-        assessment=assessment,
-        body=str(body),
-    )
-
-
-def _measurement_row(measurement: Measurement) -> dict[str, object]:
-    row: dict[str, object] = {"vital": measurement.vital.value}
-    if measurement.absent is not None:
-        row["absent"] = measurement.absent.value
-    else:
-        row["value"] = measurement.value
-    if measurement.quality is not Quality.GOOD:
-        row["quality"] = measurement.quality.value
-    if measurement.site is not None:
-        row["site"] = measurement.site
-    return row
+def _id_prefix(moment: datetime) -> bytes:
+    """The lowest id of a moment: ids begin with its milliseconds since 1970 (`hub/readings.py`)."""
+    milliseconds = min(max(to_microseconds(moment) // 1000, 0), (1 << 48) - 1)
+    return milliseconds.to_bytes(6, "big") + bytes(10)

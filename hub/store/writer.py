@@ -1,33 +1,59 @@
 """The one writer: a thread that runs pieces of work and commits many of them at once.
 
-Group commit: while one commit is being synced to the card, the next pieces of work gather; they
-then share the next commit. A piece of work that raises is undone alone (a savepoint); the others go on.
+Group commit: each sync wears the card and writes whole pages, so that there is at most one in `gather`
+(0.2 s unless set), and what comes meanwhile shares it. Nothing waits in a quiet house, where the last commit
+is longer ago than that; and nothing waits that is urgent: an alert, or what a person waits for. Urgent work
+takes with it whatever had gathered. A piece of work that raises is undone alone (a savepoint); the others
+go on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from hub.store.database import open_for_writing
-from hub.store.errors import NotCommittedError
-from hub.store.transaction import Transaction
+from hub.store.errors import NotCommittedError, StoreError, trouble_of_card
+from hub.store.recent import Recent
+from hub.store.reserve import SIZE, Reserve
+from hub.store.transaction import Numbers, Transaction
 
 Result = TypeVar("Result")
-_MOST_IN_ONE_COMMIT = 500
+_log = logging.getLogger(__name__)
+GATHER = timedelta(milliseconds=200)
+RESERVE_NAME = "carehub.reserve"
+_MOST_IN_ONE_COMMIT = 200
+
+
+class _Rehearsed(Exception):  # noqa: N818  # no error: it undoes the work and carries what it told
+    def __init__(self, events: Sequence[str]) -> None:
+        super().__init__()
+        self.events = events
 
 
 class _Job(Generic[Result]):
     """A piece of work, and the future of the task that waits for its commit."""
 
-    def __init__(self, work: Callable[[Transaction], Result], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        work: Callable[[Transaction], Result],
+        loop: asyncio.AbstractEventLoop,
+        urgent: bool,
+        rehearsal: bool = False,
+    ) -> None:
         self.work = work
+        self.rehearsal = rehearsal
+        self.urgent = urgent
         self.future: asyncio.Future[Result] = loop.create_future()
         self.result: Result
         self.error: Exception | None = None
@@ -35,17 +61,22 @@ class _Job(Generic[Result]):
     def run(self, transaction: Transaction, connection: sqlite3.Connection) -> None:
         """Do the work inside a savepoint.
 
-        A fault of the card (full, read-only, unreadable) is raised on: it ends the whole
+        A fault of the card (full, read-only, unreadable, damaged) is raised on: it ends the whole
         transaction. Any other is this job's own, is undone, and travels to whoever asked.
         """
         self.error = None
+        mark = transaction.mark()
         connection.execute("SAVEPOINT job")
         try:
             self.result = self.work(transaction)
+            self.urgent = self.urgent or transaction.urgent
         except sqlite3.OperationalError:
             raise
-        except Exception as error:  # noqa: BLE001  # it is re-raised where the work was asked for
+        except Exception as error:  # it is re-raised where the work was asked for
+            if type(error) is sqlite3.DatabaseError:
+                raise  # SQLITE_CORRUPT and SQLITE_NOTADB have no class of their own
             connection.execute("ROLLBACK TO job")
+            transaction.undo_to(mark)
             self.error = error
         connection.execute("RELEASE job")
 
@@ -62,10 +93,25 @@ class _Job(Generic[Result]):
 class Writer:
     """The only connection that writes. `async with Writer(path) as writer: await writer.write(work)`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, gather: timedelta = GATHER, *, reserve_bytes: int = SIZE) -> None:
         self._path = path
+        self._gather = gather.total_seconds()
         self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
-        self._connection = open_for_writing(path)
+        self.reserve = Reserve(path.with_name(RESERVE_NAME), reserve_bytes)
+        try:
+            self._connection = open_for_writing(path)
+        except StoreError:
+            if not self.reserve.give_up():
+                raise
+            self._connection = open_for_writing(path)
+        self._schema = [
+            sql
+            for (sql,) in self._connection.execute(
+                "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+            )
+        ]
+        self._recent = Recent(self._connection)
+        self._numbers = Numbers.of(self._connection)
         self._thread = threading.Thread(target=self._run, name="store-writer")
         self._loop = asyncio.get_running_loop()
         self.outbox_changed = asyncio.Event()
@@ -82,53 +128,142 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
         self._connection.close()
 
-    async def write(self, work: Callable[[Transaction], Result]) -> Result:
+    async def write(self, work: Callable[[Transaction], Result], *, urgent: bool = False) -> Result:
         """Run `work` on the writer's thread; return its result once it is committed and synced.
 
-        Cancelling the caller does not undo the work: it may have been committed already.
+        It is committed at once where it is `urgent`, or says so itself (`Transaction.urgent`), else
+        together with what comes in the rest of `gather`. Cancelling the caller does not undo the work:
+        it may have been committed already.
 
         Raises:
             NotCommittedError: the database could not commit; nothing of it is stored.
             Exception: whatever `work` raised; nothing of it is stored.
         """
-        job: _Job[Result] = _Job(work, self._loop)
+        job: _Job[Result] = _Job(work, self._loop, urgent)
         self._jobs.put(job)  # type: ignore[arg-type]  # a queue of jobs of any result
         return await job.future
 
-    def _run(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            jobs, ended = [first], False
-            while len(jobs) < _MOST_IN_ONE_COMMIT and not self._jobs.empty():
-                job = self._jobs.get()
-                if job is None:
-                    ended = True
-                    break
-                jobs.append(job)
-            outbox_changed = self._commit(jobs)
-            self._loop.call_soon_threadsafe(self._settle, jobs, outbox_changed)
-            if ended:
-                return
+    async def rehearse(self, work: Callable[[Transaction], object]) -> Sequence[str]:
+        """Run `work`, undo it, and return the urgent events that it would have told.
 
-    def _commit(self, jobs: list[_Job[object]]) -> bool:
-        transaction = Transaction(self._connection)
+        So what is worth telling is known though the card takes nothing. Where it cannot even be read, it is
+        rehearsed beside it: with what was measured of late (`recent.py`), and without alerts that are open.
+
+        Raises:
+            NotCommittedError: not even that could be done.
+        """
+
+        def play(transaction: Transaction) -> None:
+            before = len(transaction.urgently_told)
+            with suppress(Exception):  # whatever goes wrong now is said where it is done in earnest
+                work(transaction)
+            raise _Rehearsed(transaction.urgently_told[before:])
+
+        job: _Job[None] = _Job(play, self._loop, urgent=True, rehearsal=True)
+        self._jobs.put(job)  # type: ignore[arg-type]  # a queue of jobs of any result
+        try:
+            await job.future
+        except _Rehearsed as rehearsed:
+            return rehearsed.events
+        return ()
+
+    def _run(self) -> None:
+        committed_at = -self._gather
+        ended = False
+        while not ended and (first := self._jobs.get()) is not None:
+            jobs, ended, grew = self._take(first, committed_at + self._gather)
+            committed_at = monotonic()
+            self._loop.call_soon_threadsafe(self._settle, jobs, grew)
+
+    def _take(self, first: _Job[object], until: float) -> tuple[list[_Job[object]], bool, bool]:
+        """Run and commit a job and those that come after it.
+
+        Returns the jobs, whether the writer is to end, and whether the outbox has grown.
+        """
+        jobs, ended = [first], False
+        transaction = Transaction(self._connection, self._recent, self._numbers)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for job in jobs:
-                job.run(transaction, self._connection)
+            first.run(transaction, self._connection)
+            while not ended and len(jobs) < _MOST_IN_ONE_COMMIT:
+                wait = 0.0 if transaction.urgent or jobs[-1].urgent else until - monotonic()
+                try:
+                    job = self._jobs.get(timeout=wait) if wait > 0 else self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if job is None:
+                    ended = True
+                else:
+                    jobs.append(job)
+                    job.run(transaction, self._connection)
+            transaction.finish()
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            if len(jobs) > 1:
-                # One of them alone may be at fault: each gets its own commit, and its own answer.
-                grew = [self._commit([job]) for job in jobs]
-                return any(grew)
-            jobs[0].error = NotCommittedError(self._path, f"nothing was stored: {error}")
-            return False
-        return transaction.outbox_grew
+            return jobs, ended, self._take_singly(jobs, transaction, error)
+        self._recent.settled()
+        return jobs, ended, transaction.outbox_grew
 
-    def _settle(self, jobs: list[_Job[object]], outbox_changed: bool) -> None:
-        if outbox_changed:
+    def _take_singly(self, jobs: Sequence[_Job[object]], failed: Transaction, error: sqlite3.Error) -> bool:
+        """After a commit that failed: each gets its own, and its answer; one alone may be at fault.
+
+        Where it is the card's fault, the reserve is given up; if there is none, only what is urgent is tried.
+        """
+        self._undo(failed)
+        trouble = trouble_of_card(error)
+        room = trouble is not None and self.reserve.give_up()
+        if room:
+            _log.error("%s: the card is full; the room that was held back is given up", self._path)
+        hopeless = trouble is not None and not room
+        grew = False
+        for job in jobs:
+            if job.rehearsal and not room:
+                if job.error is None:  # else it was done, and only its undoing could not be committed
+                    self._rehearse_beside(job)
+                continue
+            if (len(jobs) == 1 and not room) or (hopeless and not job.urgent):
+                job.error = NotCommittedError(self._path, f"nothing was stored: {error}", trouble)
+                continue
+            transaction = Transaction(self._connection, self._recent, self._numbers)
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                job.run(transaction, self._connection)
+                transaction.finish()
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as its_error:
+                self._undo(transaction)
+                its_trouble = trouble_of_card(its_error)
+                job.error = NotCommittedError(self._path, f"nothing was stored: {its_error}", its_trouble)
+            else:
+                self._recent.settled()
+                grew = grew or transaction.outbox_grew
+        return grew
+
+    def _rehearse_beside(self, job: _Job[object]) -> None:
+        """Rehearse in memory alone."""
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as memory:
+            for statement in self._schema:
+                memory.execute(statement)
+            try:
+                self._recent.newest_set("")  # has it loaded, if it never was
+                recent = self._recent
+            except sqlite3.Error:
+                recent = Recent(memory)
+            transaction = Transaction(memory, recent, Numbers.of(memory))
+            try:
+                memory.execute("BEGIN")
+                job.run(transaction, memory)
+            except sqlite3.Error as error:
+                job.error = NotCommittedError(self._path, f"nothing could be rehearsed: {error}")
+            transaction.undo_all()
+            self._numbers.known.clear()
+
+    def _undo(self, transaction: Transaction) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        transaction.undo_all()
+
+    def _settle(self, jobs: Sequence[_Job[object]], outbox_grew: bool) -> None:
+        if outbox_grew:
             self.outbox_changed.set()
         for job in jobs:
             job.settle()

@@ -20,8 +20,9 @@ from hub.assessment.deterioration import Risk
 from hub.assessment.news2 import News2
 from hub.assessment.observation_set import ObservationSet
 from hub.errors import CareportError
-from hub.readings import Measurement, Origin, Quality, Reading, Value, Vital
+from hub.readings import Measurement, Quality, Value, Vital
 from hub.uplink.cloudevents import Event
+from hub.uplink.plain import Acknowledged, Answer, Answered, AnswerOutcome, Status
 
 _TYPES = "uk.careport"
 
@@ -35,14 +36,28 @@ class Channel(StrEnum):
 
     ALERT = "alert"
     STATUS = "status"
+    SUMMARY = "summary"
     OBSERVATION = "observation"
     READING = "reading"
     ACKNOWLEDGEMENT = "ack"
+    ANSWER = "answer"
 
     @property
     def priority(self) -> int:
         """Lower goes first: an alert overtakes whatever waits."""
-        return list(Channel).index(self)
+        return _PRIORITIES[self]
+
+
+_PRIORITIES = {
+    Channel.ALERT: 0,
+    Channel.STATUS: 1,
+    Channel.OBSERVATION: 2,
+    Channel.SUMMARY: 3,
+    Channel.READING: 4,
+    Channel.ACKNOWLEDGEMENT: 5,
+    Channel.ANSWER: 6,
+}
+"""Kept on the card with what waits: a number is not given to another channel."""
 
 
 class AlertChange(StrEnum):
@@ -53,6 +68,13 @@ class AlertChange(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     STEPPED_DOWN = "stepped_down"
     RESOLVED = "resolved"
+
+
+class SummaryOf(StrEnum):
+    """Of what a summary is: the last part of its event's type."""
+
+    RESIDENT = "resident"
+    HUB = "hub"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,59 +95,15 @@ class Identity:
         return f"careport/v1/{self.site}/{self.hub}/{channel}"
 
 
-def event_type(channel: Channel, change: AlertChange | None = None) -> str:
-    """The CloudEvents type: the channel, for alerts what happened, and the version of its data."""
-    return f"{_TYPES}.{channel.name.lower()}.{change.value + '.' if change else ''}v1"
+def event_type(channel: Channel, what: AlertChange | SummaryOf | None = None) -> str:
+    """The CloudEvents type: the channel, what happened to an alert or of what a summary is, the version."""
+    return f"{_TYPES}.{channel.name.lower()}.{what.value + '.' if what else ''}v1"
 
 
-def alert_event(
-    identity: Identity,
-    change: AlertChange,
-    alert: Alert,
-    at: datetime,
-    assessment: Mapping[str, Any],
-    reading: uuid.UUID,
-    tell: str | None = None,
-) -> Event:
-    """What happened to an alert, with all that a reader needs to judge it.
-
-    `assessment` is what `assessment_data` made of the set that raised it. The event's id follows from
-    the alert and what happened, so that it is the same however often it is made.
-    """
-    step = f"{change}:{alert.rung}:{alert.band}"
-    data: dict[str, Any] = {
-        "site": identity.site,
-        "hub": identity.hub,
-        "alert": str(alert.id),
-        "state": alert.state.value,
-        "resident": alert.resident,
-        "band": alert.band.value,
-        "words": alert.words,
-        "response": alert.band.response,
-        "raised_at": alert.raised_at.isoformat(),
-        "measured_at": alert.measured_at.isoformat(),
-        "reading": str(reading),
-        "test_data": identity.test_data,
-        **assessment,
-    }
-    if alert.supersedes is not None:
-        data["supersedes"] = str(alert.supersedes)
-    if tell is not None:
-        data["escalation"] = {"rung": alert.rung, "tell": tell}
-    if alert.acknowledged_at is not None:
-        # A carer's name stays home; the ICS gets back what it called itself.
-        by = alert.acknowledged_by if alert.acknowledged_via == "ics" else "the home"
-        data["acknowledged"] = {
-            "by": by,
-            "at": alert.acknowledged_at.isoformat(),
-            "via": alert.acknowledged_via,
-            "after_seconds": (alert.acknowledged_at - alert.raised_at).total_seconds(),
-        }
-    if alert.resolution is not None:
-        data["resolution"] = alert.resolution.value
-    return _event(
-        identity, event_type(Channel.ALERT, change), uuid.uuid5(alert.id, step), at, data, alert.resident
-    )
+def told_acknowledger(alert: Alert) -> str:
+    """Who acknowledged, as it may be told: a carer's name stays home, the ICS gets back its own word."""
+    ics = alert.acknowledged_by if alert.acknowledged_via == "ics" else None
+    return ics or "the home"
 
 
 def assessment_data(observations: ObservationSet, news2: News2, risk: Risk | None) -> dict[str, Any]:
@@ -170,38 +148,8 @@ def risk_data(risk: Risk | None) -> dict[str, Any] | None:
     }
 
 
-def observation_event(
-    identity: Identity, resident: str, at: datetime, reading: uuid.UUID, assessment: Mapping[str, Any]
-) -> Event:
-    """An observation set with its score; its id follows from the reading that formed it, and its time."""
-    data = {"resident": resident, "at": at.isoformat(), "test_data": identity.test_data, **assessment}
-    name = uuid.uuid5(reading, f"observation:{at.isoformat()}")
-    return _event(identity, event_type(Channel.OBSERVATION), name, at, data, resident)
-
-
-def reading_event(
-    identity: Identity, reading: Reading, resident: str | None, measured_at: datetime, time_quality: str
-) -> Event:
-    """A single reading, raw bytes included; except a person's entry, whose bytes say who made it."""
-    raw = reading.raw
-    data = {
-        "resident": resident,
-        "device": raw.device,
-        "driver": raw.driver,
-        "payload": None if raw.origin is Origin.MANUAL else raw.payload.hex(),
-        "received_at": raw.received_at.isoformat(),
-        "measured_at": measured_at.isoformat(),
-        "time_quality": time_quality,
-        "device_time": str(reading.device_time) if reading.device_time else None,
-        "measurements": [_measurement(measurement) for measurement in reading.measurements],
-        "flags": sorted(reading.flags),
-        "problem": reading.problem,
-        "test_data": identity.test_data,
-    }
-    return _event(identity, event_type(Channel.READING), reading.id, raw.received_at, data, resident)
-
-
-def _measurement(measurement: Measurement) -> dict[str, Value | str | Vital]:
+def measurement_data(measurement: Measurement) -> dict[str, Value | str | Vital]:
+    """A measurement as plain JSON."""
     said: dict[str, Value | str | Vital] = {"vital": measurement.vital.value, "unit": measurement.vital.unit}
     if measurement.value is not None:
         said["value"] = measurement.value
@@ -216,14 +164,16 @@ def _measurement(measurement: Measurement) -> dict[str, Value | str | Vital]:
 
 def status_event(identity: Identity, state: str, at: datetime, details: Mapping[str, Any]) -> Event:
     """The hub's own state: retained; "lost" is its last will."""
-    data = {
-        "site": identity.site,
-        "hub": identity.hub,
-        "state": state,
-        "test_data": identity.test_data,
-        **details,
-    }
-    return _event(identity, event_type(Channel.STATUS), uuid.uuid4(), at, data, None)
+    said = Status.model_validate(
+        {
+            "site": identity.site,
+            "hub": identity.hub,
+            "state": state,
+            "test_data": identity.test_data,
+            **details,
+        }
+    )
+    return _event(identity, event_type(Channel.STATUS), uuid.uuid4(), at, said.data(), None)
 
 
 def _one_line(text: str) -> str:
@@ -271,6 +221,45 @@ def acknowledgement_of(event: Event) -> Acknowledgement:
         named = [key for key in Acknowledgement.model_fields if key in wrong]
         keys = ", ".join(named + ["a key that is not known"] * (wrong != set(named)))
         raise ContractError(f"an acknowledgement is wrong in: {keys}") from error
+
+
+_LONGEST_ECHO = 200
+"""Characters of the sender's id and source that are given back."""
+
+
+def answer_event(
+    identity: Identity,
+    outcome: AnswerOutcome,
+    at: datetime,
+    words: str,
+    answers: Event | None,
+    alert: uuid.UUID | None = None,
+    acknowledged: Alert | None = None,
+) -> Event:
+    """The hub's answer to a message on its `ack` topic.
+
+    `answers` is the event that is answered, None where it was no event; `alert` is the alert that it
+    names, if that could be read; `acknowledged` is that alert, where the hub has it and it is acknowledged.
+    """
+    said: dict[str, Any] = {
+        "site": identity.site,
+        "hub": identity.hub,
+        "outcome": outcome,
+        "words": words,
+        "at": at,
+        "answers": None,
+        "alert": alert,
+        "test_data": identity.test_data,
+    }
+    if answers is not None and max(len(answers.id), len(answers.source)) <= _LONGEST_ECHO:
+        said["answers"] = Answered(id=answers.id, source=answers.source)
+    if acknowledged is not None and acknowledged.acknowledged_at is not None:
+        said["acknowledged"] = Acknowledged(
+            by=told_acknowledger(acknowledged),
+            at=acknowledged.acknowledged_at,
+            via=acknowledged.acknowledged_via,
+        )
+    return _event(identity, event_type(Channel.ANSWER), uuid.uuid4(), at, Answer(**said).data(), None)
 
 
 def _event(

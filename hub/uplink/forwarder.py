@@ -25,16 +25,23 @@ from time import monotonic
 from hub import config
 from hub.errors import CareportError
 from hub.patience import within
-from hub.store.outbox import Outbox, OutboxRow
+from hub.store.outbox import CannotBeToldError, Outbox, OutboxRow
 from hub.uplink.broker import Broker
-from hub.uplink.cloudevents import Event, EventError, from_json, from_message
+from hub.uplink.cloudevents import Event, EventError, from_json
 from hub.uplink.connection import Connection
 from hub.uplink.errors import BrokerError, BrokerRefusedError, DisconnectedError
+from hub.uplink.inbox import Inbox
 from hub.uplink.link import Link, LinkStatus
 from hub.uplink.resting import Resting
 
 HELD_MOST = 1_000
 """Rows that the broker will not take for now; with so many, no further ordinary ones are tried."""
+
+_MADE_AT_ONCE = 32
+"""Rows in flight whose events were made for it: up to 64 KiB each, which paho holds until it is answered."""
+
+_SETTLED_LATE_MOST = 1_000
+"""Rows that the broker has answered and the card does not know of yet: so many may come twice if killed."""
 
 FAREWELL_SECONDS = 2.0
 """How long the hub, when it stops, waits for the broker or the card before it leaves without."""
@@ -59,14 +66,16 @@ class Forwarder:
         settings: the broker, the window and the back-off.
         client_id: this hub's identity at the broker; two hubs must never share one.
         outbox: what waits to be delivered.
-        topic_of: the topic of a channel ("alert", "status", "ack").
+        topic_of: the topic of a channel ("alert", "status", "ack", "answer").
         status_event: what to say of the hub's presence.
         on_delivered: is told of rows that the broker acknowledged, before they leave the outbox; a crash
             in between tells it of them again. Not of an urgent row to which nobody is subscribed: that
             one stays, and is sent again until somebody is.
-        on_acknowledgement: is given each event that the ICS sends. The broker is told that it arrived
-            when this returns, or raises `EventError` (logged, and dropped). Any other `CareportError`
-            has it called with the event again later. It may be given an event more than once.
+        on_acknowledgement: is given each event that the ICS sends, and returns the answer to it, if any.
+            The broker is told that it arrived when this returns, or raises `EventError` (logged, and
+            dropped). Any other `CareportError` has it called with the event again later. It may be given
+            an event more than once.
+        on_malformed: is told why what the ICS sent is no event, and returns the answer to it, if any.
         urgent: the channels that overtake, and of which nothing is ever given up.
     """
 
@@ -79,7 +88,8 @@ class Forwarder:
         topic_of: Callable[[str], str],
         status_event: Callable[[Presence], Event],
         on_delivered: Callable[[Sequence[OutboxRow]], Awaitable[None]],
-        on_acknowledgement: Callable[[Event], Awaitable[None]],
+        on_acknowledgement: Callable[[Event], Awaitable[Event | None]],
+        on_malformed: Callable[[EventError], Event | None] = lambda _: None,
         urgent: Collection[str] = frozenset({"alert"}),
     ) -> None:
         self._settings = settings
@@ -87,7 +97,6 @@ class Forwarder:
         self._topic_of = topic_of
         self._status_event = status_event
         self._on_delivered = on_delivered
-        self._on_acknowledgement = on_acknowledgement
         self._urgent = urgent
         self._broker = Broker(
             settings,
@@ -97,6 +106,7 @@ class Forwarder:
         )
         self._taken: set[int] = set()  # in flight, or answered and not yet settled with the outbox
         self._in_flight = 0
+        self._made = 0  # of those in flight, how many were made when they were sent
         self._resting = Resting(self._longest_delay)
         self._hurried: set[int] = set()  # the urgent rows that have cut a pause between attempts short
         self._reclaim_due = 0.0  # monotonic seconds
@@ -109,10 +119,17 @@ class Forwarder:
         self._cautious = self._probing = False
         self._sent = self._answered = 0  # on this connection
         self._link = Link()
+        self._status_changed = False
+        self._inbox = Inbox(topic_of, on_acknowledgement, on_malformed, self._link, self._least)
 
     def status(self) -> LinkStatus:
         """The link as it is now."""
         return self._link.status()
+
+    def tell_status(self) -> None:
+        """Have the status told anew on this connection: what it says has changed."""
+        self._status_changed = True
+        self._outbox.changed.set()
 
     async def run(self) -> None:
         """Connect, deliver, reconnect, until cancelled; then say goodbye.
@@ -141,7 +158,8 @@ class Forwarder:
             attempt = self._attempt_after(attempt, connected_for)
             if attempt == 0:
                 self._hurried.clear()
-            await self._pause(random.uniform(self._least, self._longest_delay(attempt)))
+            # A wide spread from the first: with a borough's broker all its hubs come back at once.
+            await self._pause(random.uniform(self._least, self._longest_delay(attempt + 2)))
 
     async def _pause(self, seconds: float) -> None:
         """Wait before the next attempt to connect.
@@ -187,7 +205,7 @@ class Forwarder:
 
     async def _use(self, connection: Connection) -> None:
         """Deliver over a connection until it is lost; raises `DisconnectedError` with the reason."""
-        self._sent = self._answered = self._in_flight = 0
+        self._sent = self._answered = self._in_flight = self._made = 0
         self._probing = self._cautious
         connection.lost.add_done_callback(lambda _: self._outbox.changed.set())
         try:
@@ -199,7 +217,7 @@ class Forwarder:
             self._resting.wake_unheard()
             async with asyncio.TaskGroup() as tasks:
                 meanwhile = [
-                    tasks.create_task(self._receive(connection)),
+                    tasks.create_task(self._inbox.receive(connection)),
                     tasks.create_task(self._reclaim()),
                 ]
                 await self._send(connection)
@@ -222,6 +240,7 @@ class Forwarder:
             connection.abort()  # then the last will says it
 
     async def _publish_status(self, connection: Connection, presence: Presence) -> None:
+        self._status_changed = False
         await connection.publish(self._topic_of("status"), self._status_event(presence), retain=True)
 
     async def _send(self, connection: Connection) -> None:
@@ -231,6 +250,9 @@ class Forwarder:
             try:
                 self._looks_at = self._resting.next_due()  # before: a row may come due meanwhile
                 await self._fill(connection)
+                if self._status_changed:
+                    with suppress(BrokerRefusedError):
+                        await self._publish_status(connection, Presence.ONLINE)
             except DisconnectedError:
                 return
             except CareportError as error:
@@ -250,7 +272,7 @@ class Forwarder:
         window = min(self._settings.window, connection.receive_maximum)
         limit = 1 if self._probing and not self._answered else window
         ordinary_limit = limit - min(limit - 1, max(1, limit // 10))
-        self._low_water = limit // 2
+        self._low_water = min(limit, _MADE_AT_ONCE) // 2
         self._more_waits = True
         if self._in_flight >= limit:
             return
@@ -259,7 +281,9 @@ class Forwarder:
         many_rest = self._resting.ordinary >= HELD_MOST
         for row in rows:
             if row.channel not in self._urgent:
-                if self._in_flight >= ordinary_limit or len(self._taken) >= 2 * window:
+                if self._in_flight >= ordinary_limit or len(self._taken) >= _SETTLED_LATE_MOST + window:
+                    return
+                if callable(row.event) and self._made >= _MADE_AT_ONCE:
                     return
                 if many_rest and row.sequence not in self._resting:
                     continue
@@ -268,18 +292,21 @@ class Forwarder:
 
     def _send_row(self, connection: Connection, row: OutboxRow) -> None:
         try:
-            answer = connection.send(self._topic_of(row.channel), from_json(row.event))
-        except EventError as error:
+            event = from_json(row.event) if isinstance(row.event, str) else row.event()
+            answer = connection.send(self._topic_of(row.channel), event)
+        except (EventError, CannotBeToldError) as error:
             self._taken.add(row.sequence)
             self._refuse(row, f"no event that can be sent: {error}")
             return
         self._taken.add(row.sequence)
         self._in_flight += 1
+        self._made += callable(row.event)
         self._sent += 1
         answer.add_done_callback(partial(self._on_answer, row))
 
     def _on_answer(self, row: OutboxRow, answer: Future[bool]) -> None:
         self._in_flight -= 1
+        self._made -= callable(row.event)
         error = answer.exception()
         if isinstance(error, DisconnectedError):
             self._taken.discard(row.sequence)
@@ -369,22 +396,3 @@ class Forwarder:
             self._outbox.changed.set()  # it may have been reclaimed already
         if self._more_waits:
             self._outbox.changed.set()
-
-    async def _receive(self, connection: Connection) -> None:
-        """Hand each acknowledgement on, and tell the broker only when it is handled."""
-        async for delivery in connection.deliveries():
-            try:
-                await self._handle(from_message(delivery.message))
-            except EventError as error:
-                self._link.say(f"a message on {self._topic_of('ack')} was dropped: {error}")
-            connection.acknowledge(delivery)
-
-    async def _handle(self, event: Event) -> None:
-        while True:
-            try:
-                return await self._on_acknowledgement(event)
-            except EventError:
-                raise
-            except CareportError as error:
-                self._link.say(f"an acknowledgement cannot be recorded: {error}; it is tried again")
-                await asyncio.sleep(self._least)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from drivers.recording import line_of
+from hub.assessment.news2 import Band
 from hub.clock import now
 from hub.config import load
 from hub.daemon import Hub, main, running
@@ -21,8 +22,9 @@ from hub.store.database import FILE_NAME, open_for_writing
 from hub.store.errors import NotCommittedError
 from hub.store.lock import only_hub
 from hub.store.writer import Writer
-from hub.uplink.cloudevents import to_json
-from hub.uplink.contract import acknowledgement_event
+from hub.uplink.cloudevents import Event, Message, from_message, to_json
+from hub.uplink.contract import AlertChange, Channel, acknowledgement_event, event_type
+from hub.uplink.heard import HeardAlert, alert_heard, readings_heard
 from tests.rigs.broker import Ics, Mosquitto, free_port, until
 from tests.rigs.house import oximeter, write_configuration
 from tests.rigs.hub_process import HubProcess, carehub
@@ -50,23 +52,30 @@ def ics(broker: Mosquitto) -> Iterator[Ics]:
         yield ics
 
 
-def told(ics: Ics, channel: str, kind: str) -> list[dict[str, Any]]:
-    """The data of what the subscriber received, each event once."""
-    found: dict[str, dict[str, Any]] = {}
-    for message in ics.on(channel):
-        if message.user_properties["type"] == f"uk.careport.{kind}.v1":
-            found.setdefault(message.user_properties["id"], json.loads(message.payload))
+def told(ics: Ics, change: AlertChange) -> list[HeardAlert]:
+    """What the subscriber heard of alerts, each event once."""
+    found: dict[str, HeardAlert] = {}
+    for event in received(ics, "alert"):
+        if event.type == event_type(Channel.ALERT, change):
+            found.setdefault(event.id, alert_heard(event))
     return list(found.values())
 
 
-def acknowledge(ics: Ics, alert: str, by: str) -> None:
-    event = acknowledgement_event("uk.example.ics", uuid.UUID(alert), by, now(), "on my way")
+def received(ics: Ics, channel: str) -> list[Event]:
+    return [
+        from_message(Message(each.payload, each.content_type, tuple(each.user_properties.items())))
+        for each in ics.on(channel)
+    ]
+
+
+def acknowledge(ics: Ics, alert: uuid.UUID, by: str) -> None:
+    event = acknowledgement_event("uk.example.ics", alert, by, now(), "on my way")
     ics.publish(f"{SERVED}/ack", to_json(event), ContentType="application/cloudevents+json")
 
 
-async def alerted(ics: Ics, count: int = 1) -> list[dict[str, Any]]:
-    await until(lambda: len(told(ics, "alert", "alert.raised")) >= count)
-    return told(ics, "alert", "alert.raised")
+async def alerted(ics: Ics, count: int = 1) -> list[HeardAlert]:
+    await until(lambda: len(told(ics, AlertChange.RAISED)) >= count)
+    return told(ics, AlertChange.RAISED)
 
 
 # --- the way of a reading
@@ -78,48 +87,52 @@ async def test_a_reading_becomes_an_alert_at_the_subscriber_and_its_acknowledgem
     async with HubProcess(write_configuration(tmp_path, port=broker.port, model="")) as hub:
         assert await hub.feed([oximeter(91, now())]) == 1
         (alert,) = await alerted(ics)
-        assert (alert["resident"], alert["band"], alert["test_data"]) == ("R-0412", "single_red", True)
-        assert alert["risk"]["mode"] == "shadow"
+        assert (alert.resident, alert.band, alert.test_data) == ("R-0412", Band.SINGLE_RED, True)
+        assert alert.assessment.risk is not None
+        assert alert.assessment.risk.mode == "shadow"
         await until(lambda: hub.query("SELECT state FROM alert") == [("delivered",)])
 
-        acknowledge(ics, alert["alert"], "the ICS desk")
-        await until(lambda: told(ics, "alert", "alert.acknowledged"))
-        (answer,) = told(ics, "alert", "alert.acknowledged")
-        assert answer["acknowledged"]["by"] == "the ICS desk"
+        acknowledge(ics, alert.alert, "the ICS desk")
+        await until(lambda: told(ics, AlertChange.ACKNOWLEDGED))
+        (answer,) = told(ics, AlertChange.ACKNOWLEDGED)
+        assert answer.acknowledged is not None
+        assert answer.acknowledged.by == "the ICS desk"
         ((body,),) = hub.query("SELECT body FROM alert")
         kept = json.loads(body)
         assert (kept["acknowledged_by"], kept["acknowledged_via"]) == ("the ICS desk", "ics")
         assert kept["acknowledged_at"] >= kept["raised_at"]
 
-        acknowledge(ics, alert["alert"], "another desk")
-        again = "SELECT count(*) FROM alert_history WHERE what = 'acknowledged again'"
+        acknowledge(ics, alert.alert, "another desk")
+        again = "SELECT count(*) FROM audit WHERE what = 'alert acknowledged again'"
         await until(lambda: hub.query(again) == [(1,)])
         assert json.loads(hub.query("SELECT body FROM alert")[0][0])["acknowledged_by"] == "the ICS desk"
-        assert len(told(ics, "alert", "alert.acknowledged")) == 1
+        assert len(told(ics, AlertChange.ACKNOWLEDGED)) == 1
 
 
 async def test_what_a_person_enters_is_scored_and_alerts(tmp_path: Path, broker: Mosquitto, ics: Ics) -> None:
     async with HubProcess(write_configuration(tmp_path, port=broker.port)) as hub:
         await hub.ask("observe", resident="R-0077", by="a carer", consciousness="V", breathing="oxygen")
         (alert,) = await alerted(ics)
-        assert (alert["resident"], alert["band"]) == ("R-0077", "medium")
-        assert await hub.ask("acknowledge", alert=alert["alert"], by="a carer")
-        await until(lambda: told(ics, "alert", "alert.acknowledged"))
-        assert told(ics, "alert", "alert.acknowledged")[0]["acknowledged"]["by"] == "the home"
+        assert (alert.resident, alert.band) == ("R-0077", Band.MEDIUM)
+        assert await hub.ask("acknowledge", alert=str(alert.alert), by="a carer")
+        await until(lambda: told(ics, AlertChange.ACKNOWLEDGED))
+        said = told(ics, AlertChange.ACKNOWLEDGED)[0].acknowledged
+        assert said is not None
+        assert said.by == "the home"
 
 
 async def test_a_harmful_acknowledgement_harms_nothing(tmp_path: Path, broker: Mosquitto, ics: Ics) -> None:
     async with HubProcess(write_configuration(tmp_path, port=broker.port)) as hub:
         await until(lambda: "connected to" in hub.log)
-        acknowledge(ics, str(uuid.uuid4()), "somebody")
+        acknowledge(ics, uuid.uuid4(), "somebody")
         for nonsense in ("", "SECRET", "{}", '{"specversion": "1.0"}', "\0" * 100):
             ics.publish(f"{SERVED}/ack", nonsense)
         event = acknowledgement_event("ics", uuid.uuid4(), "SECRET" * 100, now())
         ics.publish(f"{SERVED}/ack", to_json(event))
         await hub.feed([oximeter(91, now())])
         (alert,) = await alerted(ics)
-        acknowledge(ics, alert["alert"], "the ICS desk")
-        await until(lambda: told(ics, "alert", "alert.acknowledged"))
+        acknowledge(ics, alert.alert, "the ICS desk")
+        await until(lambda: told(ics, AlertChange.ACKNOWLEDGED))
         assert "not known here" in hub.log
         assert "SECRET" not in hub.log
         assert "Traceback" not in hub.log
@@ -129,7 +142,7 @@ async def test_an_alert_that_nobody_acknowledges_climbs_its_ladder(
     tmp_path: Path, broker: Mosquitto, ics: Ics
 ) -> None:
     def steps() -> list[str]:
-        return [alert["escalation"]["tell"] for alert in told(ics, "alert", "alert.escalated")]
+        return [str(alert.tell) for alert in told(ics, AlertChange.ESCALATED)]
 
     async with HubProcess(write_configuration(tmp_path, LADDER, port=broker.port)) as hub:
         await hub.feed([oximeter(91, now())])
@@ -150,7 +163,7 @@ async def test_it_starts_without_a_broker_and_delivers_when_there_is_one(tmp_pat
         assert status["connected"] is False
         assert len(hub.query("SELECT 1 FROM outbox")) == 2
         with broker, Ics(broker) as ics:
-            await until(lambda: told(ics, "alert", "alert.raised"))
+            await until(lambda: told(ics, AlertChange.RAISED))
             await until(lambda: hub.query("SELECT count(*) FROM outbox") == [(0,)])
 
 
@@ -177,7 +190,9 @@ async def test_a_sensor_that_nobody_enrolled_and_bytes_that_are_none_are_kept(tm
     strange = oximeter(60, now(), device="C4:F2:17:99:99:99")
     async with HubProcess(write_configuration(tmp_path, port=free_port())) as hub:
         assert await hub.feed([strange]) == 1
-        assert hub.query("SELECT resident, device FROM reading") == [(None, "C4:F2:17:99:99:99")]
+        assert hub.query("SELECT resident, device FROM reading JOIN source ON number = source") == [
+            (None, "C4:F2:17:99:99:99")
+        ]
         assert hub.query("SELECT count(*) FROM assessment") == [(0,)]
 
 
@@ -211,9 +226,19 @@ async def test_killed_in_a_flood_it_has_kept_all_that_it_confirmed_and_delivers_
         kept = {str(uuid.UUID(bytes=row[0])) for row in hub.query("SELECT id FROM reading")}
         assert confirmed <= kept
         await until(lambda: hub.query("SELECT count(*) FROM outbox") == [(0,)], 30)
-        await until(lambda: confirmed <= {m.user_properties["id"] for m in ics.on("reading")})
-    received = [message.user_properties["id"] for message in ics.on("reading")]
-    assert set(received) == kept, "every event is of a reading that was kept; ids tell the duplicates"
+        await until(lambda: confirmed <= {reading for _, reading in told_readings(ics)})
+    events: dict[str, list[str]] = {}
+    for event, reading in set(told_readings(ics)):
+        events.setdefault(reading, []).append(event)
+    assert set(events) == kept, "every event is of readings that were kept"
+    assert all(len(each) == 1 for each in events.values()), "ids tell the duplicates"
+
+
+def told_readings(ics: Ics) -> list[tuple[str, str]]:
+    """The readings that the subscriber heard, each with the id of its event."""
+    return [
+        (event.id, str(each.reading)) for event in received(ics, "reading") for each in readings_heard(event)
+    ]
 
 
 async def feed_exactly(hub: HubProcess, readings: list[Any]) -> int:
@@ -277,7 +302,7 @@ async def test_a_card_that_fails_does_not_starve_the_watchdog(
 ) -> None:
     """A restart would mend no card, and would lose what waits in memory."""
 
-    async def fails(_writer: Writer, _work: object) -> None:
+    async def fails(_writer: Writer, _work: object, **_how: object) -> None:
         raise NotCommittedError(tmp_path, "nothing was stored: disk full")
 
     async with running(load(write_configuration(tmp_path, port=free_port()))) as hub:
@@ -305,12 +330,15 @@ async def test_a_database_of_a_newer_hub_is_refused_in_one_line(tmp_path: Path) 
     assert "newer hub" in await refused(tmp_path)
 
 
-async def test_a_file_that_is_no_database_is_refused_in_one_line_and_left_as_it_was(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_kept_aside_and_the_hub_begins_anew(tmp_path: Path) -> None:
     path = tmp_path / "data" / FILE_NAME
     path.parent.mkdir()
     path.write_bytes(b"a shopping list" * 1000)
-    assert str(path) in await refused(tmp_path)
-    assert path.read_bytes() == b"a shopping list" * 1000
+    async with HubProcess(write_configuration(tmp_path, port=free_port())) as hub:
+        assert await hub.feed([oximeter(97, now())]) == 1
+        assert str(path) in hub.log
+    (aside,) = path.parent.glob(f"{FILE_NAME}.damaged*")
+    assert aside.read_bytes() == b"a shopping list" * 1000
 
 
 async def test_a_data_directory_that_is_a_file_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from hub.clock import now
 from hub.config import Config, load
-from hub.doctor import Verdict, examine
+from hub.doctor import Verdict, _no_tls, examine
 from hub.store.database import FILE_NAME
 from hub.store.writer import Writer
 from hub.uplink.link import NOBODY_LISTENS
@@ -17,6 +17,7 @@ from tests.rigs.broker import Ics, Mosquitto, free_port, until
 from tests.rigs.certificates import Authority
 from tests.rigs.house import CUFF, OXIMETER, SHARED, House, cuff, oximeter, write_configuration
 from tests.rigs.hub_process import HubProcess
+from tests.rigs.recommended_broker import HUB, AuthorityScript, RecommendedBroker
 
 PASS, WARN, FAIL = Verdict.PASS, Verdict.WARN, Verdict.FAIL
 
@@ -85,7 +86,7 @@ async def test_events_that_the_broker_refused_are_told_and_an_alert_among_them_i
 ) -> None:
     config = house_with(tmp_path)
     async with Writer(config.hub.data_directory / FILE_NAME) as writer:
-        await writer.write(lambda transaction: transaction.enqueue(0, channel, "{}"))
+        await writer.write(lambda transaction: transaction.tell(0, channel, "{}"))
         await writer.write(lambda transaction: transaction.set_aside(1, "too large", now()))
     found = await findings(config)
     verdict, words = found["refused events"]
@@ -192,3 +193,56 @@ async def test_a_broker_that_speaks_no_tls_and_files_that_are_not_there_are_find
         verdict, words = (await findings(missing))["TLS"]
     assert verdict is FAIL
     assert "broker.ca_file" in words
+
+
+def of(address_of_broker: str, tmp_path: Path, *, test_data: bool = True) -> Config:
+    path = write_configuration(tmp_path)
+    text = path.read_text().replace('host = "127.0.0.1"', f'host = "{address_of_broker}"')
+    if not test_data:
+        text = text.replace("test_data = true", "test_data = false").partition("[replay]")[0]
+    path.write_text(text)
+    return load(path)
+
+
+@pytest.mark.parametrize(
+    ("host", "away"),
+    [
+        ("127.0.0.1", False), ("127.9.9.9", False), ("::1", False), ("localhost", False),
+        ("192.0.2.7", True), ("mqtt.ics.example", True), ("0.0.0.0", True),
+    ],
+)  # fmt: skip
+def test_a_broker_elsewhere_without_tls_is_readable_on_the_way(tmp_path: Path, host: str, away: bool) -> None:
+    assert of(host, tmp_path).broker.readable_on_the_way is away
+
+
+@pytest.mark.parametrize(("test_data", "expected"), [(True, WARN), (False, FAIL)])
+def test_no_tls_to_another_machine_is_a_failure_unless_all_is_test_data(
+    tmp_path: Path, test_data: bool, expected: Verdict
+) -> None:
+    finding = _no_tls(of("192.0.2.7", tmp_path, test_data=test_data))
+    assert finding.verdict is expected
+    assert "set broker.tls = true" in finding.words
+
+
+@pytest.mark.parametrize(("days", "expected"), [(31, PASS), (29, WARN), (8, WARN), (6, FAIL), (-1, FAIL)])
+async def test_the_hubs_certificate_is_told_before_it_ends(
+    tmp_path: Path, authority: Authority, days: int, expected: Verdict
+) -> None:
+    certificate, key = authority.certify("hub", ends=now() + timedelta(days=days, hours=1))
+    path = write_configuration(tmp_path, port=free_port())
+    files = f'certificate_file = "{certificate}"\nkey_file = "{key}"\n'
+    path.write_text(path.read_text().replace("tls = false\n", files))
+    verdict, words = (await findings(load(path)))["the hub's certificate"]
+    assert verdict is expected
+    assert str(certificate) in words
+
+
+async def test_a_revoked_certificate_is_found_though_the_hubs_own_handshake_succeeds(tmp_path: Path) -> None:
+    script = AuthorityScript(tmp_path / "authority")
+    files = script.client(HUB)
+    script("revoke", HUB)
+    with RecommendedBroker(tmp_path / "broker", script) as broker:
+        further = f'certificate_file = "{files.certificate}"\nkey_file = "{files.key}"\n'
+        verdict, words = (await findings(with_tls(tmp_path, broker, files.ca, further)))["TLS"]
+    assert verdict is FAIL
+    assert "was revoked" in words

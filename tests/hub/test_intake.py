@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.alerts import AlertState, Outcome
+from hub.alerts import AlertState, Outcome, Resolution
 from hub.assessment.news2 import Band
+from hub.clock import stamp
 from hub.readings import (
     AbsentReason,
     Consciousness,
@@ -24,6 +25,7 @@ from hub.readings import (
 from hub.residents import UnknownResidentError
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
+from hub.uplink.contract import AlertChange
 from tests.rigs.house import ILL, SHARED, House, cuff, entry, oximeter, thermometer
 
 MINUTE = timedelta(minutes=1)
@@ -52,13 +54,13 @@ async def test_a_reading_and_all_it_causes_are_stored_or_nothing_of_it(
 
     async with Writer(house.path) as writer:
         with monkeypatch.context() as broken:
-            broken.setattr(Transaction, "enqueue", fails)
+            broken.setattr(Transaction, "tell", fails)
             with pytest.raises(LookupError, match="no outbox"):
-                await writer.write(lambda transaction: house.intake.take(transaction, reading))
+                await writer.write(lambda transaction: house.intake.take(transaction, reading, stamp()))
         assert set(house.counts().values()) == {0}
-        await writer.write(lambda transaction: house.intake.take(transaction, reading))
+        await writer.write(lambda transaction: house.intake.take(transaction, reading, stamp()))
     assert house.counts() == {
-        "reading": 1, "measurement": 2, "assessment": 1, "alert": 1, "alert_history": 1, "outbox": 2,
+        "reading": 1, "assessment": 1, "alert": 1, "audit": 1, "outbox": 2,
     }  # fmt: skip
 
 
@@ -105,7 +107,7 @@ def test_a_reading_of_a_shared_sensor_waits_for_a_person_and_is_not_scored(
 ) -> None:
     assert house.take(oximeter(60, noon, device=SHARED)).resident is None
     assert house.counts() == {
-        "reading": 1, "measurement": 0, "assessment": 0, "alert": 0, "alert_history": 0, "outbox": 0,
+        "reading": 1, "assessment": 0, "alert": 0, "audit": 0, "outbox": 0,
     }  # fmt: skip
 
 
@@ -140,9 +142,10 @@ def test_a_partial_score_that_reaches_a_band_alerts_and_says_what_is_missing(
     assert alert.band is Band.SINGLE_RED
     assert "at least 3" in alert.words
     assert "respiration rate" in alert.words
-    (event,) = house.events("alert.raised")
-    assert event.data["news2"]["complete"] is False
-    assert "consciousness" in event.data["news2"]["missing"]
+    (told,) = house.told_alerts(AlertChange.RAISED)
+    assert told.words == alert.words
+    assert told.assessment.news2.complete is False
+    assert Vital.CONSCIOUSNESS in told.assessment.news2.missing
 
 
 def test_the_same_band_does_not_alert_again_and_a_higher_one_supersedes(house: House, noon: datetime) -> None:
@@ -156,14 +159,18 @@ def test_the_same_band_does_not_alert_again_and_a_higher_one_supersedes(house: H
     assert outcomes == [
         Outcome.RAISED, Outcome.UNCHANGED, Outcome.SUPERSEDED, Outcome.UNCHANGED, Outcome.SUPERSEDED,
     ]  # fmt: skip
-    assert [event.data["band"] for event in house.events("alert.raised")] == ["single_red", "medium", "high"]
+    raised = house.told_alerts(AlertChange.RAISED)
+    assert [alert.band for alert in raised] == [Band.SINGLE_RED, Band.MEDIUM, Band.HIGH]
     first, second, third = house.alerts()
     assert (second.supersedes, third.supersedes) == (first.id, second.id)
     assert [alert.state for alert in (first, second, third)] == [
         AlertState.RESOLVED, AlertState.RESOLVED, AlertState.RAISED,
     ]  # fmt: skip
-    resolved = house.events("alert.resolved")
-    assert [event.data["resolution"] for event in resolved] == ["superseded", "superseded"]
+    assert [alert.supersedes for alert in raised] == [None, first.id, second.id]
+    resolved = house.told_alerts(AlertChange.RESOLVED)
+    assert [(alert.alert, alert.resolution) for alert in resolved] == [
+        (first.id, Resolution.SUPERSEDED), (second.id, Resolution.SUPERSEDED),
+    ]  # fmt: skip
 
 
 def test_an_alert_ends_by_itself_only_after_the_resident_was_better_for_the_set_time(
@@ -173,7 +180,8 @@ def test_an_alert_ends_by_itself_only_after_the_resident_was_better_for_the_set_
     outcomes = [house.take(oximeter(97, noon + n * 10 * MINUTE)).outcome for n in (1, 2, 3, 4)]
     assert outcomes == [Outcome.UNCHANGED, Outcome.UNCHANGED, Outcome.UNCHANGED, Outcome.RESOLVED]
     assert [what for what, _ in house.history(house.alerts()[0])] == ["raised", "resolved"]
-    assert house.events("alert.resolved")[0].data["resolution"] == "recovered"
+    (told,) = house.told_alerts(AlertChange.RESOLVED)
+    assert told.resolution is Resolution.RECOVERED
 
 
 @pytest.mark.parametrize("band", ["medium", "high"])
@@ -219,7 +227,7 @@ def test_what_is_absent_or_unusable_is_kept_and_never_scored(
     before = house.assessments()
     house.take(replace(oximeter(60, noon), measurements=measurements))
     assert house.count("reading") == 2
-    assert house.count("measurement") == 2
+    assert house.observed() == 2
     assert house.assessments() == before
     assert house.alerts() == []
     house.connection.close()
@@ -295,21 +303,21 @@ def test_observations_and_readings_are_told_as_the_configuration_says(tmp_path: 
     loud = House(tmp_path / "loud", "[publish]\nreading = true\n")
     loud.take(oximeter(97, noon))
     loud.take(oximeter(97, noon, device=SHARED))
-    assert [event.data["resident"] for event in loud.events("reading")] == [ILL, None]
+    assert [reading.resident for reading in loud.told_readings()] == [ILL, None]
 
 
 def test_an_alert_overtakes_the_readings_that_wait_before_it(tmp_path: Path, noon: datetime) -> None:
     house = House(tmp_path, "[publish]\nreading = true\n")
     house.take(oximeter(97, noon))
     house.take(oximeter(80, noon + MINUTE))
-    rows = house.connection.execute("SELECT channel FROM outbox ORDER BY priority, sequence")
+    rows = house.connection.execute("SELECT channel FROM outbox ORDER BY sequence")
     assert [row[0] for row in rows] == ["alert", "observation", "observation", "reading", "reading"]
 
 
 def test_a_reading_that_could_not_be_taken_is_kept_with_the_reason(house: House, noon: datetime) -> None:
     for _ in range(2):
         with house.transaction() as transaction:
-            house.intake.keep(transaction, oximeter(80, noon), "the sky fell")
+            house.intake.keep(transaction, oximeter(80, noon), stamp(), "the sky fell")
     (row,) = house.connection.execute("SELECT resident, problem, measurements FROM reading")
     assert row == (None, "the sky fell", "[]")
     assert house.alerts() == []

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -18,6 +18,10 @@ from hub.readings import (
     Value,
     Vital,
 )
+from hub.uplink.cloudevents import to_json
+from hub.uplink.contract import AlertChange
+from hub.uplink.fhir.understood import HeardRisk
+from hub.uplink.heard import HeardAlert
 from tests.rigs.house import ILL, House, cuff, entry, oximeter, thermometer
 
 MINUTE = timedelta(minutes=1)
@@ -99,16 +103,42 @@ def test_the_models_risk_is_in_the_assessment_and_told_as_a_shadow(tmp_path: Pat
     risk = house.assessments()[-1]["risk"]
     assert 0 < risk["probability"] < 1
     assert (risk["model"], risk["version"], risk["mode"]) == (model.name, model.version, "shadow")
-    (raised,) = [event.data for event in house.events("alert.raised") if event.data["band"] == "high"]
-    (cause,) = [one for one in house.assessments() if one["observations"] == raised["observations"]]
-    assert raised["risk"] == cause["risk"] is not None
-    assert house.events("observation")[-1].data["risk"] == risk
+    (raised,) = [alert for alert in house.told_alerts(AlertChange.RAISED) if alert.band is Band.HIGH]
+    (cause,) = [one for one in house.assessments() if values_of(one) == raised_by(raised)]
+    assert raised.assessment.risk is not None
+    assert as_kept(raised.assessment.risk) == cause["risk"]
+    told = house.told_observations()[-1].risk
+    assert told is not None
+    assert as_kept(told) == risk
 
 
-def test_without_a_model_the_risk_is_told_as_null(house: House, noon: datetime) -> None:
+def values_of(assessment: Mapping[str, Any]) -> dict[str, object]:
+    return {vital: said["value"] for vital, said in assessment["observations"].items()}
+
+
+def raised_by(alert: HeardAlert) -> dict[str, object]:
+    return {vital.value: said.value for vital, said in alert.assessment.observations.items()}
+
+
+def as_kept(risk: HeardRisk) -> dict[str, object]:
+    """A risk that was told, in the words of the command line."""
+    return {
+        "probability": round(risk.probability, 4),
+        "model": risk.model,
+        "version": risk.version,
+        "sha256_prefix": risk.sha256_prefix,
+        "missing": list(risk.missing),
+        "out_of_range": list(risk.out_of_range),
+        "mode": risk.mode,
+    }
+
+
+def test_without_a_model_no_risk_is_told(house: House, noon: datetime) -> None:
     house.take(oximeter(91, noon))
     assert house.assessments()[0]["risk"] is None
-    assert all(event.data["risk"] is None for event in house.events())
+    told = [*house.told_observations(), *(alert.assessment for alert in house.told_alerts())]
+    assert [assessment.risk for assessment in told] == [None, None]
+    assert not any("RiskAssessment" in to_json(event) for event in house.events())
 
 
 def test_the_model_is_given_the_sets_before_this_one_oldest_first(tmp_path: Path, noon: datetime) -> None:

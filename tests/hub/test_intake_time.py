@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import permutations
@@ -14,10 +13,14 @@ from drivers.virtual import encoding
 from hub.alert_book import AlertBook
 from hub.alerts import AlertPolicy, Outcome
 from hub.assessment.news2 import Band
-from hub.cli.words import observations_words
+from hub.cli.words import measurements_words, observations_words
 from hub.clock import now
 from hub.commands import Commands
 from hub.readings import Vital
+from hub.store.encoding import TIME_QUALITY_NUMBERS
+from hub.store.rows import newest_assessment
+from hub.timing import TimeQuality
+from hub.uplink.contract import AlertChange
 from tests.rigs.house import ILL, THERMOMETER, House, cuff, decoded, entry, oximeter, raw, thermometer
 
 MINUTE = timedelta(minutes=1)
@@ -88,11 +91,9 @@ def test_whatever_the_order_of_arrival_the_newest_set_has_all_that_is_recent_and
         house = House(tmp_path / str(number))
         for reading in order:
             house.take(reading)
-        newest = house.connection.execute(
-            "SELECT body FROM assessment ORDER BY at DESC, sequence DESC LIMIT 1"
-        ).fetchone()
-        score = json.loads(newest[0])["news2"]
-        assert score["total"] == 9, order
+        newest = newest_assessment(house.connection, ILL)
+        assert newest is not None
+        assert newest.total == 9, order
         assert [alert.band for alert in house.open_alerts()] == [Band.HIGH]
         house.connection.close()
 
@@ -132,8 +133,8 @@ def test_a_reading_not_older_than_late_does_alert_and_says_its_delay(house: Hous
 
 def test_a_sensor_whose_clock_runs_ahead_is_placed_when_it_was_received(house: House, noon: datetime) -> None:
     house.take(cuff(60, noon, measured=noon + 3 * HOUR))
-    (row,) = house.connection.execute("SELECT measured_at = received_at, time_quality FROM reading")
-    assert row == (1, "doubtful")
+    (row,) = house.connection.execute("SELECT measured_at, time_quality FROM reading")
+    assert row == (None, TIME_QUALITY_NUMBERS[TimeQuality.DOUBTFUL]), "no time but that of the receipt"
     assert len(house.alerts()) == 1
 
 
@@ -147,14 +148,16 @@ def test_a_live_reading_of_a_slow_clock_is_scored_beside_the_others_alerted_and_
     (alert,) = house.open_alerts()
     assert alert.news2.total == 7
     assert alert.doubtful_time >= {Vital.SYSTOLIC_PRESSURE, Vital.PULSE_RATE}
-    event = house.events("alert.raised")[-1]
-    observations = event.data["observations"]
-    assert {vital for vital, said in observations.items() if said.get("time") == "doubtful"} == {
-        "systolic_pressure", "diastolic_pressure", "mean_arterial_pressure", "pulse_rate",
+    told = house.told_alerts(AlertChange.RAISED)[-1]
+    observations = told.assessment.observations
+    assert {vital for vital, said in observations.items() if said.doubtful_time} == {
+        Vital.SYSTOLIC_PRESSURE, Vital.DIASTOLIC_PRESSURE, Vital.MEAN_ARTERIAL_PRESSURE, Vital.PULSE_RATE,
     }  # fmt: skip
-    assert "time" not in observations["oxygen_saturation"]
-    assert event.data["words"].endswith("clock may be wrong: systolic pressure, pulse rate")
-    assert "[BP 85/50 mmHg: when is doubtful]" in observations_words(observations)
+    assert not observations[Vital.OXYGEN_SATURATION].doubtful_time
+    assert told.words.endswith("clock may be wrong: systolic pressure, pulse rate")
+    said = measurements_words([each.said for each in observations.values()])
+    assert "[BP 85/50 mmHg: when is doubtful]" in said
+    assert "[BP 85/50 mmHg: when is doubtful]" in observations_words(house.assessments()[-1]["observations"])
 
 
 def test_a_cuff_whose_clock_nobody_set_ends_no_alert(house: House, noon: datetime) -> None:

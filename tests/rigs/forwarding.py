@@ -14,7 +14,7 @@ from hub.store.outbox import Outbox, OutboxRow
 from hub.uplink.broker import Broker
 from hub.uplink.cloudevents import Event, to_json
 from hub.uplink.forwarder import Forwarder, Presence
-from tests.rigs.broker import Mosquitto, VersionGate, until
+from tests.rigs.broker import Reachable, until
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ACK = "careport/v1/site/hub/ack"
@@ -46,7 +46,7 @@ def settings(host: str, port: int, **changes: object) -> config.Broker:
     )
 
 
-def broker_of(rig: Mosquitto | VersionGate, **changes: object) -> Broker:
+def broker_of(rig: Reachable, **changes: object) -> Broker:
     """The broker of a rig, as a hub that listens for acknowledgements sees it."""
     will = ("careport/v1/site/hub/status", event("last will"))
     return Broker(settings(rig.host, rig.port, **changes), "hub", will=lambda: will, subscription=ACK)
@@ -129,7 +129,7 @@ class Hub:
 
 @contextlib.asynccontextmanager
 async def forwarding(
-    rig: Mosquitto | VersionGate, outbox: MemoryOutbox | None = None, **changes: object
+    rig: Reachable, outbox: MemoryOutbox | None = None, **changes: object
 ) -> AsyncIterator[Hub]:
     """A forwarder that runs; on leaving it is stopped as the daemon stops it."""
     settings = config.Broker.model_validate(

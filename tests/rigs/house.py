@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,16 +15,26 @@ from drivers.virtual import encoding
 from hub.alert_book import alert_of
 from hub.alerts import Alert
 from hub.assessment.deterioration import DeteriorationModel
+from hub.clock import Clock
 from hub.config import Config, load
+from hub.following import ClockFollower
 from hub.intake import Intake, Taken
 from hub.manual import observation
 from hub.readings import Breathing, Consciousness, Origin, RawPayload, Reading
 from hub.residents import Register
+from hub.store.audit import history
 from hub.store.database import FILE_NAME, open_for_writing
-from hub.store.queries import alerts, history
-from hub.store.transaction import Transaction
-from hub.uplink.cloudevents import Event, from_json
-from hub.uplink.contract import Identity
+from hub.store.outbox import CannotBeToldError
+from hub.store.queries import alerts
+from hub.store.recent import Recent
+from hub.store.rows import SELECT_ASSESSMENT, AssessmentRow, reading_by_number
+from hub.store.transaction import Numbers, Transaction
+from hub.telling import KeptReadings, Teller, assessment_of
+from hub.uplink.cloudevents import Event, from_json, to_json
+from hub.uplink.contract import AlertChange, Identity, assessment_data
+from hub.uplink.fhir.understood import HeardAssessment
+from hub.uplink.heard import HeardAlert, HeardReading, alert_heard, observation_heard, readings_heard
+from tests.rigs.clocks import RightClock
 
 ILL, WELL = "R-0412", "R-0077"
 CUFF, OXIMETER, THERMOMETER, SHARED = (f"C4:F2:17:00:00:{last}" for last in ("01", "02", "03", "0F"))
@@ -138,7 +147,12 @@ class House:
     """An intake over a database of its own, and what has become of what it took."""
 
     def __init__(
-        self, directory: Path, further: str = "", *, model: DeteriorationModel | None = None
+        self,
+        directory: Path,
+        further: str = "",
+        *,
+        model: DeteriorationModel | None = None,
+        clock: Clock | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.config: Config = load(write_configuration(directory, further))
@@ -148,29 +162,63 @@ class House:
         register = Register(
             self.config.residents, self.config.sensors, one_person=self.config.site.one_person
         )
-        self.intake = Intake(self.config, self.identity, register, model)
+        self.clock: Clock = clock or RightClock()
+        self.follower = ClockFollower.of(self.config, self.identity, self.clock)
+        self.intake = Intake(self.config, self.identity, register, model, self.follower)
+        self._recent, self._numbers = Recent(self.connection), Numbers.of(self.connection)
+        self._teller = Teller(self.identity, self.follower.rule)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """A transaction that is committed, or undone where the block raises."""
+        transaction = Transaction(self.connection, self._recent, self._numbers)
         self.connection.execute("BEGIN IMMEDIATE")
         try:
-            yield Transaction(self.connection)
+            yield transaction
+            transaction.finish()
         except BaseException:
             self.connection.execute("ROLLBACK")
+            transaction.undo_all()
             raise
         self.connection.execute("COMMIT")
+        self._recent.settled()
 
     def take(self, reading: Reading, resident: str | None = None) -> Taken:
         """Take a reading in a transaction of its own."""
         with self.transaction() as transaction:
-            return self.intake.take(transaction, reading, resident)
+            return self.intake.take(transaction, reading, self.clock.stamp(), resident)
 
     def events(self, kind: str = "") -> list[Event]:
         """What waits in the outbox, oldest first; of one kind ("alert.raised") if given."""
-        rows = self.connection.execute("SELECT event FROM outbox ORDER BY sequence")
-        events = [from_json(row[0]) for row in rows]
+        rows = self.connection.execute(
+            "SELECT channel, event, first, last FROM outbox WHERE ?1 IN ('', channel)"
+            " ORDER BY sequence & (1 << 48) - 1",
+            (kind.partition(".")[0],),
+        )
+        events = [
+            self._teller.event(self.connection, channel, first, last) if text is None else from_json(text)
+            for channel, text, first, last in rows
+        ]
         return [event for event in events if event.type.startswith(f"uk.careport.{kind}")]
+
+    def told_alerts(self, change: AlertChange | None = None) -> list[HeardAlert]:
+        """What is told of alerts, oldest first, as a subscriber hears it; of one change if given."""
+        told = [alert_heard(from_json(to_json(event))) for event in self.events("alert")]
+        return [alert for alert in told if change in (None, alert.change)]
+
+    def told_observations(self) -> list[HeardAssessment]:
+        """The observation sets that are told, oldest first, as a subscriber hears them."""
+        return [
+            observation_heard(from_json(to_json(event))).assessment for event in self.events("observation")
+        ]
+
+    def told_readings(self) -> list[HeardReading]:
+        """The single readings that are told, oldest first, as a subscriber hears them."""
+        return [
+            reading
+            for event in self.events("reading")
+            for reading in readings_heard(from_json(to_json(event)))
+        ]
 
     def alerts(self) -> list[Alert]:
         """All alerts, oldest first."""
@@ -182,25 +230,44 @@ class House:
 
     def history(self, alert: Alert) -> list[tuple[str, dict[str, Any]]]:
         """What happened to an alert, with the details that there are."""
-        lines = history(self.connection, alert.id)
         return [
-            (line.what, {key: said for key, said in json.loads(line.detail).items() if said is not None})
-            for line in lines
+            (entry.what.removeprefix("alert "), dict(entry.detail))
+            for entry in history(self.connection, alert.id)
         ]
 
     def assessments(self, resident: str = ILL) -> list[dict[str, Any]]:
         """What was assessed of a resident, in the order in which the hub came to it."""
         rows = self.connection.execute(
-            "SELECT body FROM assessment WHERE resident = ? ORDER BY sequence", (resident,)
+            f"{SELECT_ASSESSMENT} WHERE a.resident = ? ORDER BY a.sequence", (resident,)
         )
-        return [json.loads(row[0]) for row in rows]
+        wholes = [
+            assessment_of(KeptReadings(self.connection, self.follower.rule), AssessmentRow.of(row))
+            for row in rows
+        ]
+        return [assessment_data(whole.observations, whole.news2, whole.risk) for whole in wholes]
 
     def count(self, table: str) -> int:
         """The number of rows of a table."""
         (number,) = self.connection.execute(f"SELECT count(*) FROM {table}").fetchone()
         return int(number)
 
+    def observed(self) -> int:
+        """How many measurements observation sets may be formed of, of all residents."""
+        (placed,) = zip(*self.connection.execute("SELECT sequence FROM reading"), strict=True)
+        stored = [reading_by_number(self.connection, sequence) for sequence in placed]
+        owned = [each.placed for each in stored if each is not None and each.placed.resident is not None]
+        return sum(
+            measurement.usable
+            for each in owned
+            for measurement in (each.reading.measurements if each.observed is None else each.observed)
+        )
+
     def counts(self) -> dict[str, int]:
         """The number of rows of each table that a reading may reach."""
-        tables = ("reading", "measurement", "assessment", "alert", "alert_history", "outbox")
+        tables = ("reading", "assessment", "alert", "audit", "outbox")
         return {table: self.count(table) for table in tables}
+
+
+def untold(_connection: sqlite3.Connection, channel: str, first: int, _last: int) -> Event:
+    """For an outbox whose rows refer to nothing."""
+    raise CannotBeToldError(f"{channel} {first}: nothing is told here")

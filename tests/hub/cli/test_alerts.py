@@ -78,7 +78,7 @@ def test_what_names_no_alert_is_refused_and_nothing_is_acknowledged(
     ended = carehub_here("alerts", command, prefix, *by, "--config", hub.config_path)
     assert ended.code == 1
     assert said in ended.errors
-    assert hub.query("SELECT count(*) FROM alert_history WHERE what = 'acknowledged'") == [(0,)]
+    assert hub.query("SELECT count(*) FROM audit WHERE what = 'alert acknowledged'") == [(0,)]
 
 
 def test_options_before_the_subcommand_are_refused_and_not_silently_ignored(
@@ -117,7 +117,7 @@ def test_an_acknowledgement_is_recorded_and_a_second_is_told_of_the_first(tmp_pa
     assert second.code == 0
     assert "already acknowledged by a carer" in second.output
     shown = carehub_here("alerts", "show", row["alert"], "--config", config).output
-    assert "acknowledged: by a carer, via hub, note sat her up" in shown
+    assert "acknowledged: by a carer, note sat her up, via hub" in shown
     asyncio.run(hub.kill())
     ended = carehub_here("alerts", "acknowledge", row["alert"], "--by", "x", "--config", config)
     assert ended.code == 1

@@ -25,9 +25,10 @@ WITH_CONFIG = {
     "replay": ["-"],
     "record": ["--for", "0s"],
     "check-config": [],
+    "audit": [],
     "doctor": [],
 }
-LOOKING = ("residents", "alerts", "readings", "record")
+LOOKING = ("residents", "alerts", "readings", "record", "audit")
 
 
 def test_every_command_is_documented_in_the_readme() -> None:

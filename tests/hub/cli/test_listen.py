@@ -15,14 +15,17 @@ from typing import Any
 
 import pytest
 
-from hub.clock import now
+from hub.clock import now, stamp
 from hub.uplink.cloudevents import Event, to_json
-from hub.uplink.contract import status_event
+from hub.uplink.contract import answer_event, status_event
+from hub.uplink.heard import alert_heard
+from hub.uplink.plain import AnswerOutcome
 from tests.rigs.broker import Ics, Mosquitto, free_port, until
-from tests.rigs.house import House, oximeter
+from tests.rigs.house import OXIMETER, SHARED, House, cuff, decoded, oximeter, raw
 from tests.rigs.hub_process import carehub_here
 
 HUB = "careport/v1/rose-house/hub-1"
+TRUNCATED = raw(OXIMETER, "pulse_oximeter", b"\x00", now())
 
 
 @pytest.fixture
@@ -82,7 +85,8 @@ async def test_an_alert_is_printed_as_people_read_it_and_acknowledged_if_asked(
         ics.publish(f"{HUB}/alert", to_json(event), ContentType="application/cloudevents+json")
         await until(lambda: ics.on("ack"))
         answer = json.loads(ics.on("ack")[0].payload)
-        assert answer == {"alert": event.data["alert"], "by": "the desk"}
+        assert answer == {"alert": str(alert_heard(event).alert), "by": "the desk"}
+        assert ics.on("ack")[0].topic == f"{HUB}/ack"
         await until(lambda: "ALERT raised (test data): R-0412" in listener.output)
         assert "SpO2 91 %" in listener.output
 
@@ -140,6 +144,42 @@ async def test_status_is_told_with_everything(tmp_path: Path, broker: Mosquitto)
         await until(lambda: "connected to" in listener.errors)
         ics.publish(f"{HUB}/status", to_json(status))
         await until(lambda: "hub-1 at rose-house is online" in listener.output)
+
+
+async def test_with_everything_sets_readings_answers_and_what_is_new_are_told_one_thing_a_line(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    house = House(tmp_path / "house", "[publish]\nreading = true\n")
+    with house.transaction() as transaction:
+        for reading in (cuff(128, now()), oximeter(97, now(), device=SHARED), decoded(TRUNCATED)):
+            house.intake.take(transaction, reading, stamp())
+    (readings,), (observation,) = house.events("reading"), house.events("observation")
+    answer = answer_event(house.identity, AnswerOutcome.RECORDED, now(), "acknowledgement recorded", None)
+    summary = replace(answer, id="s", type="uk.careport.summary.resident.v1", data={"R-0412": 1})
+    new = replace(answer, id="n", type="uk.careport.weather.v1", data={})
+    house.connection.close()
+    with Ics(broker) as ics, listening(tmp_path, address(broker), "--everything") as listener:
+        await until(lambda: "connected to" in listener.errors)
+        for channel, event in (
+            ("reading", readings), ("summary", summary), ("weather", new), ("answer", answer),
+            ("observation", observation),
+        ):  # fmt: skip
+            ics.publish(f"{HUB}/{channel}", to_json(event))
+        await until(lambda: "no model" in listener.output)
+        told = [line[10:] for line in listener.output.splitlines()]
+        assert told[:3] == [
+            "reading  R-0412: BP 128/50 mmHg, pulse 72 /min",
+            "reading  nobody yet: SpO2 97 %, pulse 72 /min",
+            f"reading  R-0412: {decoded(TRUNCATED).problem}",
+        ]
+        assert told[3].startswith("summary")
+        assert told[4:7] == [
+            "weather",
+            "answer   hub-1 at rose-house: acknowledgement recorded (test data)",
+            "scored   R-0412: BP 128/50 mmHg, pulse 72 /min",
+        ]
+        assert "partial: respiration rate" in told[7]
+        assert listener.errors.count("\n") == 1, "nothing was passed over"
 
 
 async def test_a_broker_that_is_not_there_is_said_once_and_tried_again(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from hub.store.database import open_for_reading
+from hub.store.rows import newest_assessment
 from tests.rigs.house import write_configuration
 from tests.rigs.hub_process import HubProcess, carehub_here
 
@@ -17,11 +19,11 @@ def test_what_was_seen_is_kept_and_the_score_is_told(hub: HubProcess) -> None:
     assert ended.code == 0
     assert ended.output.startswith("R-0077: kept. NEWS2 at least 0")
     assert "systolic pressure" in ended.output  # what is missing is said
-    ((body,),) = hub.query(
-        "SELECT body FROM assessment WHERE resident = 'R-0077' ORDER BY sequence DESC LIMIT 1"
-    )
-    observed = json.loads(body)["observations"]
-    assert {vital: one["value"] for vital, one in observed.items()} == {
+    connection = open_for_reading(hub.database)
+    newest = newest_assessment(connection, "R-0077")
+    connection.close()
+    assert newest is not None
+    assert newest.values == {
         "consciousness": "A", "supplemental_oxygen": "air", "respiration_rate": 14,
     }  # fmt: skip
 

@@ -14,7 +14,10 @@ def test_what_was_received_can_be_replayed_and_undecodable_payloads_are_in_it(hu
     ended = carehub_here("record", "--since", "1h", "--for", "0s", "--config", hub.config_path)
     assert (ended.code, ended.errors) == (0, "")
     recorded = [parse(line) for line in ended.output.splitlines()]
-    kept = hub.query("SELECT device, payload FROM reading WHERE origin != 'manual' ORDER BY sequence")
+    kept = hub.query(
+        "SELECT s.device, r.payload FROM reading r JOIN source s ON s.number = r.source"
+        " WHERE s.origin != 'manual' ORDER BY r.sequence"
+    )
     assert [(payload.device, payload.payload) for payload in recorded] == kept
     assert b"\x00\x61" in {payload.payload for payload in recorded}
 

@@ -22,7 +22,11 @@ def recording(path: Path, begin: datetime, lines: int = 3, *further: str) -> Pat
 
 
 def kept(hub: HubProcess) -> int:
-    return len(hub.query(f"SELECT 1 FROM reading WHERE device = '{WELL_OXIMETER}'"))
+    return len(
+        hub.query(
+            f"SELECT 1 FROM reading r JOIN source s ON s.number = r.source WHERE s.device = '{WELL_OXIMETER}'"
+        )
+    )
 
 
 def test_a_recording_is_committed_by_the_hub_when_it_returns(

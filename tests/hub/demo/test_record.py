@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from hub.demo.record import Check, Record, Seen, Sent, checks, latencies
+from hub.alerts import Alert
+from hub.assessed import Assessment
+from hub.assessment.news2 import Band
+from hub.demo.record import Check, Record, Sent, checks, latencies
 from hub.demo.stage import ILL, WELL
+from hub.placed import PlacedReading
+from hub.readings import AbsentReason, Measurement, Quality, Vital
+from hub.uplink.cloudevents import Event
+from hub.uplink.contract import AlertChange
+from hub.uplink.feed import alert_event, observation_event, readings_event
+from hub.uplink.fhir.understood import HeardMeasurement
+from hub.uplink.heard import HeardAlert, HeardObservation, HeardReading
+from tests.rigs.fhir_samples import CUFF, TEST, alert, by_hand, complete, partial, placed
 
 BEGIN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-SHADOW = {"probability": 0.1, "mode": "shadow"}
-COMPLETE = {"complete": True, "missing": []}
-PARTIAL = {"complete": False, "missing": ["consciousness"]}
-CUFF = "C4:F2:17:00:00:01"
+PULSE = Measurement(Vital.PULSE_RATE, 72.0)
+NOTHING = Measurement(Vital.PULSE_RATE, None, AbsentReason.NOT_A_NUMBER)
+
+
+def moment(seconds: float) -> datetime:
+    return BEGIN + timedelta(seconds=seconds)
+
+
+def reading(
+    payload: str, resident: str, *measurements: Measurement, problem: str | None = None
+) -> PlacedReading:
+    """A reading of the cuff."""
+    return placed(
+        *measurements, device=CUFF, payload=bytes.fromhex(payload), resident=resident, problem=problem
+    )
 
 
 @dataclass
@@ -27,20 +49,28 @@ class Story:
     record: Record
     sent: list[Sent] = field(default_factory=list)
     kept: list[dict[str, Any]] = field(default_factory=list)
+    events: list[tuple[Event, float]] = field(default_factory=list)
 
-    def see(self, kind: str, at: float, data: dict[str, Any], number: int = 0) -> None:
+    def see(self, event: Event, at: float) -> None:
         """The subscriber received this event at a moment (seconds since the beginning)."""
-        event = {"id": f"{kind}-{at}-{number}", "type": f"uk.careport.{kind}.v1", "data": data}
-        self.record.seen.append(Seen(at, (BEGIN + timedelta(seconds=at)).isoformat(), event))
+        self.events.append((event, at))
+        self.record.add(event, at, moment(at))
 
-    def send(self, at: float, payload: str, resident: str, **data: Any) -> None:
-        """A sensor sent a payload, and the subscriber received the reading a tenth of a second later."""
-        self.sent.append(Sent(CUFF, payload, at))
-        reading = {
-            "device": CUFF, "payload": payload, "resident": resident, "problem": None,
-            "measurements": [{"vital": "pulse_rate", "value": 72}],
-        }  # fmt: skip
-        self.see("reading", at + 0.1, {**reading, **data})
+    def send(self, at: float, *readings: PlacedReading) -> None:
+        """A sensor sent payloads, and the subscriber received them together a tenth of a second later."""
+        self.sent += [Sent(CUFF, each.reading.raw.payload.hex(), at) for each in readings]
+        self.see(readings_event(TEST, readings), at + 0.1)
+
+    def alert(self, at: float, raised: Alert, because: Assessment) -> None:
+        """An alert arrived, and a tenth of a second later the hub's word that it was acknowledged."""
+        taken = replace(
+            raised, acknowledged_at=moment(at), acknowledged_by="the desk", acknowledged_via="ics"
+        )
+        self.see(alert_event(TEST, AlertChange.RAISED, raised, raised.raised_at, because), at)
+        self.see(alert_event(TEST, AlertChange.ACKNOWLEDGED, taken, moment(at), because), at + 0.1)
+        self.kept.append(
+            {"acknowledged_by": "the desk", "acknowledged_at": moment(at), "acknowledged_via": "ics"}
+        )
 
     def outcome(self) -> list[Check]:
         return checks(self.record, self.sent, self.kept)
@@ -53,22 +83,15 @@ class Story:
 def story() -> Story:
     """A demonstration in which all went well."""
     story = Story(Record(broker_stopped=20.0, broker_started=29.0))
-    story.send(1, "01", ILL)
-    story.send(2, "02", WELL)
-    story.see("reading", 2.5, {"device": "manual", "payload": None, "resident": ILL, "problem": None,
-                               "measurements": [{"vital": "consciousness", "value": "A"}]})  # fmt: skip
-    story.send(3, "03", ILL, measurements=[{"vital": "pulse_rate", "absent": "not-a-number"}])
-    story.send(4, "04", ILL, measurements=[], problem="truncated")
-    story.see("observation", 1.2, {"resident": ILL, "news2": PARTIAL, "risk": SHADOW})
-    story.see("observation", 2.2, {"resident": WELL, "news2": COMPLETE, "risk": SHADOW})
-    for at, raised, band in ((10.0, 9.9, "medium"), (30.0, 22.0, "high")):
-        raised_at = (BEGIN + timedelta(seconds=raised)).isoformat()
-        data = {"resident": ILL, "band": band, "raised_at": raised_at, "reading": f"reading-{raised}-0"}
-        story.see("alert.raised", at, data)
-        story.see("alert.acknowledged", at + 0.1, data)
-        story.kept.append(
-            {"acknowledged_by": "the desk", "acknowledged_at": raised_at, "acknowledged_via": "ics"}
-        )
+    story.send(1, reading("01", ILL, PULSE), reading("02", WELL, PULSE))
+    story.see(readings_event(TEST, [by_hand()]), 2.5)
+    story.send(3, reading("03", ILL, NOTHING))
+    story.send(4, reading("04", ILL, problem="truncated"))
+    story.see(observation_event(TEST, partial()), 1.2)
+    story.see(observation_event(TEST, replace(complete(), resident=WELL)), 2.2)
+    for at, raised_at, band in ((10.0, 9.9, Band.MEDIUM), (30.0, 22.0, Band.HIGH)):
+        because = complete()
+        story.alert(at, replace(alert(because), band=band, raised_at=moment(raised_at)), because)
     return story
 
 
@@ -77,8 +100,11 @@ def test_a_good_record_has_nothing_to_complain_of(story: Story) -> None:
 
 
 def test_an_event_that_arrives_twice_counts_once(story: Story) -> None:
-    story.record.seen += copy.deepcopy(story.record.seen)
+    for event, at in list(story.events):
+        story.record.add(event, at + 5, moment(at + 5))
+    assert len(story.record.readings) == 5
     assert story.failures() == []
+    assert [round(each) for each in latencies(story.record, story.sent)["reading"].milliseconds] == [100] * 4
 
 
 def test_an_empty_record_fails_every_check() -> None:
@@ -86,25 +112,67 @@ def test_an_empty_record_fails_every_check() -> None:
     assert story.failures() == [check.what for check in story.outcome()]
 
 
-def without(kind: str, **data: Any) -> Callable[[Story], None]:
+Which = Callable[[Any], bool]
+
+
+def lists(story: Story) -> list[list[Any]]:
+    return [story.record.readings, story.record.observations, story.record.alerts]
+
+
+def reading_of(payload: str) -> Which:
+    return lambda heard: isinstance(heard, HeardReading) and heard.payload == payload
+
+
+def readings_about(resident: str) -> Which:
+    return lambda heard: isinstance(heard, HeardReading) and heard.resident == resident
+
+
+def score(*, complete: bool) -> Which:
+    return lambda heard: isinstance(heard, HeardObservation) and heard.assessment.news2.complete is complete
+
+
+def told(change: AlertChange, band: Band) -> Which:
+    return lambda heard: isinstance(heard, HeardAlert) and (heard.change, heard.band) == (change, band)
+
+
+def without(which: Which) -> Callable[[Story], None]:
     def take_away(story: Story) -> None:
-        gone = story.record.of(kind, **data)
-        assert gone, "there was nothing to take away"
-        story.record.seen = [seen for seen in story.record.seen if seen not in gone]
+        before = sum(map(len, lists(story)))
+        for seens in lists(story):
+            seens[:] = [seen for seen in seens if not which(seen.heard)]
+        assert sum(map(len, lists(story))) < before, "there was nothing to take away"
 
     return take_away
 
 
-def changed(kind: str, match: dict[str, Any], to: dict[str, Any]) -> Callable[[Story], None]:
+def changed(which: Which, to: Callable[[Any], Any]) -> Callable[[Story], None]:
     def change(story: Story) -> None:
-        found = story.record.of(kind, **match)
+        found = [(seens, n) for seens in lists(story) for n, seen in enumerate(seens) if which(seen.heard)]
         assert found, "there was nothing to change"
-        for index, seen in enumerate(story.record.seen):
-            if seen in found:
-                event = {**seen.event, "data": {**seen.data, **to}}
-                story.record.seen[index] = replace(seen, event=event)
+        for seens, number in found:
+            seens[number] = replace(seens[number], heard=to(seens[number].heard))
 
     return change
+
+
+def measured(heard: HeardReading) -> HeardReading:
+    """The sensor did give a number."""
+    value = HeardMeasurement(Vital.PULSE_RATE, 0.0, None, Quality.GOOD, heard.measured_at, heard.reading)
+    return replace(heard, measurements=(value,))
+
+
+def no_risk(heard: HeardObservation) -> HeardObservation:
+    return replace(heard, assessment=replace(heard.assessment, risk=None))
+
+
+def live_risk(heard: HeardObservation) -> HeardObservation:
+    risk = heard.assessment.risk
+    assert risk is not None
+    return replace(heard, assessment=replace(heard.assessment, risk=replace(risk, mode="live")))
+
+
+def raised_by(reading: UUID) -> Callable[[HeardAlert], HeardAlert]:
+    return lambda heard: replace(heard, assessment=replace(heard.assessment, reading=reading))
 
 
 def no_sensor(story: Story) -> None:
@@ -116,8 +184,8 @@ def lost_reading(story: Story) -> None:
 
 
 def third_alert(story: Story) -> None:
-    data = {"resident": ILL, "band": "high", "raised_at": BEGIN.isoformat(), "reading": "x"}
-    story.see("alert.raised", 40, data)
+    because = complete()
+    story.see(alert_event(TEST, AlertChange.RAISED, alert(because), BEGIN, because), 40)
 
 
 def no_outage(story: Story) -> None:
@@ -137,9 +205,10 @@ def forgotten(story: Story) -> None:
 
 
 def raised_after_the_outage(story: Story) -> None:
-    changed("alert.raised", {"band": "high"}, {"raised_at": (BEGIN + timedelta(seconds=29.5)).isoformat()})(
-        story
-    )
+    changed(HIGH, lambda heard: replace(heard, raised_at=moment(29.5)))(story)
+
+
+MEDIUM, HIGH = told(AlertChange.RAISED, Band.MEDIUM), told(AlertChange.RAISED, Band.HIGH)
 
 
 @pytest.mark.parametrize(
@@ -147,24 +216,21 @@ def raised_after_the_outage(story: Story) -> None:
     [
         (no_sensor, "every payload"),
         (lost_reading, "every payload"),
-        (without("reading", payload="01"), "every payload"),
-        (without("observation", news2=COMPLETE), "a complete NEWS2"),
-        (without("observation", news2=PARTIAL), "a complete NEWS2"),
-        (changed("observation", {"resident": WELL}, {"risk": None}), "the model's risk"),
-        (changed("observation", {"resident": ILL}, {"risk": {"mode": "live"}}), "the model's risk"),
-        (changed("reading", {"payload": "03"}, {"measurements": [{"vital": "x", "value": 0}]}), "a cuff"),
-        (changed("reading", {"payload": "04"}, {"problem": None}), "a truncated payload"),
-        (
-            changed("reading", {"payload": "04"}, {"measurements": [{"vital": "x", "value": 0}]}),
-            "a truncated payload",
-        ),
-        (without("alert.raised", band="medium"), "one alert for each band"),
+        (without(reading_of("01")), "every payload"),
+        (without(score(complete=True)), "a complete NEWS2"),
+        (without(score(complete=False)), "a complete NEWS2"),
+        (changed(score(complete=True), no_risk), "the model's risk"),
+        (changed(score(complete=False), live_risk), "the model's risk"),
+        (changed(reading_of("03"), measured), "a cuff"),
+        (changed(reading_of("04"), lambda heard: replace(heard, problem=None)), "a truncated payload"),
+        (changed(reading_of("04"), measured), "a truncated payload"),
+        (without(MEDIUM), "one alert for each band"),
         (third_alert, "one alert for each band"),
-        (changed("alert.raised", {"band": "medium"}, {"resident": WELL}), "no alert for the resident"),
-        (without("reading", resident=WELL), "no alert for the resident"),
+        (changed(MEDIUM, lambda heard: replace(heard, resident=WELL)), "no alert for the resident"),
+        (without(readings_about(WELL)), "no alert for the resident"),
         (no_outage, "the high alert was raised while"),
         (raised_after_the_outage, "the high alert was raised while"),
-        (without("alert.acknowledged", band="high"), "the ICS acknowledged both"),
+        (without(told(AlertChange.ACKNOWLEDGED, Band.HIGH)), "the ICS acknowledged both"),
         (unacknowledged, "the hub's own record"),
         (acknowledged_at_home, "the hub's own record"),
         (forgotten, "the hub's own record"),
@@ -178,9 +244,9 @@ def test_what_did_not_happen_is_complained_of(
 
 
 def test_the_way_of_a_reading_and_of_its_alert_is_measured_from_the_sensors_last_byte(story: Story) -> None:
-    story.send(9.9, "09", ILL)  # this one raised the medium alert
-    (reading,) = story.record.of("reading", payload="09")
-    changed("alert.raised", {"band": "medium"}, {"reading": reading.event["id"]})(story)
+    raising = reading("09", ILL, PULSE)
+    story.send(9.9, raising)
+    changed(MEDIUM, raised_by(raising.reading.id))(story)
     found = latencies(story.record, story.sent)
     assert [round(each) for each in found["reading"].milliseconds] == [100] * 5
     assert [round(each) for each in found["alert"].milliseconds] == [100]
@@ -188,7 +254,7 @@ def test_the_way_of_a_reading_and_of_its_alert_is_measured_from_the_sensors_last
 
 
 def test_what_met_the_outage_is_measured_apart(story: Story) -> None:
-    story.send(22.0, "22", ILL)
+    story.send(22.0, reading("22", ILL, PULSE))
     found = latencies(story.record, story.sent)
     assert len(found["during the outage"].milliseconds) == 1
     assert len(found["reading"].milliseconds) == 4

@@ -10,8 +10,9 @@ import pytest
 from hub.store.database import open_for_reading
 from hub.store.delivery import CardOutbox, set_aside_of
 from hub.store.errors import NotCommittedError, StoreError
-from hub.store.transaction import Transaction
+from hub.store.transaction import Numbers, Transaction
 from hub.store.writer import Writer
+from tests.rigs.house import untold
 
 
 @pytest.fixture
@@ -24,9 +25,9 @@ async def writer(path: Path) -> AsyncIterator[Writer]:
     """Three events were committed, and the broker refused an alert and a reading of them."""
 
     def work(transaction: Transaction) -> None:
-        transaction.enqueue(0, "alert", "refused alert")
-        transaction.enqueue(3, "reading", "refused reading")
-        transaction.enqueue(3, "reading", "reading")
+        transaction.tell(0, "alert", "refused alert")
+        transaction.tell(3, "reading", "refused reading")
+        transaction.tell(3, "reading", "reading")
 
     async with Writer(path) as writer:
         await writer.write(work)
@@ -35,7 +36,7 @@ async def writer(path: Path) -> AsyncIterator[Writer]:
 
 @pytest.fixture
 async def outbox(path: Path, writer: Writer) -> AsyncIterator[CardOutbox]:
-    outbox = CardOutbox(path, writer)
+    outbox = CardOutbox(path, writer, untold)
     refused = [row.sequence for row in await outbox.waiting(2, [])]
     for sequence in refused:
         await outbox.set_aside(sequence, "too large")
@@ -43,14 +44,14 @@ async def outbox(path: Path, writer: Writer) -> AsyncIterator[CardOutbox]:
     outbox.close()
 
 
-async def events(outbox: CardOutbox) -> list[str]:
+async def events(outbox: CardOutbox) -> list[object]:
     return [row.event for row in await outbox.waiting(10, [])]
 
 
 async def test_what_is_reclaimed_has_its_number_and_its_place_before_what_came_later(
     path: Path, writer: Writer, outbox: CardOutbox
 ) -> None:
-    await writer.write(lambda transaction: transaction.enqueue(0, "alert", "later alert"))
+    await writer.write(lambda transaction: transaction.tell(0, "alert", "later alert"))
     assert await events(outbox) == ["later alert", "reading"]
     assert await outbox.reclaim(frozenset({"alert"})) == 1
     assert await events(outbox) == ["refused alert", "later alert", "reading"]
@@ -81,10 +82,18 @@ async def test_what_is_refused_once_more_is_kept_with_the_newer_reason(
 async def test_a_number_is_not_used_again_while_its_row_is_set_aside(
     path: Path, writer: Writer, outbox: CardOutbox
 ) -> None:
-    await outbox.delivered([3])
-    await writer.write(lambda transaction: transaction.enqueue(0, "alert", "later alert"))
+    await outbox.delivered([row.sequence for row in await outbox.waiting(10, [])])
+    await writer.write(lambda transaction: transaction.tell(0, "alert", "later alert"))
     assert await outbox.reclaim({"alert", "reading"}) == 2
-    assert [row.sequence for row in await outbox.waiting(10, [])] == [1, 2, 4]
+    assert await events(outbox) == ["refused alert", "later alert", "refused reading"]
+
+
+async def test_a_hub_that_starts_again_gives_no_number_to_another_that_is_still_used(
+    path: Path, writer: Writer, outbox: CardOutbox
+) -> None:
+    aside = open_for_reading(path).execute("SELECT sequence FROM outbox_aside").fetchall()
+    numbers = Numbers.of(open_for_reading(path))
+    assert next(numbers.next_outbox) > max(sequence & (1 << 48) - 1 for (sequence,) in aside)
 
 
 async def test_a_reclaim_that_cannot_be_committed_loses_nothing(path: Path, outbox: CardOutbox) -> None:
@@ -101,7 +110,7 @@ async def test_a_reclaim_that_cannot_be_committed_loses_nothing(path: Path, outb
 async def test_an_outbox_that_cannot_be_read_is_an_error_with_the_files_name(tmp_path: Path) -> None:
     path = tmp_path / "carehub.db"
     async with Writer(path) as writer:
-        outbox = CardOutbox(path, writer)
+        outbox = CardOutbox(path, writer, untold)
         outbox.close()
         with pytest.raises(StoreError, match=r"carehub\.db: the outbox cannot be read"):
             await outbox.waiting(1, [])

@@ -9,18 +9,25 @@ import subprocess
 import sys
 import textwrap
 import uuid
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from hub.clock import stamp
+from hub.placed import PlacedReading
 from hub.readings import Measurement, RawPayload, Reading, Vital, reading_id
 from hub.store.database import SCHEMA_VERSION, open_for_reading, open_for_writing
 from hub.store.delivery import CardOutbox, waiting
 from hub.store.errors import NotCommittedError, StoreError
 from hub.store.migrations import migrations
-from hub.store.transaction import PlacedReading, Transaction
+from hub.store.transaction import Transaction
 from hub.store.writer import Writer
+from hub.timing import TimeQuality
+from tests.rigs.house import untold
 
 
 @pytest.fixture
@@ -32,7 +39,7 @@ def placed(raw: RawPayload, systolic: float = 128.0, at: datetime | None = None)
     reading = Reading(
         id=reading_id(raw, None), raw=raw, measurements=(Measurement(Vital.SYSTOLIC_PRESSURE, systolic),)
     )
-    return PlacedReading(reading, "R-0412", at or raw.received_at, "received")
+    return PlacedReading(reading, "R-0412", at or raw.received_at, TimeQuality.RECEIVED, stamp())
 
 
 async def test_what_was_written_is_there_for_another_process(
@@ -56,32 +63,32 @@ async def test_a_process_killed_after_its_writes_were_confirmed_loses_none(path:
         async def main():
             async with Writer(pathlib.Path({str(path)!r})) as writer:
                 for number in range(200):
-                    await writer.write(lambda t: t.enqueue(0, "alert", str(number)))
+                    await writer.write(lambda t: t.tell(0, "alert", str(number)))
                     print(number, flush=True)
                 os.kill(os.getpid(), 9)
         asyncio.run(main())
     """)
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ended.returncode == -9
-    kept = {row.event for row in waiting(open_for_reading(path), 1000, [])}
+    kept = {row[2] for row in waiting(open_for_reading(path), 1000, [])}
     assert kept == set(ended.stdout.split())
     assert len(kept) == 200
 
 
 async def test_work_that_raises_is_undone_alone(path: Path) -> None:
     def fails(transaction: Transaction) -> None:
-        transaction.enqueue(0, "alert", "never")
+        transaction.tell(0, "alert", "never")
         raise LookupError("no such thing")
 
     async with Writer(path) as writer:
         results = await asyncio.gather(
-            writer.write(lambda transaction: transaction.enqueue(0, "alert", "before")),
+            writer.write(lambda transaction: transaction.tell(0, "alert", "before")),
             writer.write(fails),
-            writer.write(lambda transaction: transaction.enqueue(0, "alert", "after")),
+            writer.write(lambda transaction: transaction.tell(0, "alert", "after")),
             return_exceptions=True,
         )
         assert isinstance(results[1], LookupError)
-    assert [row.event for row in waiting(open_for_reading(path), 10, [])] == ["before", "after"]
+    assert [row[2] for row in waiting(open_for_reading(path), 10, [])] == ["before", "after"]
 
 
 async def test_a_broken_constraint_is_the_fault_of_its_own_work_only(
@@ -92,7 +99,7 @@ async def test_a_broken_constraint_is_the_fault_of_its_own_work_only(
         results = await asyncio.gather(
             writer.write(lambda transaction: transaction.add_reading(same)),
             writer.write(lambda transaction: transaction.add_reading(same)),
-            writer.write(lambda transaction: transaction.enqueue(0, "alert", "after")),
+            writer.write(lambda transaction: transaction.tell(0, "alert", "after")),
             return_exceptions=True,
         )
     assert [type(result) for result in results] == [int, sqlite3.IntegrityError, type(None)]
@@ -104,13 +111,13 @@ async def test_work_that_the_database_refuses_keeps_no_other_from_being_committe
 
     async with Writer(path) as writer:
         results = await asyncio.gather(
-            writer.write(lambda transaction: transaction.enqueue(0, "alert", "before")),
+            writer.write(lambda transaction: transaction.tell(0, "alert", "before")),
             writer.write(refused),
-            writer.write(lambda transaction: transaction.enqueue(0, "alert", "after")),
+            writer.write(lambda transaction: transaction.tell(0, "alert", "after")),
             return_exceptions=True,
         )
     assert [type(result) for result in results] == [type(None), NotCommittedError, type(None)]
-    assert [row.event for row in waiting(open_for_reading(path), 10, [])] == ["before", "after"]
+    assert [row[2] for row in waiting(open_for_reading(path), 10, [])] == ["before", "after"]
 
 
 async def test_many_writes_share_few_commits(path: Path) -> None:
@@ -123,7 +130,7 @@ async def test_many_writes_share_few_commits(path: Path) -> None:
 
         writer._connection.set_trace_callback(counted)
         await asyncio.gather(
-            *(writer.write(lambda transaction: transaction.enqueue(0, "alert", "x")) for _ in range(400))
+            *(writer.write(lambda transaction: transaction.tell(0, "alert", "x")) for _ in range(400))
         )
     assert commits <= 10
 
@@ -131,17 +138,17 @@ async def test_many_writes_share_few_commits(path: Path) -> None:
 async def test_a_full_disk_keeps_what_was_there_and_the_writer_goes_on(path: Path) -> None:
     """The file may not grow (RLIMIT_FSIZE, a real EFBIG from the kernel), then it may again."""
     async with Writer(path) as writer:
-        await writer.write(lambda transaction: transaction.enqueue(0, "alert", "before"))
+        await writer.write(lambda transaction: transaction.tell(0, "alert", "before"))
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         wal = path.with_name(path.name + "-wal")
         resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size, hard))
         try:
             with pytest.raises(NotCommittedError, match="nothing was stored"):
-                await writer.write(lambda transaction: transaction.enqueue(0, "alert", "x" * 100_000))
+                await writer.write(lambda transaction: transaction.tell(0, "alert", "x" * 100_000))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        await writer.write(lambda transaction: transaction.enqueue(0, "alert", "after"))
-    assert [row.event for row in waiting(open_for_reading(path), 10, [])] == ["before", "after"]
+        await writer.write(lambda transaction: transaction.tell(0, "alert", "after"))
+    assert [row[2] for row in waiting(open_for_reading(path), 10, [])] == ["before", "after"]
 
 
 async def test_the_newest_measurement_of_each_vital_is_found(
@@ -152,7 +159,7 @@ async def test_the_newest_measurement_of_each_vital_is_found(
             at = noon.replace(minute=minute)
             raw = RawPayload("C4:F2:17:00:00:01", "blood_pressure", b"x", at)
             transaction.add_reading(placed(raw, systolic, at))
-        return transaction.newest_measurements("R-0412", list(Vital), noon.replace(minute=1))
+        return dict(transaction.newest_measurements("R-0412", noon, noon.replace(minute=1)))
 
     async with Writer(path) as writer:
         found = await writer.write(work)
@@ -166,12 +173,12 @@ async def test_the_outbox_gives_alerts_first_and_leaves_out_what_is_in_flight(pa
     async with Writer(path) as writer:
 
         def work(transaction: Transaction) -> None:
-            transaction.enqueue(3, "reading", "old reading")
-            transaction.enqueue(3, "reading", "new reading")
-            transaction.enqueue(0, "alert", "alert")
+            transaction.tell(3, "reading", "old reading")
+            transaction.tell(3, "reading", "new reading")
+            transaction.tell(0, "alert", "alert")
 
         await writer.write(work)
-        outbox = CardOutbox(path, writer)
+        outbox = CardOutbox(path, writer, untold)
         assert [row.event for row in await outbox.waiting(10, [])] == ["alert", "old reading", "new reading"]
         first, *_ = await outbox.waiting(1, [])
         assert [row.event for row in await outbox.waiting(1, [first.sequence])] == ["old reading"]
@@ -182,10 +189,10 @@ async def test_the_outbox_gives_alerts_first_and_leaves_out_what_is_in_flight(pa
 
 async def test_a_number_of_the_outbox_is_never_used_twice(path: Path) -> None:
     numbers = []
-    for _ in range(2):
-        async with Writer(path) as writer:
-            await writer.write(lambda transaction: transaction.enqueue(0, "alert", "x"))
-            outbox = CardOutbox(path, writer)
+    async with Writer(path) as writer:
+        for _ in range(2):
+            await writer.write(lambda transaction: transaction.tell(0, "alert", "x"))
+            outbox = CardOutbox(path, writer, untold)
             (row,) = await outbox.waiting(10, [])
             await outbox.delivered([row.sequence])
             outbox.close()
@@ -195,8 +202,8 @@ async def test_a_number_of_the_outbox_is_never_used_twice(path: Path) -> None:
 
 async def test_what_the_broker_refuses_is_kept_aside_with_the_reason(path: Path) -> None:
     async with Writer(path) as writer:
-        await writer.write(lambda transaction: transaction.enqueue(0, "alert", "too large"))
-        outbox = CardOutbox(path, writer)
+        await writer.write(lambda transaction: transaction.tell(0, "alert", "too large"))
+        outbox = CardOutbox(path, writer, untold)
         (row,) = await outbox.waiting(10, [])
         await outbox.set_aside(row.sequence, "packet too large")
         assert await outbox.waiting(10, []) == []
@@ -211,14 +218,6 @@ def test_a_database_of_a_newer_hub_is_refused_by_name(path: Path) -> None:
     connection.close()
     with pytest.raises(StoreError, match=r"newer hub \(schema 999, this one knows \d+\)"):
         open_for_writing(path)
-
-
-def test_a_file_that_is_no_database_is_refused_and_left_as_it_was(path: Path) -> None:
-    path.write_bytes(b"this is a shopping list, not a database" * 100)
-    before = path.read_bytes()
-    with pytest.raises(StoreError, match="cannot be used"):
-        open_for_writing(path)
-    assert path.read_bytes() == before
 
 
 def test_every_step_of_the_schema_is_applied_once(path: Path) -> None:
@@ -243,3 +242,183 @@ def test_two_alerts_of_one_resident_cannot_both_be_open(path: Path) -> None:
     connection.execute(insert, (uuid.uuid4().bytes,))
     with pytest.raises(sqlite3.IntegrityError):
         connection.execute(insert, (uuid.uuid4().bytes,))
+
+
+AN_HOUR = timedelta(hours=1)
+"""To gather for: what is committed sooner did not wait for its end."""
+
+
+def commits_of(writer: Writer) -> list[str]:
+    """Each commit from now on, as the database hears of it."""
+    heard: list[str] = []
+    writer._connection.set_trace_callback(
+        lambda statement: heard.append(statement) if statement == "COMMIT" else None
+    )
+    return heard
+
+
+def later(transaction: Transaction, text: str) -> None:
+    """Work that is not urgent."""
+    transaction.tell(3, "reading", text)
+
+
+async def gathering(writer: Writer, *texts: str) -> list[asyncio.Task[None]]:
+    """Writes that are not urgent, handed in one after the other and waiting."""
+    tasks = []
+    for text in texts:
+        tasks.append(asyncio.create_task(writer.write(partial(later, text=text))))
+        await asyncio.sleep(0)
+    return tasks
+
+
+async def test_a_lone_write_in_a_quiet_house_waits_for_nothing(path: Path) -> None:
+    async with Writer(path, AN_HOUR) as writer, asyncio.timeout(20):
+        await writer.write(lambda transaction: later(transaction, "alone"))
+
+
+async def test_what_is_not_urgent_gathers_and_an_urgent_one_takes_it_along(path: Path) -> None:
+    async with Writer(path, AN_HOUR) as writer, asyncio.timeout(20):
+        await writer.write(lambda transaction: later(transaction, "first"))
+        commits = commits_of(writer)
+        tasks = await gathering(writer, "a", "b", "c")
+        await asyncio.sleep(0.05)
+        assert [task.done() for task in tasks] == [False] * 3
+        await writer.write(lambda transaction: later(transaction, "urgent"), urgent=True)
+        await asyncio.gather(*tasks)
+        assert len(commits) == 1
+    assert [row[2] for row in waiting(open_for_reading(path), 10, [])] == ["first", "a", "b", "c", "urgent"]
+
+
+async def test_a_transaction_that_tells_an_alert_is_urgent_by_itself(path: Path) -> None:
+    async with Writer(path, AN_HOUR) as writer, asyncio.timeout(20):
+        await writer.write(lambda transaction: later(transaction, "first"))
+        commits = commits_of(writer)
+        tasks = await gathering(writer, "a")
+        await writer.write(lambda transaction: transaction.tell(0, "alert", "alert"))
+        await asyncio.gather(*tasks)
+        assert len(commits) == 1
+    assert [row[2] for row in waiting(open_for_reading(path), 10, [])] == ["alert", "first", "a"]
+
+
+async def test_what_had_gathered_is_committed_when_the_writer_ends(path: Path) -> None:
+    async with Writer(path, AN_HOUR) as writer:
+        await writer.write(lambda transaction: later(transaction, "first"))
+        tasks = await gathering(writer, "a", "b")
+    await asyncio.gather(*tasks)
+    assert [row[2] for row in waiting(open_for_reading(path), 10, [])] == ["first", "a", "b"]
+
+
+async def test_a_caller_that_was_cancelled_keeps_no_other_from_its_answer(path: Path) -> None:
+    async with Writer(path, AN_HOUR) as writer, asyncio.timeout(20):
+        await writer.write(lambda transaction: later(transaction, "first"))
+        first, second = await gathering(writer, "cancelled", "waits")
+        first.cancel()
+        await writer.write(lambda transaction: later(transaction, "urgent"), urgent=True)
+        await second
+        assert first.cancelled()
+    kept = [row[2] for row in waiting(open_for_reading(path), 10, [])]
+    assert kept == ["first", "cancelled", "waits", "urgent"]
+
+
+def at_minute(raw: RawPayload, minute: int) -> PlacedReading:
+    received = raw.received_at.replace(minute=minute)
+    return placed(replace(raw, received_at=received, payload=bytes([minute])), 100.0 + minute, received)
+
+
+def add_and_tell(transaction: Transaction, reading: PlacedReading) -> int:
+    number = transaction.add_reading(reading)
+    transaction.tell_reading(3, "reading", number)
+    return number
+
+
+def told_of(path: Path) -> list[int]:
+    """The numbers of the readings that the outbox tells of."""
+    rows = waiting(open_for_reading(path), 100, [])
+    return [
+        number
+        for *_, first, last in rows
+        if first is not None and last is not None
+        for number in range(first, last + 1)
+    ]
+
+
+class RefusedError(Exception):
+    """What a piece of work raises of itself."""
+
+
+def card_fails(_transaction: Transaction) -> None:
+    raise sqlite3.OperationalError("disk I/O error")
+
+
+def card_is_damaged(_transaction: Transaction) -> None:
+    raise sqlite3.DatabaseError("database disk image is malformed")
+
+
+def refuses(_transaction: Transaction) -> None:
+    raise RefusedError
+
+
+@pytest.mark.parametrize(
+    ("fault", "raised"),
+    [(card_fails, NotCommittedError), (card_is_damaged, NotCommittedError), (refuses, RefusedError)],
+)
+async def test_the_fault_of_one_in_a_group_tells_no_reading_twice_and_loses_none(
+    path: Path, raw_blood_pressure: RawPayload, fault: Callable[[Transaction], None], raised: type[Exception]
+) -> None:
+    """It adds a reading before it fails, which nobody may remember."""
+
+    def fails(transaction: Transaction) -> None:
+        add_and_tell(transaction, at_minute(raw_blood_pressure, 59))
+        fault(transaction)
+
+    async with Writer(path, AN_HOUR) as writer, asyncio.timeout(20):
+        await writer.write(lambda _transaction: None)
+        work: list[Callable[[Transaction], object]] = [
+            lambda transaction: add_and_tell(transaction, at_minute(raw_blood_pressure, 1)),
+            lambda transaction: add_and_tell(transaction, at_minute(raw_blood_pressure, 2)),
+            fails,
+            lambda transaction: add_and_tell(transaction, at_minute(raw_blood_pressure, 3)),
+        ]
+        tasks = []
+        for each in work:
+            tasks.append(asyncio.create_task(writer.write(each, urgent=each is work[-1])))
+            await asyncio.sleep(0)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(result) for result in results] == [int, int, raised, int]
+        until = raw_blood_pressure.received_at.replace(minute=59)
+        found = await writer.write(
+            lambda transaction: list(
+                transaction.newest_measurements("R-0412", raw_blood_pressure.received_at, until)
+            ),
+            urgent=True,
+        )
+        assert [each.value for _, each in found] == [103.0]
+        # A number that only the undone work was given is known no more.
+        await writer.write(
+            lambda transaction: add_and_tell(transaction, at_minute(raw_blood_pressure, 4)), urgent=True
+        )
+    stored = [row[0] for row in open_for_reading(path).execute("SELECT sequence FROM reading")]
+    assert len(stored) == 4
+    assert sorted(told_of(path)) == stored
+    connection = open_for_reading(path)
+    assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+async def test_work_is_done_in_the_order_in_which_it_came(path: Path) -> None:
+    done: list[int] = []
+
+    def note(_transaction: Transaction, number: int) -> None:
+        done.append(number)
+
+    async with Writer(path) as writer:
+        await asyncio.gather(
+            *(writer.write(partial(note, number=number), urgent=number % 7 == 0) for number in range(200))
+        )
+    assert done == list(range(200))
+
+
+async def test_a_damaged_card_is_no_fault_of_the_reading(path: Path) -> None:
+    """SQLITE_CORRUPT has no class of its own; whoever asks is to try again, and not to give a reading up."""
+    async with Writer(path) as writer:
+        with pytest.raises(NotCommittedError, match="malformed"):
+            await writer.write(card_is_damaged)

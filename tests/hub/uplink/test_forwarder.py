@@ -91,7 +91,7 @@ def run_a_hub(port: int) -> None:
     """A hub in a process of its own, to be killed."""
 
     async def run() -> None:
-        async with forwarding(_Port(port)):  # type: ignore[arg-type]  # all that it uses of a rig
+        async with forwarding(_Port(port)):
             await asyncio.sleep(3600)
 
     asyncio.run(run())

@@ -1,0 +1,114 @@
+"""How measurements and enumerations are written into a row: short, since each byte wears a cheap card.
+
+A number that was given out is never given to anything else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+
+from hub.clock import ClockQuality
+from hub.readings import AbsentReason, Measurement, Quality, Value, Vital, type_of_value
+from hub.timing import TimeQuality
+
+VITAL_NUMBERS: Mapping[Vital, int] = {
+    Vital.RESPIRATION_RATE: 1,
+    Vital.OXYGEN_SATURATION: 2,
+    Vital.SUPPLEMENTAL_OXYGEN: 3,
+    Vital.SYSTOLIC_PRESSURE: 4,
+    Vital.DIASTOLIC_PRESSURE: 5,
+    Vital.MEAN_ARTERIAL_PRESSURE: 6,
+    Vital.PULSE_RATE: 7,
+    Vital.CONSCIOUSNESS: 8,
+    Vital.TEMPERATURE: 9,
+}
+TIME_QUALITY_NUMBERS: Mapping[TimeQuality, int] = {
+    TimeQuality.RECEIVED: 0,
+    TimeQuality.AGREED: 1,
+    TimeQuality.SENSOR: 2,
+    TimeQuality.DOUBTFUL: 3,
+}
+CLOCK_QUALITY_NUMBERS: Mapping[ClockQuality, int] = {
+    ClockQuality.SYNCHRONISED: 0,
+    ClockQuality.NOT_YET: 1,
+    ClockQuality.STEPPED: 2,
+}
+VITALS = {number: vital for vital, number in VITAL_NUMBERS.items()}
+TIME_QUALITIES = {number: quality for quality, number in TIME_QUALITY_NUMBERS.items()}
+CLOCK_QUALITIES = {number: quality for quality, number in CLOCK_QUALITY_NUMBERS.items()}
+
+_dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def number_of(value: Value) -> float | int | str:
+    """A value as JSON keeps it shortest: 120 and not 120.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def value_of(vital: Vital, kept: float | str) -> Value:
+    """The value that `number_of` was given. Raises `ValueError` where it is none of that vital."""
+    kind: Callable[[float | str], Value] = type_of_value(vital)
+    return kind(kept)
+
+
+def measurements_text(measurements: Iterable[Measurement]) -> str:
+    """JSON: for each measurement [vital, value], and then absent, quality, site, as far as there are any."""
+    return _dumps([_parts(measurement) for measurement in measurements])
+
+
+def _parts(measurement: Measurement) -> list[object]:
+    vital, value = VITAL_NUMBERS[measurement.vital], measurement.value
+    if value is not None and measurement.quality is Quality.GOOD and measurement.site is None:
+        return [vital, number_of(value)]
+    parts: list[object] = [
+        vital,
+        None if value is None else number_of(value),
+        measurement.absent,
+        None if measurement.quality is Quality.GOOD else measurement.quality,
+        measurement.site,
+    ]
+    while parts[-1] is None:
+        del parts[-1]
+    return parts
+
+
+def measurements_of(text: str) -> tuple[Measurement, ...]:
+    """The measurements that `measurements_text` was given."""
+    return tuple(_measurement(*parts) for parts in json.loads(text))
+
+
+def _measurement(
+    number: int,
+    value: float | str | None = None,
+    absent: str | None = None,
+    quality: str | None = None,
+    site: str | None = None,
+) -> Measurement:
+    vital = VITALS[number]
+    return Measurement(
+        vital,
+        None if value is None else value_of(vital, value),
+        None if absent is None else AbsentReason(absent),
+        Quality.GOOD if quality is None else Quality(quality),
+        site,
+    )
+
+
+def observations_text(observations: Mapping[Vital, tuple[Value, int]], reading: int) -> str:
+    """JSON: for each vital [vital, value, how many readings before `reading` it was said]; 0 is left out."""
+    return _dumps(
+        [
+            [VITAL_NUMBERS[vital], number_of(value), *([reading - source] if source != reading else [])]
+            for vital, (value, source) in observations.items()
+        ]
+    )
+
+
+def observations_of(text: str, reading: int) -> dict[Vital, tuple[Value, int]]:
+    """The observations that `observations_text` was given: for each vital its value, and its reading."""
+    found: dict[Vital, tuple[Value, int]] = {}
+    for number, value, *before in json.loads(text):
+        vital = VITALS[number]
+        found[vital] = (value_of(vital, value), reading - before[0] if before else reading)
+    return found

@@ -1,0 +1,315 @@
+"""What was measured of late, remembered beside the card so that it need not be searched there.
+
+For each resident the newest usable measurements and observation sets. All of it follows from the readings
+and assessments on the card, from which it is made again at each start: it costs the card no byte.
+
+It follows the writer's transaction: what a transaction that is undone has added is undone here too.
+
+All times here are told by the present clock, so that they can be compared (`hub/correction.py`). So the
+window is loaded when it is first needed, and again after each step of the clock: `tell_anew`.
+"""
+
+from __future__ import annotations
+
+import bisect
+import sqlite3
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from hub.clock import Step
+from hub.placed import PlacedReading
+from hub.present import Place, Present
+from hub.readings import Quality, Value, Vital
+from hub.store.rows import SELECT_ASSESSMENT, SELECT_READING, AssessmentRow, StoredReading
+from hub.store.steps import all_steps
+from hub.timing import TimeQuality
+
+REMEMBERED_FOR = timedelta(hours=25)
+_ALWAYS = datetime.min.replace(tzinfo=UTC)
+_READINGS_LOADED = 20_000
+_ASSESSMENTS_LOADED = 5_000
+_MEASUREMENTS_KEPT = 64  # of one vital of one resident; when there are more, half of them go
+_SETS_KEPT = 16  # of one resident
+_SETS_LOADED = 4 * _SETS_KEPT  # they need not have come in their order
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMeasurement:
+    """A usable measurement of a resident; `reading` is the number of the reading that said it."""
+
+    value: Value
+    measured_at: datetime
+    reading: int
+    reading_id: uuid.UUID
+    quality: Quality
+    time_quality: TimeQuality
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSet:
+    """An observation set of a resident: its moment, and the values in it."""
+
+    at: datetime
+    sequence: int
+    scale: int
+    values: Mapping[Vital, Value]
+
+
+@dataclass(slots=True)
+class _Vital:
+    """One vital of one resident: its measurements by time, and from when on they are all here."""
+
+    by_time: list[StoredMeasurement] = field(default_factory=list)
+    complete_since: datetime | None = None
+
+
+@dataclass(slots=True)
+class _Window:
+    """What is remembered, all of it told by one clock."""
+
+    vitals: dict[str, defaultdict[Vital, _Vital]] = field(default_factory=dict)
+    sets: dict[str, list[StoredSet]] = field(default_factory=dict)
+    complete_since: datetime = _ALWAYS
+
+
+class Recent:
+    """The window of the newest measurements and observation sets. For the writer's thread alone.
+
+    `steps` has every step of the clock that is on the card; `present` is the clock that tells the times here
+    (None: they are as they were told), and `followed` how many steps of this process's clock it has followed
+    (None: it has not begun to).
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._undo: list[Callable[[], None]] = []
+        self._too_much = False
+        self._loaded: _Window | None = None
+        self.steps: tuple[Step, ...] = all_steps(connection)
+        self.present: Present | None = None
+        self.followed: int | None = None
+
+    @property
+    def _window(self) -> _Window:
+        if self._loaded is None:
+            self._load()
+            assert self._loaded is not None
+        return self._loaded
+
+    def _load(self) -> None:
+        # What is loaded has what this transaction has stored up to now: undone with it, it is loaded again.
+        self._undo.append(partial(self._put_back, self._loaded, self.steps, self.present, self.followed))
+        self._loaded = _loaded(self._connection, self.present)
+
+    def _put_back(
+        self,
+        window: _Window | None,
+        steps: tuple[Step, ...],
+        present: Present | None,
+        followed: int | None,
+    ) -> None:
+        self._loaded, self.steps, self.present, self.followed = window, steps, present, followed
+
+    def add_step(self, step: Step) -> None:
+        """Remember a step of the clock, which is on the card; then `tell_anew`."""
+        self._undo.append(partial(self._put_back, self._loaded, self.steps, self.present, self.followed))
+        self.steps = (*self.steps, step)
+
+    def tell_anew(self, present: Present, followed: int) -> None:
+        """Tell all times by another clock: that of the present, after so many steps."""
+        self._undo.append(partial(self._put_back, self._loaded, self.steps, self.present, self.followed))
+        self.present, self.followed = present, followed
+        self._loaded = _loaded(self._connection, present)
+
+    def add(self, sequence: int, placed: PlacedReading, place: Place | None = None) -> None:
+        """Remember what a reading measured of its resident; `place` where the present clock tells another."""
+        if placed.resident is None or self._loaded is None:  # not loaded: it will be, with this one
+            return
+        measured_at = placed.measured_at if place is None else place.measured_at
+        quality = placed.time_quality if place is None else place.time_quality
+        _remember(self._loaded, sequence, placed, measured_at, quality, self._added)
+
+    def _added(self, by_time: list[StoredMeasurement], stored: StoredMeasurement) -> None:
+        self._undo.append(partial(by_time.remove, stored))
+        self._too_much = self._too_much or len(by_time) > _MEASUREMENTS_KEPT
+
+    def add_set(self, resident: str, stored: StoredSet) -> None:
+        """Remember an observation set."""
+        if self._loaded is None:
+            return
+        before = self._loaded.sets.get(resident)
+        self._undo.append(partial(_put_sets_back, self._loaded.sets, resident, before))
+        sets = [*(before or ()), stored]
+        sets.sort(key=lambda each: (each.at, each.sequence))
+        self._loaded.sets[resident] = sets[-_SETS_KEPT:]
+
+    def covers(self, resident: str, since: datetime, until: datetime) -> bool:
+        """Whether `newest` finds all that was measured of a resident from `since` to `until`.
+
+        Of a vital that is measured every few seconds only the last minutes are here, and the newest not
+        after `until` is among them, unless `until` lies before them.
+        """
+        if since < self._window.complete_since:
+            return False
+        known = self._window.vitals.get(resident)
+        return known is None or all(
+            vital.complete_since is None or vital.complete_since <= since or vital.complete_since < until
+            for vital in known.values()
+        )
+
+    def newest(self, resident: str, until: datetime) -> Iterator[tuple[Vital, StoredMeasurement]]:
+        """For each vital the newest measurement not after `until`; several, where they are of one instant."""
+        for vital, known in self._window.vitals.get(resident, {}).items():
+            position = bisect.bisect_right(known.by_time, until, key=_moment)
+            if position == 0:
+                continue
+            newest = known.by_time[position - 1]
+            yield vital, newest
+            for other in reversed(known.by_time[: position - 1]):
+                if other.measured_at != newest.measured_at:
+                    break
+                yield vital, other
+
+    def sets_before(self, resident: str, before: datetime, most: int) -> list[StoredSet]:
+        """The newest observation sets not after `before`, oldest first."""
+        sets = self._window.sets.get(resident, [])
+        return sets[: bisect.bisect_right(sets, before, key=lambda each: each.at)][-most:]
+
+    def newest_set(self, resident: str) -> StoredSet | None:
+        """The resident's newest observation set."""
+        sets = self._window.sets.get(resident)
+        return sets[-1] if sets else None
+
+    def mark(self) -> int:
+        """Where the transaction is now, for `undo_to`."""
+        return len(self._undo)
+
+    def undo_to(self, mark: int) -> None:
+        """Forget what was added since a mark of the same transaction."""
+        while len(self._undo) > mark:
+            self._undo.pop()()
+
+    def settled(self) -> None:
+        """The transaction is committed: keep what was added, and let go of what has become too much."""
+        if self._too_much:
+            self._trim()
+            self._too_much = False
+        self._undo.clear()
+
+    def _trim(self) -> None:
+        for vitals in self._window.vitals.values():
+            for known in vitals.values():
+                if len(known.by_time) > _MEASUREMENTS_KEPT:
+                    middle = known.by_time[len(known.by_time) // 2].measured_at
+                    del known.by_time[: bisect.bisect_left(known.by_time, middle, key=_moment)]
+                    known.complete_since = known.by_time[0].measured_at
+
+
+def _put_sets_back(sets: dict[str, list[StoredSet]], resident: str, before: list[StoredSet] | None) -> None:
+    if before is None:
+        del sets[resident]
+    else:
+        sets[resident] = before
+
+
+def _moment(stored: StoredMeasurement) -> datetime:
+    return stored.measured_at
+
+
+def _remember(
+    window: _Window,
+    sequence: int,
+    placed: PlacedReading,
+    measured_at: datetime,
+    time_quality: TimeQuality,
+    added: Callable[[list[StoredMeasurement], StoredMeasurement], None] | None = None,
+) -> None:
+    resident = placed.resident
+    if resident is None:
+        return
+    observed = placed.reading.measurements if placed.observed is None else placed.observed
+    for measurement in observed:
+        if measurement.value is None or not measurement.usable:
+            continue
+        stored = StoredMeasurement(
+            measurement.value,
+            measured_at,
+            sequence,
+            placed.reading.id,
+            measurement.quality,
+            time_quality,
+        )
+        vitals = window.vitals.get(resident)
+        if vitals is None:
+            vitals = window.vitals[resident] = defaultdict(_Vital)
+        by_time = vitals[measurement.vital].by_time
+        bisect.insort(by_time, stored, key=_moment)
+        if added is not None:
+            added(by_time, stored)
+
+
+def _loaded(connection: sqlite3.Connection, present: Present | None) -> _Window:
+    """The window from the card, by a clock; what is damaged or of another version is left out: the hub must
+    start. So is what was measured nobody knows how long ago, in another boot."""
+    window = _Window()
+    moments = _load_readings(window, connection, present)
+    _load_assessments(window, connection, present, moments)
+    return window
+
+
+def _load_readings(
+    window: _Window, connection: sqlite3.Connection, present: Present | None
+) -> dict[int, datetime]:
+    """Take in the newest readings on the card; return by number when they were measured."""
+    rows = connection.execute(f"{SELECT_READING} ORDER BY r.sequence DESC LIMIT {_READINGS_LOADED}")
+    newest = oldest = None
+    count = 0
+    moments: dict[int, datetime] = {}
+    for row in rows:
+        count += 1
+        try:
+            stored = StoredReading.of(row)
+            place: Place | None = stored.place
+            if present is not None:
+                place = present.place(stored.placed.reading, stored.placed.stamp, stored.place)
+        except (ValueError, TypeError, LookupError, OverflowError):
+            continue
+        if place is None:
+            continue
+        newest = newest or place.received_at
+        if newest - place.received_at > REMEMBERED_FOR:
+            # Not the end of it: what waited for a full card has a higher number than what came after it.
+            window.complete_since = newest - REMEMBERED_FOR
+            continue
+        oldest = place.received_at
+        moments[stored.sequence] = place.measured_at
+        _remember(window, stored.sequence, stored.placed, place.measured_at, place.time_quality)
+    if oldest is not None and count >= _READINGS_LOADED:
+        window.complete_since = max(window.complete_since, oldest)
+    return moments
+
+
+def _load_assessments(
+    window: _Window, connection: sqlite3.Connection, present: Present | None, moments: Mapping[int, datetime]
+) -> None:
+    rows = connection.execute(f"{SELECT_ASSESSMENT} ORDER BY a.sequence DESC LIMIT {_ASSESSMENTS_LOADED}")
+    for row in rows:
+        try:
+            assessment = AssessmentRow.of(row)
+            at = moments.get(assessment.reading) if assessment.own else None
+            if at is None:
+                at = assessment.by(present)
+        except (ValueError, TypeError, LookupError, OverflowError):
+            continue
+        if at is None:
+            continue
+        sets = window.sets.setdefault(assessment.resident, [])
+        if len(sets) < _SETS_LOADED:
+            sets.append(StoredSet(at, assessment.sequence, assessment.scale, assessment.values))
+    for resident, sets in window.sets.items():
+        sets.sort(key=lambda each: (each.at, each.sequence))
+        window.sets[resident] = sets[-_SETS_KEPT:]

@@ -1,0 +1,111 @@
+"""How rows are written: what was said comes back, and a number that was given out means the same for ever."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.clock import ClockQuality
+from hub.readings import AbsentReason, Breathing, Consciousness, Measurement, Quality, Value, Vital
+from hub.store.encoding import (
+    CLOCK_QUALITIES,
+    CLOCK_QUALITY_NUMBERS,
+    TIME_QUALITIES,
+    TIME_QUALITY_NUMBERS,
+    VITAL_NUMBERS,
+    VITALS,
+    measurements_of,
+    measurements_text,
+    observations_of,
+    observations_text,
+)
+from hub.timing import TimeQuality
+
+
+def values(vital: Vital) -> st.SearchStrategy[Value]:
+    if vital is Vital.CONSCIOUSNESS:
+        return st.sampled_from(Consciousness)
+    if vital is Vital.SUPPLEMENTAL_OXYGEN:
+        return st.sampled_from(Breathing)
+    return st.floats(allow_nan=False, allow_infinity=False) | st.integers(0, 300).map(float)
+
+
+sites = st.none() | st.text(max_size=12)
+
+
+@st.composite
+def measurements(draw: st.DrawFn) -> Measurement:
+    vital = draw(st.sampled_from(Vital))
+    quality, site = draw(st.sampled_from(Quality)), draw(sites)
+    if draw(st.booleans()):
+        return Measurement(vital, None, draw(st.sampled_from(AbsentReason)), quality, site)
+    return Measurement(vital, draw(values(vital)), None, quality, site)
+
+
+@given(st.lists(measurements(), max_size=6).map(tuple))
+def test_measurements_come_back_as_they_were(said: tuple[Measurement, ...]) -> None:
+    back = measurements_of(measurements_text(said))
+    assert back == said
+    assert [type(each.value) for each in back] == [type(each.value) for each in said]
+
+
+@given(st.data(), st.sets(st.sampled_from(Vital)), st.integers(1, 2**40))
+def test_observations_come_back_with_the_readings_that_said_them(
+    data: st.DataObject, vitals: set[Vital], reading: int
+) -> None:
+    said = {vital: (data.draw(values(vital)), data.draw(st.integers(1, 2 * reading))) for vital in vitals}
+    back = observations_of(observations_text(said, reading), reading)
+    assert back == said
+    assert {vital: type(value) for vital, (value, _) in back.items()} == {
+        vital: type(value) for vital, (value, _) in said.items()
+    }
+
+
+def test_a_reading_is_written_short() -> None:
+    cuff = (Measurement(Vital.SYSTOLIC_PRESSURE, 128.0), Measurement(Vital.PULSE_RATE, 72.5))
+    assert measurements_text(cuff) == "[[4,128],[7,72.5]]"
+    observed: dict[Vital, tuple[Value, int]] = {Vital.TEMPERATURE: (36.6, 10), Vital.PULSE_RATE: (72.0, 7)}
+    assert observations_text(observed, 10) == "[[9,36.6],[7,72,3]]"
+
+
+@pytest.mark.parametrize(
+    "text", ["[[99,1]]", '[[4,"high"]]', '[[8,"X"]]', "[[4]]", '[[4,null,"no such"]]', "[", "4"]
+)
+def test_what_was_never_written_is_refused_and_not_guessed(text: str) -> None:
+    with pytest.raises((ValueError, TypeError, LookupError)):
+        measurements_of(text)
+
+
+def test_a_number_that_was_given_out_means_the_same_for_ever() -> None:
+    """Databases in homes hold these. Add to them; never change one."""
+    assert {number: vital.value for number, vital in VITALS.items()} == {
+        1: "respiration_rate",
+        2: "oxygen_saturation",
+        3: "supplemental_oxygen",
+        4: "systolic_pressure",
+        5: "diastolic_pressure",
+        6: "mean_arterial_pressure",
+        7: "pulse_rate",
+        8: "consciousness",
+        9: "temperature",
+    }
+    assert {number: quality.value for number, quality in TIME_QUALITIES.items()} == {
+        0: "received",
+        1: "agreed",
+        2: "sensor",
+        3: "doubtful",
+    }
+    assert {number: quality.value for number, quality in CLOCK_QUALITIES.items()} == {
+        0: "synchronised",
+        1: "not yet synchronised",
+        2: "stepped",
+    }
+
+
+def test_every_word_has_a_number() -> None:
+    assert set(VITAL_NUMBERS) == set(Vital)
+    assert set(TIME_QUALITY_NUMBERS) == set(TimeQuality)
+    assert set(CLOCK_QUALITY_NUMBERS) == set(ClockQuality)
+    for numbers in (VITAL_NUMBERS, TIME_QUALITY_NUMBERS, CLOCK_QUALITY_NUMBERS):
+        assert len(set(numbers.values())) == len(numbers)

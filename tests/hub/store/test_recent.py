@@ -1,0 +1,240 @@
+"""The window of recent measurements says what the card says: undone, made anew, or full."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from hub.clock import stamp
+from hub.placed import PlacedReading
+from hub.readings import Measurement, Quality, RawPayload, Reading, Value, Vital, reading_id
+from hub.store import recent
+from hub.store.database import make_schema
+from hub.store.recent import Recent, StoredMeasurement
+from hub.store.rows import SELECT_ASSESSMENT, SELECT_READING, AssessmentRow, StoredReading
+from hub.store.transaction import Numbers, Transaction
+from hub.timing import TimeQuality
+
+BEGIN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+RESIDENTS = ("R-1", "R-2")
+_VITALS = (Vital.PULSE_RATE, Vital.TEMPERATURE)
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_small(monkeypatch)
+
+
+def make_small(patched: pytest.MonkeyPatch) -> None:
+    """Limits that a short test reaches."""
+    patched.setattr(recent, "_MEASUREMENTS_KEPT", 6)
+    patched.setattr(recent, "_SETS_KEPT", 4)
+    patched.setattr(recent, "_READINGS_LOADED", 15)
+    patched.setattr(recent, "REMEMBERED_FOR", timedelta(minutes=40))
+
+
+def database() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    make_schema(connection)
+    return connection
+
+
+class UndoneError(Exception):
+    """Ends a piece of work."""
+
+
+moments = st.integers(-60, 0).map(lambda minute: BEGIN + timedelta(minutes=minute))
+measured = st.lists(
+    st.tuples(st.sampled_from(_VITALS), st.integers(30, 40), st.sampled_from(Quality)), min_size=1, max_size=2
+)
+pieces = st.lists(
+    st.tuples(st.sampled_from(RESIDENTS), moments, measured, st.booleans(), st.booleans()),
+    min_size=1, max_size=4,
+)  # fmt: skip
+
+
+class Window(RuleBasedStateMachine):
+    """A transaction's answers against those that follow from all that is committed on the card."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patched = pytest.MonkeyPatch()
+        make_small(self.patched)
+        self.count = 0
+
+    def teardown(self) -> None:
+        self.patched.undo()
+
+    @initialize()
+    def start(self) -> None:
+        self.connection = database()
+        self.restart()
+
+    @rule()
+    def restart(self) -> None:
+        self.recent = Recent(self.connection)
+        self.numbers = Numbers.of(self.connection)
+
+    @rule(work=pieces, committed=st.booleans())
+    def transaction(
+        self,
+        work: list[tuple[str, datetime, list[tuple[Vital, int, Quality]], bool, bool]],
+        committed: bool,
+    ) -> None:
+        transaction = Transaction(self.connection, self.recent, self.numbers)
+        self.connection.execute("BEGIN")
+        for resident, at, said, formed, undone in work:
+            mark = transaction.mark()
+            self.connection.execute("SAVEPOINT job")
+            number = transaction.add_reading(self.placed(resident, at, said))
+            if formed:
+                values: dict[Vital, tuple[Value, int]] = {said[0][0]: (float(said[0][1]), number)}
+                transaction.add_assessment(resident, None, at, number, 1, values, "low", 1, None, None, None)
+            if undone:
+                self.connection.execute("ROLLBACK TO job")
+                transaction.undo_to(mark)
+            self.connection.execute("RELEASE job")
+            self.compare(transaction)
+        if committed:
+            transaction.finish()
+            self.connection.execute("COMMIT")
+            self.recent.settled()
+        else:
+            self.connection.execute("ROLLBACK")
+            transaction.undo_all()
+
+    def placed(self, resident: str, at: datetime, said: list[tuple[Vital, int, Quality]]) -> PlacedReading:
+        self.count += 1
+        received_at = max(at, BEGIN + timedelta(minutes=self.count))  # in the order of their numbers
+        raw = RawPayload("C4:F2:17:00:00:01", "x", self.count.to_bytes(4), received_at)
+        taken = tuple(Measurement(vital, float(value), quality=quality) for vital, value, quality in said)
+        reading = Reading(id=reading_id(raw, None), raw=raw, measurements=taken)
+        return PlacedReading(reading, resident, at, TimeQuality.RECEIVED, stamp())
+
+    @invariant()
+    def says_what_the_card_says(self) -> None:
+        if hasattr(self, "recent"):
+            self.compare(Transaction(self.connection, self.recent, self.numbers))
+
+    def compare(self, transaction: Transaction) -> None:
+        rows = self.connection.execute(SELECT_READING).fetchall()
+        all_read = [StoredReading.of(row) for row in rows]
+        sets = [AssessmentRow.of(row) for row in self.connection.execute(SELECT_ASSESSMENT)]
+        for resident in RESIDENTS:
+            for minute in (-61, -20, 0, 25, 61):
+                until = BEGIN + timedelta(minutes=minute)
+                since = until - timedelta(minutes=30)
+                found = tuple(transaction.newest_measurements(resident, since, until))
+                assert all(each.measured_at <= until for _, each in found)
+                expected = newest(measurements(all_read, resident), since, until)
+                assert newest(found, since, until) == expected
+            kept = sorted((each.at, each.sequence) for each in sets if each.resident == resident)
+            until = BEGIN + timedelta(minutes=200)
+            answers = [(each.at, each.sequence) for each in transaction.sets_before(resident, until, 3)]
+            assert answers == kept[-3:]
+            newest_set = transaction.newest_set(resident)
+            assert (newest_set and (newest_set.at, newest_set.sequence)) == (kept[-1] if kept else None)
+
+
+Found = dict[Vital, set[tuple[Value, datetime, int, Quality]]]
+
+
+def measurements(
+    all_read: Iterable[StoredReading], resident: str
+) -> Iterable[tuple[Vital, StoredMeasurement]]:
+    for stored in all_read:
+        placed = stored.placed
+        if placed.resident != resident:
+            continue
+        for each in placed.reading.measurements:
+            if each.usable and each.value is not None:
+                yield (
+                    each.vital,
+                    StoredMeasurement(
+                        each.value, placed.measured_at, stored.sequence, placed.reading.id, each.quality,
+                        placed.time_quality,
+                    ),
+                )  # fmt: skip
+
+
+def newest(found: Iterable[tuple[Vital, StoredMeasurement]], since: datetime, until: datetime) -> Found:
+    """For each vital those of the newest instant in the time asked for."""
+    within: dict[Vital, list[StoredMeasurement]] = {}
+    for vital, each in found:
+        if since <= each.measured_at <= until:
+            within.setdefault(vital, []).append(each)
+    answer: Found = {}
+    for vital, several in within.items():
+        last = max(each.measured_at for each in several)
+        answer[vital] = {
+            (each.value, each.measured_at, each.reading, each.quality)
+            for each in several
+            if each.measured_at == last
+        }
+    return answer
+
+
+TestWindow = Window.TestCase
+TestWindow.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
+
+
+def test_what_waited_for_the_card_hides_nothing_that_came_after_it() -> None:
+    """It was received long before, and has a higher number."""
+    connection = database()
+    machine = Window()
+    transaction = Transaction(connection, Recent(connection), Numbers.of(connection))
+    for minute in (0, -90, 1):
+        placed = machine.placed("R-1", BEGIN, [(Vital.PULSE_RATE, 60 + minute, Quality.GOOD)])
+        at = BEGIN + timedelta(minutes=minute)
+        raw = replace(placed.reading.raw, received_at=at)
+        transaction.add_reading(replace(placed, reading=replace(placed.reading, raw=raw), measured_at=at))
+    machine.teardown()
+    again = Transaction(connection, Recent(connection), Numbers.of(connection))
+    since = BEGIN - timedelta(minutes=20)
+    found = newest(again.newest_measurements("R-1", since, BEGIN), since, BEGIN)
+    assert {value for value, *_ in found[Vital.PULSE_RATE]} == {60.0}
+
+
+def test_a_moment_before_the_window_is_answered_from_the_card() -> None:
+    connection = database()
+    machine = Window()
+    window, numbers = Recent(connection), Numbers.of(connection)
+    transaction = Transaction(connection, window, numbers)
+    for minute in range(40):
+        transaction.add_reading(
+            machine.placed(
+                "R-1", BEGIN + timedelta(minutes=minute), [(Vital.PULSE_RATE, 60 + minute, Quality.GOOD)]
+            )
+        )
+    window.settled()
+    machine.teardown()
+    assert not window.covers("R-1", BEGIN, BEGIN)
+    until = BEGIN + timedelta(minutes=3)
+    found = newest(transaction.newest_measurements("R-1", BEGIN, until), BEGIN, until)
+    assert {value for value, *_ in found[Vital.PULSE_RATE]} == {63.0}
+
+
+def test_a_window_made_anew_gives_the_same_answers() -> None:
+    connection = database()
+    machine = Window()
+    window = Recent(connection)
+    transaction = Transaction(connection, window, Numbers.of(connection))
+    for minute in range(5):
+        transaction.add_reading(
+            machine.placed(
+                "R-1", BEGIN + timedelta(minutes=minute), [(Vital.PULSE_RATE, 60 + minute, Quality.GOOD)]
+            )
+        )
+    window.settled()
+    machine.teardown()
+    again = Recent(connection)
+    until = BEGIN + timedelta(minutes=3)
+    assert dict(again.newest("R-1", until)) == dict(window.newest("R-1", until))
+    assert again.covers("R-1", BEGIN, BEGIN) is window.covers("R-1", BEGIN, BEGIN) is True

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from hub import trail
 from hub.alert_book import AlertBook, UnreadableAlertError
 from hub.alerts import Acknowledgement, Alert, AlertPolicy, acknowledge, deliver, escalate
+from hub.clock import ClockQuality
 from hub.errors import CareportError
 from hub.following import ClockFollower, raised_entry
 from hub.store.transaction import Transaction
@@ -41,6 +42,9 @@ class _Waited:
     def until(self, monotonic_seconds: float) -> timedelta:
         return self.before + timedelta(seconds=monotonic_seconds - self.seen_at)
 
+    def at_least(self, waited: timedelta, monotonic_seconds: float) -> _Waited:
+        return _Waited(max(waited, self.until(monotonic_seconds)), monotonic_seconds)
+
 
 class Commands:
     """The acts on alerts."""
@@ -50,6 +54,7 @@ class Commands:
         self._policy = policy
         self._follower = follower
         self._waited: dict[uuid.UUID, _Waited] = {}
+        self._followed: int | None = None
 
     def acknowledge(
         self,
@@ -105,13 +110,21 @@ class Commands:
         and by the monotonic clock from then on: a Pi's wall clock is set while it runs, by days, and
         must neither call everybody at once nor keep a ladder from being climbed. Where it was set between
         the raising and now, the trail tells when the alert was raised by the clock as it is now.
+
+        Whoever was first seen before the clock was believed may have waited longer than that clock said, as
+        where the machine was off: once it is believed, and the one that told the raising is too, that counts.
         """
         self._follow(transaction)
+        clock_was_set, self._followed = transaction.followed != self._followed, transaction.followed
+        believed = clock_was_set and self._book.clock.stamp().quality is ClockQuality.SYNCHRONISED
         climbed, before, self._waited = 0, self._waited, {}
         for alert in self._book.open_alerts(transaction):
-            waited = before.get(alert.id) or _Waited(
-                max(timedelta(0), at - _raised_at(transaction, alert)), monotonic_seconds
-            )
+            waited = before.get(alert.id)
+            if waited is None:
+                as_recorded = at - (_raised_at(transaction, alert) or alert.raised_at)
+                waited = _Waited(max(timedelta(0), as_recorded), monotonic_seconds)
+            elif believed and (raised_at := _raised_at(transaction, alert)) is not None:
+                waited = waited.at_least(at - raised_at, monotonic_seconds)
             self._waited[alert.id] = waited
             moment = alert.raised_at + waited.until(monotonic_seconds)
             escalation = escalate(alert, self._policy.ladder_of(alert), moment)
@@ -127,9 +140,9 @@ class Commands:
             self._follower.follow(transaction)
 
 
-def _raised_at(transaction: Transaction, alert: Alert) -> datetime:
-    """When an alert was raised, by the present clock; as its record says where nothing better is known."""
+def _raised_at(transaction: Transaction, alert: Alert) -> datetime | None:
+    """When an alert was raised, by the present clock; None where nothing better is known than its record."""
     entry = raised_entry(transaction, alert) if transaction.present is not None else None
     if entry is None or transaction.present is None:
-        return alert.raised_at
-    return transaction.present.moment(entry.at, entry.stamp) or alert.raised_at
+        return None
+    return transaction.present.moment(entry.at, entry.stamp)

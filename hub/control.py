@@ -99,7 +99,10 @@ def ask(path: Path, command: str, **arguments: object) -> dict[str, object]:
     except PermissionError as error:
         raise ControlError(f"{path} is not yours to use: run this as the hub's user") from error
     except TimeoutError as error:
-        raise ControlError(f"the hub did not answer at {path} within {_PATIENCE:g} s") from error
+        raise ControlError(
+            f"the hub did not answer at {path} within {_PATIENCE:g} s: what was asked for may be done all the"
+            " same, later; see 'carehub doctor'"
+        ) from error
     except OSError as error:
         raise ControlError(f"{path}: {error.strerror or error}") from error
     if not line:

@@ -7,8 +7,6 @@ sources (Bluetooth, replay socket, people) -> reception -> intake -> store -> fo
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import gc
 import json
 import logging
 import os
@@ -38,6 +36,7 @@ from hub.control import ControlServer
 from hub.following import ClockFollower
 from hub.housekeeping import Housekeeping
 from hub.intake import Intake
+from hub.memory import give_back_memory, share_memory
 from hub.patience import within
 from hub.reception import Reception
 from hub.requests import Requests
@@ -90,6 +89,7 @@ def main(config: Config) -> None:
     # Each call of SQLite lets go of the interpreter, and the writer would wait 5 ms to have it back from a
     # busy event loop, twenty times a commit.
     sys.setswitchinterval(_SWITCH_SECONDS)
+    share_memory()
     asyncio.run(_until_stopped(config))
 
 
@@ -140,14 +140,6 @@ def load_model(config: Config) -> DeteriorationModel | None:
         return None
     _log.info("deterioration model %s %s loaded, in shadow mode", model.name, model.version)
     return model
-
-
-def _give_back_memory() -> None:
-    """Hand back what only the start needed: a tenth of the whole, which glibc would keep for ever."""
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; musl has none
-    if trim is not None:
-        trim(0)
 
 
 @asynccontextmanager
@@ -286,8 +278,9 @@ class Hub:
                 ),
             )
         self._requests = Requests(
-            writer, self._reception, self._commands, self._forwarder, self._collector, model
-        )
+            writer, self._reception, self._commands, self._forwarder, self._collector, model,
+            lambda: self._card_trouble,
+        )  # fmt: skip
 
     async def run(self) -> None:
         """Run every part, each restarted on its own if it fails, until cancelled."""
@@ -319,7 +312,7 @@ class Hub:
                     self._config.site.id,
                     sensors,
                 )
-                _give_back_memory()
+                give_back_memory()
                 self.service_manager.ready(f"collecting from {sensors} sensor(s)")
         finally:
             with suppress(TimeoutError):
@@ -365,7 +358,8 @@ class Hub:
             if row.channel == Channel.ALERT and isinstance(row.event, str):
                 event = json.loads(row.event)
                 if event["type"] == event_type(Channel.ALERT, AlertChange.RAISED):
-                    alerts.append(uuid.UUID(event["alert"]))
+                    with suppress(LookupError, ValueError):  # as an earlier version of the hub had it
+                        alerts.append(uuid.UUID(event["alert"]))
         if alerts:
             await self._writer.write(lambda transaction: self._commands.deliver(transaction, alerts, now()))
 

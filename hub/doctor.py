@@ -8,7 +8,7 @@ import shutil
 import socket
 import sqlite3
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -19,10 +19,13 @@ from hub.clock import look_at_kernel, now
 from hub.config import PLAINTEXT, Config
 from hub.control import ControlError, ask
 from hub.errors import CareportError
+from hub.store import audit
 from hub.store.damage import damages
 from hub.store.database import FILE_NAME, open_for_reading
 from hub.store.delivery import set_aside_of
 from hub.store.queries import newest_by_device, outbox_size, unassigned
+from hub.store.retention import removed
+from hub.trail import Audited
 from hub.uplink.certificate import FAIL_BEFORE, WARN_BEFORE, certificates
 from hub.uplink.contract import Channel
 from hub.uplink.errors import BrokerError
@@ -73,7 +76,19 @@ def _daemon(config: Config) -> list[Finding]:
     assert isinstance(broker, dict)
     well = broker["connected"] and not broker.get("nobody_listens")
     link = Finding("link to the ICS", Verdict.PASS if well else Verdict.FAIL, str(broker["words"]))
-    return [Finding("daemon", Verdict.PASS, f"runs, version {status['version']}"), link]
+    return [Finding("daemon", Verdict.PASS, f"runs, version {status['version']}"), link, *_card(status)]
+
+
+def _card(status: Mapping[str, object]) -> list[Finding]:
+    """Of the card what the daemon says: it is the one that writes."""
+    trouble = status.get("card", "well")
+    if trouble == "well":
+        return []
+    words = (
+        f"{trouble}: nothing is stored; readings wait in memory, and alerts are told that cannot be"
+        " acknowledged. Make room, or replace the card; a restart loses what waits"
+    )
+    return [Finding("card", Verdict.FAIL, words)]
 
 
 def _clock(config: Config) -> list[Finding]:
@@ -113,6 +128,7 @@ def _database(config: Config) -> list[Finding]:
         waiting, aside = outbox_size(connection)
         alerts_aside = set_aside_of(connection, Channel.ALERT)
         damaged = damages(connection)
+        retention = _retention(connection)
     except sqlite3.Error as error:
         return [Finding("database", Verdict.FAIL, f"{path}: cannot be read: {error}")]
     finally:
@@ -120,13 +136,17 @@ def _database(config: Config) -> list[Finding]:
     files = (path, path.with_name(f"{path.name}-wal"))
     size = sum(file.stat().st_size for file in files if file.exists()) // 1024
     findings = [
-        Finding("database", Verdict.PASS, f"{size} KiB at {path}; {waiting} event(s) wait for the broker")
+        Finding("database", Verdict.PASS, f"{size} KiB at {path}; {waiting} event(s) wait for the broker"),
+        *retention,
     ]
     for damage in damaged:
         # Until a person has looked, and taken the damaged file away.
         seen = not path.with_name(damage.file).exists()
         verdict = Verdict.FAIL if damage.alerts_may_be_lost else Verdict.WARN
-        findings.append(Finding("damaged database", Verdict.PASS if seen else verdict, damage.words))
+        words = damage.words
+        if not seen:
+            words += f". Take {damage.file} away when that is done: then this passes"
+        findings.append(Finding("damaged database", Verdict.PASS if seen else verdict, words))
     if aside:
         words = f"{aside} event(s) were refused by the broker and set aside: see table outbox_aside for why"
         verdict = Verdict.WARN
@@ -138,6 +158,22 @@ def _database(config: Config) -> list[Finding]:
             )
         findings.append(Finding("refused events", verdict, words))
     return findings
+
+
+def _retention(connection: sqlite3.Connection) -> list[Finding]:
+    """What left the card. What went for want of room went before its age."""
+    counts = removed(connection)
+    if not counts:
+        return []
+    words = "removed so far: " + ", ".join(f"{number} {what}" for what, number in sorted(counts.items()))
+    verdict = Verdict.PASS
+    ran = audit.newest(connection, Audited.RETENTION)
+    if ran is not None:
+        words += f"; last on {ran.at:%Y-%m-%d %H:%M} UTC because of their {ran.detail.get('reason')}"
+        if ran.detail.get("reason") == "size" and now() - ran.at < _QUIET:
+            verdict = Verdict.WARN
+            words += ": there is no room for what [store] says to keep: make room, or raise store.largest"
+    return [Finding("retention", verdict, words)]
 
 
 def _sensors(config: Config) -> list[Finding]:
@@ -237,7 +273,8 @@ def _certificates(config: Config) -> list[Finding]:
     for expiry in found.all:
         left = expiry.ends - moment
         verdict = Verdict.PASS if left > WARN_BEFORE else Verdict.WARN if left > FAIL_BEFORE else Verdict.FAIL
-        findings.append(Finding(expiry.what, verdict, expiry.words(moment)))
+        words = expiry.words(moment).removeprefix(expiry.what).lstrip()
+        findings.append(Finding(expiry.what, verdict, words))
     return findings
 
 

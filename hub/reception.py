@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
@@ -172,18 +173,20 @@ class Reception:
     async def _try(self, work: Callable[[Transaction], Result], *, urgent: bool) -> Result:
         result = await self._writer.write(work, urgent=urgent)
         if self._trouble.is_set():
-            self._trouble.clear()
+            # All at once: while the trail is written the card may fail again.
+            since, self._since = self._since, None
             lost = f"; {self.let_go} sample(s) of streams were let go" if self.let_go else ""
+            self.let_go = 0
+            self._trouble.clear()
+            self._on_trouble(None)
             _log.warning("The database can be written again; nothing that waited was lost%s.", lost)
-            if self._since is not None:
-                moment, why = self._since
+            if since is not None:
+                moment, why = since
                 entries = trail.card_writable(Moment.present(), moment, why)
                 with suppress(NotCommittedError):
                     await self._writer.write(
                         lambda transaction: [transaction.audit(each) for each in entries]
                     )
-            self.let_go, self._since = 0, None
-            self._on_trouble(None)
         return result
 
     def _note(self, error: NotCommittedError) -> None:
@@ -201,7 +204,12 @@ class Reception:
 
         def all_of_them(transaction: Transaction) -> None:
             for each in works:
-                each(transaction)
+                try:
+                    each(transaction)
+                except sqlite3.Error:
+                    raise  # the transaction may be over: nothing more may be done in it
+                except Exception:  # noqa: BLE001  # said where it is done in earnest; no other's alert waits for it
+                    continue
 
         with suppress(NotCommittedError):
             self._on_uncommitted(await self._writer.rehearse(all_of_them))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from drivers.bluetooth.collector import BluetoothCollector
 from hub import __version__, trail
@@ -33,13 +33,16 @@ class Requests:
         forwarder: Forwarder,
         collector: BluetoothCollector | None,
         model: DeteriorationModel | None,
+        card_trouble: Callable[[], str | None],
     ) -> None:
+        """`card_trouble` says what the card has ("full", "read-only", "failing"); None when it is well."""
         self._writer = writer
         self._reception = reception
         self._commands = commands
         self._forwarder = forwarder
         self._collector = collector
         self._model = model
+        self._card_trouble = card_trouble
         self.handlers: Mapping[str, Handler] = {
             "observe": self.observe,
             "acknowledge": self.acknowledge,
@@ -104,6 +107,7 @@ class Requests:
                 "last_error": link.last_error,
                 "nobody_listens": link.nobody_listens,
             },
+            "card": self._card_trouble() or "well",
             "radio": {"usable": collector.usable, "words": collector.radio} if collector else None,
             "sensors": [
                 {"address": sensor.address, "connected": sensor.connected, "trouble": sensor.trouble}

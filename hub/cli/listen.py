@@ -33,9 +33,11 @@ from hub.uplink.heard import (
     observation_heard,
     readings_heard,
 )
+from hub.uplink.unkept import COMMITTED
 
 _SOURCE = "uk.careport.listen"
 _REMEMBERED = 100_000  # events
+_AGAIN = "connecting again. If this goes on, another subscriber has the same name (--client-id, or its CN)"
 _SITE = re.compile(r"\+|[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CALLING = {event_type(Channel.ALERT, change) for change in (AlertChange.RAISED, AlertChange.ESCALATED)}
 
@@ -131,15 +133,18 @@ def _settings(address: str, **credentials: Path | str | None) -> BrokerSettings:
 
 
 class Once:
-    """Shows each event once: QoS 1 delivers at least once, and the id tells a repeat."""
+    """Shows each event once: QoS 1 delivers at least once, and the id tells a repeat.
+
+    An alert that was told uncommitted is shown again when it is told committed: now it can be acknowledged.
+    """
 
     def __init__(self, show: Callable[[Event], None]) -> None:
         self._show = show
-        self._shown: dict[tuple[str, str], None] = {}
+        self._shown: dict[tuple[str, ...], None] = {}
 
     def __call__(self, event: Event) -> None:
         """Show the event, unless it is a repeat of one of the last `_REMEMBERED`."""
-        name = (event.source, event.id)
+        name = (event.source, event.id, event.extensions.get(COMMITTED, ""))
         if name in self._shown:
             return
         self._show(event)
@@ -149,13 +154,17 @@ class Once:
 
 
 async def _listen(broker: Broker, show: Callable[[Event], None], by: str | None) -> None:
-    told = ""
+    told = told_end = ""
     while True:
         try:
             async with broker.connect() as connection:
                 told = ""
                 click.echo(f"connected to {broker.address}", err=True)
                 await _receive(connection, show, by)
+                ended = await connection.lost
+                if ended != told_end:
+                    told_end = ended
+                    click.echo(f"carehub: the connection ended: {ended}; {_AGAIN}", err=True)
         except CareportError as error:
             if str(error) != told:
                 told = str(error)
@@ -211,7 +220,7 @@ def event_lines(event: Event) -> list[str]:
     kind = event.type.removeprefix("uk.careport.").removesuffix(".v1")
     match kind.split("."):
         case ["alert", _]:
-            return _alert_lines(alert_heard(event), when)
+            return [*_alert_lines(alert_heard(event), when), *_uncommitted_lines(event)]
         case ["observation"]:
             assessment = observation_heard(event).assessment
             said = f"{assessment.news2.words}; risk {_risk_words(assessment)}"
@@ -225,7 +234,9 @@ def event_lines(event: Event) -> list[str]:
             return [f"{when}  answer   {data['hub']} at {data['site']}: {data['words']}{_test(data)}"]
         case ["status"]:
             # A last will was written when the hub connected: what counts is when it was heard.
-            said = f"{data['hub']} at {data['site']} is {data['state']}{_test(data)}"
+            card = data.get("card", "well")
+            trouble = "" if card == "well" else f"; its card is {card}"
+            said = f"{data['hub']} at {data['site']} is {data['state']}{_test(data)}{trouble}"
             return [f"{_hour(now())}  hub      {said}"]
         case ["summary", *_]:
             return [f"{when}  summary  {event.subject or 'of the hub'} ({event.source})"]
@@ -250,6 +261,13 @@ def _alert_lines(alert: HeardAlert, when: str) -> list[str]:
         case _:
             pass
     return lines
+
+
+def _uncommitted_lines(event: Event) -> list[str]:
+    if event.extensions.get(COMMITTED) != "false":
+        return []
+    yet = "; it cannot be acknowledged yet" if event.type in _CALLING else ""
+    return [f"{'':10}not stored on the hub: its card takes nothing{yet}"]
 
 
 def _reading_line(reading: HeardReading) -> str:

@@ -312,7 +312,10 @@ def _attributes(told: Told) -> dict[str, Schema]:
         "band": one_of(*(BANDS if told.channel is Channel.OBSERVATION else map(str, Band))),
     }
     if told.channel is Channel.ALERT:
-        words = 'Only where it is "false": the hub could not store the alert and may not remember it.'
+        words = (
+            'Only where it is "false": the hub could not store the alert, may not remember it, and takes no'
+            " acknowledgement. Once it is stored it comes again with the same id, and without this."
+        )
         made[COMMITTED] = {"const": "false", "description": words}
     return {**made, **{name: known[name] for name in told.attributes}}
 

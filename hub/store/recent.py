@@ -30,7 +30,10 @@ from hub.timing import TimeQuality
 
 REMEMBERED_FOR = timedelta(hours=25)
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _READINGS_LOADED = 20_000
+_LOADED_AT_ONCE = 500
+_LOOKED_THROUGH = 10  # times as many, for a stream's samples, of which nine in ten are no observation
 _ASSESSMENTS_LOADED = 5_000
 _MEASUREMENTS_KEPT = 64  # of one vital of one resident; when there are more, half of them go
 _SETS_KEPT = 16  # of one resident
@@ -195,18 +198,20 @@ class Recent:
 
     def settled(self) -> None:
         """The transaction is committed: keep what was added, and let go of what has become too much."""
-        if self._too_much:
-            self._trim()
-            self._too_much = False
+        if self._too_much and self._loaded is not None:
+            _trim(self._loaded)
+        self._too_much = False
         self._undo.clear()
 
-    def _trim(self) -> None:
-        for vitals in self._window.vitals.values():
-            for known in vitals.values():
-                if len(known.by_time) > _MEASUREMENTS_KEPT:
-                    middle = known.by_time[len(known.by_time) // 2].measured_at
-                    del known.by_time[: bisect.bisect_left(known.by_time, middle, key=_moment)]
-                    known.complete_since = known.by_time[0].measured_at
+
+def _trim(window: _Window) -> None:
+    """Let go of what has become too much; half of what may be kept stays, and what is of the same instant."""
+    for vitals in window.vitals.values():
+        for known in vitals.values():
+            if len(known.by_time) > _MEASUREMENTS_KEPT:
+                oldest = known.by_time[-(_MEASUREMENTS_KEPT // 2)].measured_at
+                del known.by_time[: bisect.bisect_left(known.by_time, oldest, key=_moment)]
+                known.complete_since = oldest
 
 
 def _put_sets_back(sets: dict[str, list[StoredSet]], resident: str, before: list[StoredSet] | None) -> None:
@@ -265,7 +270,13 @@ def _load_readings(
     window: _Window, connection: sqlite3.Connection, present: Present | None
 ) -> dict[int, datetime]:
     """Take in the newest readings on the card; return by number when they were measured."""
-    rows = connection.execute(f"{SELECT_READING} ORDER BY r.sequence DESC LIMIT {_READINGS_LOADED}")
+    (highest,) = connection.execute("SELECT coalesce(max(sequence), 0) FROM reading").fetchone()
+    lowest = highest - _LOOKED_THROUGH * _READINGS_LOADED
+    rows = connection.execute(
+        f"{SELECT_READING} WHERE r.sequence > ? AND coalesce(r.observed, '') != '[]'"
+        f" ORDER BY r.sequence DESC LIMIT {_READINGS_LOADED}",
+        (lowest,),
+    )
     newest = oldest = None
     count = 0
     moments: dict[int, datetime] = {}
@@ -288,8 +299,11 @@ def _load_readings(
         oldest = place.received_at
         moments[stored.sequence] = place.measured_at
         _remember(window, stored.sequence, stored.placed, place.measured_at, place.time_quality)
-    if oldest is not None and count >= _READINGS_LOADED:
-        window.complete_since = max(window.complete_since, oldest)
+        if count % _LOADED_AT_ONCE == 0:
+            _trim(window)  # of a stream there is far more than is kept
+    more = connection.execute("SELECT 1 FROM reading WHERE sequence <= ? LIMIT 1", (lowest,)).fetchone()
+    if count >= _READINGS_LOADED or more is not None:
+        window.complete_since = max(window.complete_since, oldest or _NEVER)
     return moments
 
 

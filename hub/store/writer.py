@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 GATHER = timedelta(milliseconds=200)
 RESERVE_NAME = "carehub.reserve"
 _MOST_IN_ONE_COMMIT = 200
+_LONGEST_IN_ONE_COMMIT = 0.5  # seconds of work: an alert must not wait for the slow work of many others
 
 
 class _Rehearsed(Exception):  # noqa: N818  # no error: it undoes the work and carries what it told
@@ -184,9 +185,10 @@ class Writer:
         transaction = Transaction(self._connection, self._recent, self._numbers)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            first.run(transaction, self._connection)
-            while not ended and len(jobs) < _MOST_IN_ONE_COMMIT:
-                wait = 0.0 if transaction.urgent or jobs[-1].urgent else until - monotonic()
+            worked = self._timed(first, transaction)
+            while not ended and len(jobs) < _MOST_IN_ONE_COMMIT and worked < _LONGEST_IN_ONE_COMMIT:
+                urgent = transaction.urgent or any(job.urgent for job in jobs)
+                wait = 0.0 if urgent else until - monotonic()
                 try:
                     job = self._jobs.get(timeout=wait) if wait > 0 else self._jobs.get_nowait()
                 except queue.Empty:
@@ -195,13 +197,19 @@ class Writer:
                     ended = True
                 else:
                     jobs.append(job)
-                    job.run(transaction, self._connection)
+                    worked += self._timed(job, transaction)
             transaction.finish()
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             return jobs, ended, self._take_singly(jobs, transaction, error)
         self._recent.settled()
         return jobs, ended, transaction.outbox_grew
+
+    def _timed(self, job: _Job[object], transaction: Transaction) -> float:
+        """Run a job; return how many seconds it took."""
+        begun = monotonic()
+        job.run(transaction, self._connection)
+        return monotonic() - begun
 
     def _take_singly(self, jobs: Sequence[_Job[object]], failed: Transaction, error: sqlite3.Error) -> bool:
         """After a commit that failed: each gets its own, and its answer; one alone may be at fault.

@@ -25,6 +25,7 @@ from time import monotonic
 from hub import config
 from hub.errors import CareportError
 from hub.patience import within
+from hub.store.errors import StoreError
 from hub.store.outbox import CannotBeToldError, Outbox, OutboxRow
 from hub.uplink.broker import Broker
 from hub.uplink.cloudevents import Event, EventError, from_json
@@ -37,7 +38,7 @@ from hub.uplink.resting import Resting
 HELD_MOST = 1_000
 """Rows that the broker will not take for now; with so many, no further ordinary ones are tried."""
 
-_MADE_AT_ONCE = 32
+_MADE_AT_ONCE = 16
 """Rows in flight whose events were made for it: up to 64 KiB each, which paho holds until it is answered."""
 
 _SETTLED_LATE_MOST = 1_000
@@ -64,19 +65,18 @@ class Forwarder:
 
     Args:
         settings: the broker, the window and the back-off.
-        client_id: this hub's identity at the broker; two hubs must never share one.
+        client_id: this hub's identity at the broker.
         outbox: what waits to be delivered.
         topic_of: the topic of a channel ("alert", "status", "ack", "answer").
-        status_event: what to say of the hub's presence.
+        status_event: what to say of its presence.
         on_delivered: is told of rows that the broker acknowledged, before they leave the outbox; a crash
             in between tells it of them again. Not of an urgent row to which nobody is subscribed: that
             one stays, and is sent again until somebody is.
         on_acknowledgement: is given each event that the ICS sends, and returns the answer to it, if any.
-            The broker is told that it arrived when this returns, or raises `EventError` (logged, and
-            dropped). Any other `CareportError` has it called with the event again later. It may be given
-            an event more than once.
-        on_malformed: is told why what the ICS sent is no event, and returns the answer to it, if any.
-        urgent: the channels that overtake, and of which nothing is ever given up.
+            The broker is told that it arrived when this returns, or raises `EventError` (logged, dropped).
+            Any other `CareportError` has it called again later. It may be given an event more than once.
+        on_malformed: is told why what the ICS sent is no event; returns the answer to it, if any.
+        urgent: the channels that overtake, and of which nothing is given up.
     """
 
     def __init__(
@@ -297,6 +297,10 @@ class Forwarder:
         except (EventError, CannotBeToldError) as error:
             self._taken.add(row.sequence)
             self._refuse(row, f"no event that can be sent: {error}")
+            return
+        except StoreError as error:
+            self._link.say(str(error))
+            self._hold(row)  # it rests, and keeps none behind it from going
             return
         self._taken.add(row.sequence)
         self._in_flight += 1

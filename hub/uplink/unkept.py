@@ -49,7 +49,7 @@ class WithUnkept:
     def tell(self, events: Sequence[str]) -> None:
         """Have alerts told that could not be committed; what was told of late is not told again."""
         for event in map(from_json, events):
-            if not self._new(event) or len(self._rows) >= _MOST:
+            if len(self._rows) >= _MOST or not self._new(event):
                 continue
             number = next(self._numbers)
             marked = replace(event, extensions={**event.extensions, COMMITTED: "false"})

@@ -29,6 +29,8 @@ named() {
     [ ${#1} -le 64 ] || { say "authority.sh: '$1': longer than the 64 characters of a CN"; exit 1; }
 }
 
+there() { [ -e "$1" ] || { say "authority.sh: $directory/$1 is not there$2"; exit 1; }; }
+
 key() { openssl ecparam -name prime256v1 -genkey -noout -out "$1"; }
 
 settings() { # of one certificate; $1 are further extensions
@@ -58,6 +60,7 @@ SETTINGS
 }
 
 sign() { # request, name, extensions
+    there ca.key ": make the authority first, with 'begin'"
     file=$(mktemp)
     settings "$3" >"$file"
     openssl ca -batch -notext -config "$file" -subj "/CN=$2" -days "$days_certificate" -in "$1" -out "$2.crt" 2>"$file.said" ||
@@ -115,12 +118,14 @@ request | client)
     ;;
 sign)
     [ $# -eq 2 ] || usage
+    case $1 in /*) ;; *) there "$1" ": bring the request here" ;; esac
     named "$2"
     sign "$1" "$2" "extendedKeyUsage = clientAuth"
     ;;
 revoke)
     [ $# -eq 1 ] || usage
     named "$1"
+    there "$1.crt" ""
     file=$(mktemp)
     settings "" >"$file"
     openssl ca -config "$file" -revoke "$1.crt" 2>"$file.said" || { cat "$file.said" >&2; rm -f "$file" "$file.said"; exit 1; }

@@ -102,13 +102,16 @@ class Judgement:
 
     @property
     def faults(self) -> str:
-        """In words, each promise that did not hold; empty where all did."""
+        """In words, each promise that did not hold; empty where all did.
+
+        Disorder is told and is none: over a link that breaks, an alert may rest while others go on, and who
+        hears them goes by their time (hub/uplink/README.md).
+        """
         counts = {
             "reading(s) lost": self.lost_readings,
             "alert(s) lost": self.lost_alerts,
             "arrived under two identities": self.doubles,
             "never fed": self.strangers,
-            "out of order": self.disorder,
         }
         return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 

@@ -44,12 +44,13 @@ def judged(system: str, scenario: str, judgement: Judgement, remarks: str = "", 
     """The line of a judgement; `broken` says what else was promised and not kept."""
     faults = "; ".join(filter(None, [judgement.faults, broken]))
     verdict = Verdict.BROKEN if faults else Verdict.KEPT
+    order = f"{judgement.disorder} out of order" if judgement.disorder else ""
     return Row(
         system=system,
         scenario=scenario,
         confirmed=f"{judgement.confirmed:,} ({judgement.alerts:,}) of {judgement.offered:,}",
         lost=f"{judgement.lost_readings} ({judgement.lost_alerts})",
         duplicates=f"{judgement.duplicates:,}",
-        remarks="; ".join(filter(None, [faults, remarks])),
+        remarks="; ".join(filter(None, [faults, order, remarks])),
         verdict=verdict if system == "hub" else Verdict.TOLD,
     )

@@ -327,3 +327,56 @@ def test_readings_of_the_first_schema_whose_clock_is_unknown_harm_nothing(home: 
     assert "oxygen_saturation" in home.house.assessments()[-1]["observations"]
     known = KeptReadings(home.house.connection, home.house.follower.rule).reading(1)
     assert known == reading_by_number(home.house.connection, 1)
+
+
+def test_an_alert_that_waited_while_the_machine_was_off_climbs_as_soon_as_the_clock_is_believed(
+    tmp_path: Path, homes: list[Home]
+) -> None:
+    home = synchronised(tmp_path, homes)
+    home.ill()
+    assert home.escalate() == 0
+    home.boot_again(-2 * HOUR, synchronised=False, off=HOUR)
+    assert home.escalate() == 0  # by a clock that is behind, it was not even raised yet
+    home.machine.pass_time(MINUTE)
+    home.machine.set_from_network()
+    assert home.escalate() == 1
+    assert home.alert().rung == 2
+    assert home.escalate() == 0
+
+
+def test_an_alert_of_a_boot_whose_clock_was_never_set_is_not_hurried_by_one_that_is(
+    tmp_path: Path, homes: list[Home]
+) -> None:
+    """When it was raised nobody knows."""
+    homes.append(Home(tmp_path, SimulatedMachine(-20 * DAY)))
+    home = homes[-1]
+    home.ill()
+    home.escalate()
+    home.boot_again(-20 * DAY, synchronised=False, off=-20 * SECOND)
+    assert home.escalate() == 0
+    home.machine.pass_time(MINUTE)
+    home.machine.set_from_network()
+    assert home.escalate() == 0
+
+
+def test_where_the_clock_is_never_set_an_alert_that_rests_on_a_cuff_with_another_time_never_ends(
+    home: Home,
+) -> None:
+    """Nothing tells its live readings from its memory; and no relapse is hidden by that."""
+
+    def measure(systolic: float) -> Outcome | None:
+        return home.take(cuff(systolic, home.machine.wall, measured=home.machine.true)).outcome
+
+    assert measure(85) is Outcome.RAISED
+    home.acknowledge()
+    for _ in range(24):
+        home.machine.pass_time(HOUR)
+        assert measure(120) is Outcome.UNCHANGED
+    home.machine.pass_time(HOUR)
+    assert measure(85) is Outcome.SUPERSEDED
+    home.machine.pass_time(MINUTE)
+    home.machine.set_from_network()
+    home.watch()
+    assert measure(120) is Outcome.UNCHANGED
+    home.machine.pass_time(UNTIL_RESOLVED)
+    assert measure(120) is Outcome.RESOLVED

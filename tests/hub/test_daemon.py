@@ -380,3 +380,27 @@ def test_a_sensor_with_a_driver_that_there_is_not_is_named(tmp_path: Path) -> No
     assert ended.code == 3
     assert "telepathy" in ended.errors
     assert "Traceback" not in ended.errors
+
+
+async def test_an_alert_that_an_earlier_version_told_and_that_waited_is_delivered(
+    tmp_path: Path, broker: Mosquitto, ics: Ics
+) -> None:
+    """Its event says in its data, and not in an attribute, which alert it is."""
+    path = write_configuration(tmp_path, port=broker.port)
+    event = Event(
+        id=str(uuid.uuid4()),
+        source="uk.careport.rose-house.hub-1",
+        type=event_type(Channel.ALERT, AlertChange.RAISED),
+        time=now(),
+        data={"alert": str(uuid.uuid4()), "band": "high"},
+        subject="R-0412",
+    )
+    connection = open_for_writing(load(path).hub.data_directory / FILE_NAME)
+    connection.execute(
+        "INSERT INTO outbox (sequence, channel, event) VALUES (1, 'alert', ?)", (to_json(event),)
+    )
+    connection.close()
+    async with HubProcess(path) as hub:
+        await until(lambda: hub.query("SELECT count(*) FROM outbox WHERE sequence = 1") == [(0,)])
+        assert [each.id for each in received(ics, "alert")] == [event.id]
+        assert "Traceback" not in hub.log

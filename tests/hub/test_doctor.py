@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from hub import trail
 from hub.clock import now
 from hub.config import Config, load
-from hub.doctor import Verdict, _no_tls, examine
+from hub.doctor import Verdict, _card, _no_tls, examine
+from hub.store.damage import FACT, Damage
 from hub.store.database import FILE_NAME
+from hub.store.retention import Kind, Piece
 from hub.store.writer import Writer
+from hub.trail import Moment
 from hub.uplink.link import NOBODY_LISTENS
 from tests.rigs.broker import Ics, Mosquitto, free_port, until
 from tests.rigs.certificates import Authority
@@ -106,6 +110,51 @@ async def test_alerts_that_reach_the_broker_and_nobody_else_are_a_failure(tmp_pa
             with Ics(broker):
                 await until(lambda: hub.query("SELECT state FROM alert") == [("delivered",)])
             assert (await findings(hub.config))["link to the ICS"][0] is PASS
+
+
+@pytest.mark.parametrize(("reason", "expected"), [("age", PASS), ("size", WARN)])
+async def test_what_retention_removed_is_told_and_that_there_was_no_room_is_a_warning(
+    tmp_path: Path, reason: str, expected: Verdict
+) -> None:
+    house = House(tmp_path)
+    for device in (OXIMETER, OXIMETER, SHARED):
+        house.take(oximeter(97, now(), device=device))
+    assert "retention" not in await findings(house.config)
+    with house.transaction() as transaction:
+        piece = Piece(Kind.READINGS, readings=[1, 2])
+        piece.remove(transaction.connection)
+        transaction.audit(trail.retention_ran(Moment.present(), piece.counts, reason))
+    verdict, words = (await findings(house.config))["retention"]
+    assert verdict is expected
+    assert "2 readings" in words
+    assert f"because of their {reason}" in words
+    house.connection.close()
+
+
+@pytest.mark.parametrize("trouble", ["full", "read-only", "failing"])
+def test_a_card_that_takes_nothing_is_a_failure(trouble: str) -> None:
+    (finding,) = _card({"card": trouble})
+    assert finding.verdict is FAIL
+    assert finding.words.startswith(f"{trouble}: nothing is stored")
+    assert _card({"card": "well"}) == []
+
+
+@pytest.mark.parametrize(("lost", "expected"), [("reading", WARN), ("alert", FAIL)])
+async def test_a_database_that_was_salvaged_is_told_until_somebody_takes_the_damaged_file_away(
+    tmp_path: Path, lost: str, expected: Verdict
+) -> None:
+    house = House(tmp_path)
+    aside = house.path.with_name("carehub.db.damaged-x")
+    aside.touch()
+    damage = Damage(now(), "a page", aside.name, {"reading": 3}, {lost: 1}, {}, 0, complete=True)
+    with house.transaction() as transaction:
+        transaction.set_fact(f"{FACT}x", damage.to_json())
+    verdict, words = (await findings(house.config))["damaged database"]
+    assert verdict is expected
+    assert f"Take {aside.name} away" in words
+    aside.unlink()
+    assert (await findings(house.config))["damaged database"][0] is PASS
+    house.connection.close()
 
 
 async def test_a_damaged_database_is_a_finding(tmp_path: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -16,9 +17,12 @@ from hub.intake import Intake, Taken
 from hub.readings import Reading
 from hub.reception import Reception
 from hub.residents import UnknownResidentError
+from hub.store.errors import NotCommittedError
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
 from tests.rigs.house import ILL, OXIMETER, House, entry, oximeter, raw
+
+Result = TypeVar("Result")
 
 
 @pytest.fixture
@@ -159,3 +163,28 @@ async def test_a_persons_entry_that_meets_a_fault_is_refused_and_not_kept_as_nob
     with pytest.raises(ZeroDivisionError):
         await reception.accept_reading(entry(noon), ILL)
     assert stored(house) == []
+
+
+class FailsTwice(Writer):
+    """A card that fails anew while what is to be noted of its first trouble is on its way."""
+
+    times = 0
+
+    async def write(self, work: Callable[[Transaction], Result], *, urgent: bool = False) -> Result:
+        self.times += 1
+        if self.times == 3:
+            await asyncio.sleep(0.05)
+        elif self.times == 1 or self.times in range(4, 20):
+            raise NotCommittedError(Path("carehub.db"), "nothing was stored", "full")
+        return await super().write(work, urgent=urgent)
+
+
+async def test_a_card_that_fails_again_at_once_is_not_said_to_be_well(house: House, noon: datetime) -> None:
+    said: list[str | None] = []
+    async with FailsTwice(house.path) as writer, asyncio.timeout(20):
+        reception = Reception(writer, house.intake, retry_seconds=0.01, on_trouble=said.append)
+        first = asyncio.ensure_future(reception.accept(oximeter(97, noon).raw))
+        while writer.times < 3:
+            await asyncio.sleep(0.001)
+        await asyncio.gather(first, reception.accept(oximeter(96, noon + timedelta(minutes=1)).raw))
+    assert said == ["full", None, "full", None]

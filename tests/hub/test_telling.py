@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hub import telling
 from hub.alert_book import AlertBook
 from hub.alerts import AlertPolicy
 from hub.assessment import news2
@@ -149,3 +150,15 @@ def test_an_unreadable_assessment_does_not_keep_an_alert_from_being_told(
     told = house.connection.execute("SELECT event FROM outbox WHERE channel = 'alert'").fetchall()
     (escalated,) = [text for (text,) in told if "alert.escalated" in text]
     assert str(alert.id) in escalated
+
+
+def test_a_fault_that_nobody_foresaw_is_the_rows_own(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would end the forwarder, and the alerts behind it would wait."""
+
+    def fails(*_: object) -> None:
+        raise AssertionError("QUINCEY")
+
+    monkeypatch.setattr(telling, "readings_event", fails)
+    with pytest.raises(CannotBeToldError) as refused:
+        Teller(house.identity).event(house.connection, Channel.READING, 1, 1)
+    assert "QUINCEY" not in str(refused.value)

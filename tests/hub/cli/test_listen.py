@@ -91,6 +91,34 @@ async def test_an_alert_is_printed_as_people_read_it_and_acknowledged_if_asked(
         assert "SpO2 91 %" in listener.output
 
 
+async def test_an_alert_that_the_hub_could_not_store_says_so(tmp_path: Path, broker: Mosquitto) -> None:
+    event = raised(tmp_path)
+    unkept = replace(event, extensions={**event.extensions, "committed": "false"})
+    words = "not stored on the hub: its card takes nothing; it cannot be acknowledged yet"
+    with Ics(broker) as ics, listening(tmp_path, address(broker)) as listener:
+        await until(lambda: "connected to" in listener.errors)
+        for each in (unkept, unkept, event):  # at least once; and then it was stored, under the same id
+            ics.publish(f"{HUB}/alert", to_json(each), ContentType="application/cloudevents+json")
+        await until(lambda: listener.output.count("ALERT raised") == 2 and listener.output.endswith("\n"))
+        first, second = listener.output.split("ALERT raised")[1:]
+        assert first.splitlines()[3].strip() == words
+        assert words not in second
+
+
+async def test_two_subscribers_of_one_name_are_told_what_may_hang_them_up(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    name = ("--client-id", "desk")
+    with listening(tmp_path, address(broker), *name) as first:
+        await until(lambda: "connected to" in first.errors)
+        with listening(other, address(broker), *name):
+            await until(lambda: first.errors.count("connected to") > 1)
+        assert first.errors.count("the connection ended: ") == 1
+        assert "another subscriber has the same name" in first.errors
+
+
 async def test_an_event_that_is_sent_again_is_shown_once(tmp_path: Path, broker: Mosquitto) -> None:
     event = raised(tmp_path)
     with Ics(broker) as ics, listening(tmp_path, address(broker), "--json") as listener:
@@ -139,11 +167,14 @@ async def test_what_is_no_hubs_event_is_passed_over_and_the_listening_goes_on(
 async def test_status_is_told_with_everything(tmp_path: Path, broker: Mosquitto) -> None:
     house = House(tmp_path / "house")
     status = status_event(house.identity, "online", now(), {})
+    full = status_event(house.identity, "online", now(), {"card": "full"})
     house.connection.close()
     with Ics(broker) as ics, listening(tmp_path, address(broker), "--everything") as listener:
         await until(lambda: "connected to" in listener.errors)
         ics.publish(f"{HUB}/status", to_json(status))
         await until(lambda: "hub-1 at rose-house is online" in listener.output)
+        ics.publish(f"{HUB}/status", to_json(full))
+        await until(lambda: "is online (test data); its card is full" in listener.output)
 
 
 async def test_with_everything_sets_readings_answers_and_what_is_new_are_told_one_thing_a_line(

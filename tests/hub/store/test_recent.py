@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from hub.clock import stamp
 from hub.placed import PlacedReading
-from hub.readings import Measurement, Quality, RawPayload, Reading, Value, Vital, reading_id
+from hub.readings import DeviceTime, Measurement, Quality, RawPayload, Reading, Value, Vital, reading_id
 from hub.store import recent
 from hub.store.database import make_schema
 from hub.store.recent import Recent, StoredMeasurement
@@ -37,6 +37,7 @@ def make_small(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(recent, "_MEASUREMENTS_KEPT", 6)
     patched.setattr(recent, "_SETS_KEPT", 4)
     patched.setattr(recent, "_READINGS_LOADED", 15)
+    patched.setattr(recent, "_LOADED_AT_ONCE", 5)
     patched.setattr(recent, "REMEMBERED_FOR", timedelta(minutes=40))
 
 
@@ -238,3 +239,71 @@ def test_a_window_made_anew_gives_the_same_answers() -> None:
     until = BEGIN + timedelta(minutes=3)
     assert dict(again.newest("R-1", until)) == dict(window.newest("R-1", until))
     assert again.covers("R-1", BEGIN, BEGIN) is window.covers("R-1", BEGIN, BEGIN) is True
+
+
+def test_the_samples_of_a_stream_do_not_crowd_out_what_was_measured_before_them() -> None:
+    connection = database()
+    machine = Window()
+    transaction = Transaction(connection, Recent(connection), Numbers.of(connection))
+    transaction.add_reading(machine.placed("R-1", BEGIN, [(Vital.PULSE_RATE, 60, Quality.GOOD)]))
+    for _ in range(100):
+        sample = machine.placed("R-2", BEGIN, [(Vital.TEMPERATURE, 37, Quality.GOOD)])
+        transaction.add_reading(replace(sample, observed=()))
+    machine.teardown()
+    again = Recent(connection)
+    assert again.covers("R-1", BEGIN, BEGIN)
+    assert [stored.value for _, stored in again.newest("R-1", BEGIN)] == [60.0]
+
+
+def test_a_window_that_was_not_looked_through_to_its_end_does_not_claim_to_know() -> None:
+    connection = database()
+    machine = Window()
+    transaction = Transaction(connection, Recent(connection), Numbers.of(connection))
+    transaction.add_reading(machine.placed("R-1", BEGIN, [(Vital.PULSE_RATE, 60, Quality.GOOD)]))
+    for _ in range(200):
+        sample = machine.placed("R-2", BEGIN, [(Vital.TEMPERATURE, 37, Quality.GOOD)])
+        transaction.add_reading(replace(sample, observed=()))
+    machine.teardown()
+    again = Transaction(connection, Recent(connection), Numbers.of(connection))
+    found = newest(again.newest_measurements("R-1", BEGIN, BEGIN), BEGIN, BEGIN)
+    assert {value for value, *_ in found[Vital.PULSE_RATE]} == {60.0}
+
+
+def of_a_wrong_year(machine: Window) -> PlacedReading:
+    """A live reading of a sensor whose clock was never set right: its id begins with that clock's time."""
+    placed = machine.placed("R-1", BEGIN, [(Vital.PULSE_RATE, 61, Quality.GOOD)])
+    reading = placed.reading
+    known_by = reading_id(reading.raw, DeviceTime(2021, 5, 17, 9, 41, 3))
+    doubtful = replace(placed, time_quality=TimeQuality.DOUBTFUL)
+    return replace(doubtful, reading=replace(reading, id=known_by))
+
+
+def test_a_sensor_whose_clock_is_years_off_is_found_though_the_window_does_not_reach_far() -> None:
+    connection = database()
+    machine = Window()
+    transaction = Transaction(connection, Recent(connection), Numbers.of(connection))
+    for _ in range(20):
+        transaction.add_reading(machine.placed("R-2", BEGIN, [(Vital.TEMPERATURE, 37, Quality.GOOD)]))
+    transaction.add_reading(of_a_wrong_year(machine))
+    machine.teardown()
+    window = Recent(connection)
+    again = Transaction(connection, window, Numbers.of(connection))
+    since = BEGIN - timedelta(minutes=30)
+    assert not window.covers("R-1", since, BEGIN)
+    found = newest(again.newest_measurements("R-1", since, BEGIN), since, BEGIN)
+    assert {value for value, *_ in found[Vital.PULSE_RATE]} == {61.0}
+
+
+def test_a_damaged_reading_on_the_card_keeps_no_new_one_from_being_assessed() -> None:
+    connection = database()
+    machine = Window()
+    transaction = Transaction(connection, Recent(connection), Numbers.of(connection))
+    for minute in range(40):
+        at = BEGIN + timedelta(minutes=minute)
+        transaction.add_reading(machine.placed("R-1", at, [(Vital.PULSE_RATE, 60 + minute, Quality.GOOD)]))
+    machine.teardown()
+    connection.execute("UPDATE reading SET measurements = 'x' WHERE sequence = 2")
+    again = Transaction(connection, Recent(connection), Numbers.of(connection))
+    until = BEGIN + timedelta(minutes=3)
+    found = newest(again.newest_measurements("R-1", BEGIN, until), BEGIN, until)
+    assert {value for value, *_ in found[Vital.PULSE_RATE]} == {63.0}

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -422,3 +423,30 @@ async def test_a_damaged_card_is_no_fault_of_the_reading(path: Path) -> None:
     async with Writer(path) as writer:
         with pytest.raises(NotCommittedError, match="malformed"):
             await writer.write(card_is_damaged)
+
+
+async def test_what_is_urgent_does_not_wait_for_the_company_of_what_came_behind_it(path: Path) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def holds(_transaction: Transaction) -> None:
+        begun.set()
+        assert go.wait(20)
+
+    async with Writer(path, AN_HOUR) as writer, asyncio.timeout(20):
+        await writer.write(lambda transaction: later(transaction, "first"))
+        urgent = asyncio.create_task(writer.write(holds, urgent=True))
+        await asyncio.to_thread(begun.wait)
+        behind = await gathering(writer, "behind")
+        go.set()
+        await asyncio.gather(urgent, *behind)
+
+
+async def test_slow_work_is_committed_before_more_of_it_is_begun(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An alert that is in the group would wait for all of it."""
+    monkeypatch.setattr("hub.store.writer._LONGEST_IN_ONE_COMMIT", 0.0)
+    async with Writer(path, AN_HOUR) as writer, asyncio.timeout(20):
+        commits = commits_of(writer)
+        await asyncio.gather(*await gathering(writer, "a", "b", "c"))
+        assert len(commits) == 3

@@ -97,3 +97,14 @@ async def test_what_was_answered_leaves_the_one_or_the_other() -> None:
     assert (card.removed, card.aside) == ([7], [9])
     assert [row.sequence for row in await outbox.waiting(10, [])] == [7]
     assert await outbox.reclaim(["alert"]) == 3
+
+
+async def test_one_for_which_there_was_no_room_is_told_when_there_is() -> None:
+    outbox = WithUnkept(Card(), "alert")
+    outbox.tell([raised(str(number), f"R-{number}") for number in range(200)])
+    outbox.tell([raised("last", "R-0412")])
+    rows = await outbox.waiting(500, [])
+    assert len(rows) == 201
+    await outbox.delivered([rows[0].sequence])
+    outbox.tell([raised("last", "R-0412")])
+    assert "last" in [told(row)[0] for row in await outbox.waiting(200, [])]

@@ -69,9 +69,9 @@ class Forwarder:
         outbox: what waits to be delivered.
         topic_of: the topic of a channel ("alert", "status", "ack", "answer").
         status_event: what to say of its presence.
-        on_delivered: is told of rows that the broker acknowledged, before they leave the outbox; a crash
-            in between tells it of them again. Not of an urgent row to which nobody is subscribed: that
-            one stays, and is sent again until somebody is.
+        on_delivered: is told of rows that the broker acknowledged, before they leave the outbox; again
+            after a crash in between. Not of an urgent row to which nobody is subscribed: that one stays,
+            and is sent again until somebody is.
         on_acknowledgement: is given each event that the ICS sends, and returns the answer to it, if any.
             The broker is told that it arrived when this returns, or raises `EventError` (logged, dropped).
             Any other `CareportError` has it called again later. It may be given an event more than once.
@@ -158,7 +158,7 @@ class Forwarder:
             attempt = self._attempt_after(attempt, connected_for)
             if attempt == 0:
                 self._hurried.clear()
-            # A wide spread from the first: with a borough's broker all its hubs come back at once.
+            # Widely spread: with a borough's broker all its hubs come back at once.
             await self._pause(random.uniform(self._least, self._longest_delay(attempt + 2)))
 
     async def _pause(self, seconds: float) -> None:
@@ -274,9 +274,8 @@ class Forwarder:
         ordinary_limit = limit - min(limit - 1, max(1, limit // 10))
         self._low_water = min(limit, _MADE_AT_ONCE) // 2
         self._more_waits = True
-        if self._in_flight >= limit:
+        if (room := limit - self._in_flight) <= 0:
             return
-        room = limit - self._in_flight
         rows = await self._outbox.waiting(room, self._taken | self._resting.not_due())
         many_rest = self._resting.ordinary >= HELD_MOST
         for row in rows:

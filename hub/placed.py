@@ -24,3 +24,8 @@ class PlacedReading:
     time_quality: TimeQuality
     stamp: ClockStamp
     observed: tuple[Measurement, ...] | None = None
+
+    @property
+    def taken(self) -> tuple[Measurement, ...]:
+        """What observation sets may take from it."""
+        return self.reading.measurements if self.observed is None else self.observed

@@ -193,5 +193,4 @@ def _known_at(reading: StoredReading | None, row: AssessmentRow) -> datetime:
 
 
 def _quality(placed: PlacedReading, vital: Vital) -> Quality:
-    observed = placed.reading.measurements if placed.observed is None else placed.observed
-    return next((each.quality for each in observed if each.vital is vital), Quality.GOOD)
+    return next((each.quality for each in placed.taken if each.vital is vital), Quality.GOOD)

@@ -51,6 +51,25 @@ class StoredMeasurement:
     quality: Quality
     time_quality: TimeQuality
 
+    @staticmethod
+    def of(
+        sequence: int, placed: PlacedReading, measured_at: datetime, time_quality: TimeQuality
+    ) -> Iterator[tuple[Vital, StoredMeasurement]]:
+        """What observation sets may take from a reading, each as measured at that moment."""
+        for measurement in placed.taken:
+            if measurement.value is not None and measurement.usable:
+                yield (
+                    measurement.vital,
+                    StoredMeasurement(
+                        measurement.value,
+                        measured_at,
+                        sequence,
+                        placed.reading.id,
+                        measurement.quality,
+                        time_quality,
+                    ),
+                )
+
 
 @dataclass(frozen=True, slots=True)
 class StoredSet:
@@ -236,22 +255,11 @@ def _remember(
     resident = placed.resident
     if resident is None:
         return
-    observed = placed.reading.measurements if placed.observed is None else placed.observed
-    for measurement in observed:
-        if measurement.value is None or not measurement.usable:
-            continue
-        stored = StoredMeasurement(
-            measurement.value,
-            measured_at,
-            sequence,
-            placed.reading.id,
-            measurement.quality,
-            time_quality,
-        )
+    for vital, stored in StoredMeasurement.of(sequence, placed, measured_at, time_quality):
         vitals = window.vitals.get(resident)
         if vitals is None:
             vitals = window.vitals[resident] = defaultdict(_Vital)
-        by_time = vitals[measurement.vital].by_time
+        by_time = vitals[vital].by_time
         bisect.insort(by_time, stored, key=_moment)
         if added is not None:
             added(by_time, stored)

@@ -192,20 +192,7 @@ class Transaction:
             )
             if place is None or not since <= place.measured_at <= until:
                 continue
-            observed = placed.reading.measurements if placed.observed is None else placed.observed
-            for measurement in observed:
-                if measurement.value is not None and measurement.usable:
-                    yield (
-                        measurement.vital,
-                        StoredMeasurement(
-                            measurement.value,
-                            place.measured_at,
-                            stored.sequence,
-                            placed.reading.id,
-                            measurement.quality,
-                            place.time_quality,
-                        ),
-                    )
+            yield from StoredMeasurement.of(stored.sequence, placed, place.measured_at, place.time_quality)
 
     def _identified_between(self, resident: str, since: datetime, until: datetime) -> Iterable[StoredReading]:
         """The readings whose ids are of these moments, as the clock then told them."""

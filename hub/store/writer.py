@@ -181,13 +181,13 @@ class Writer:
 
         Returns the jobs, whether the writer is to end, and whether the outbox has grown.
         """
-        jobs, ended = [first], False
+        jobs, ended, urgent = [first], False, False
         transaction = Transaction(self._connection, self._recent, self._numbers)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             worked = self._timed(first, transaction)
             while not ended and len(jobs) < _MOST_IN_ONE_COMMIT and worked < _LONGEST_IN_ONE_COMMIT:
-                urgent = transaction.urgent or any(job.urgent for job in jobs)
+                urgent = urgent or transaction.urgent or jobs[-1].urgent
                 wait = 0.0 if urgent else until - monotonic()
                 try:
                     job = self._jobs.get(timeout=wait) if wait > 0 else self._jobs.get_nowait()

@@ -174,8 +174,7 @@ def _of_reading(about: _About, of_it: Mapping[Vital, Observation]) -> Iterator[t
 def _measured(source: PlacedReading | None) -> dict[Vital, Measurement]:
     if source is None:
         return {}
-    told = source.reading.measurements if source.observed is None else source.observed
-    return {measurement.vital: measurement for measurement in told}
+    return {measurement.vital: measurement for measurement in source.taken}
 
 
 def _pressure_components(

@@ -18,7 +18,7 @@ def command(as_json: bool) -> None:
     subscriber; lets one of two residents get worse, restarts the broker in the middle, and ends with 0 only
     if everything that had to happen did.
     """
-    from hub.cli.listen import event_lines
+    from hub.cli.event_words import event_lines
     from hub.demo.record import kind_of
     from hub.demo.story import play
     from hub.uplink.cloudevents import Event

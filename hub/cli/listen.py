@@ -6,32 +6,25 @@ import asyncio
 import json
 import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from time import monotonic
-from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
-from hub.cli.words import measurements_words, risk_words
+from hub.cli.event_words import CALLING, event_lines
 from hub.clock import now
 from hub.config import Broker as BrokerSettings
 from hub.errors import CareportError
 from hub.uplink.broker import Broker
 from hub.uplink.cloudevents import Event, EventError, from_message
 from hub.uplink.connection import Connection
-from hub.uplink.contract import AlertChange, Channel, Identity, acknowledgement_event, event_type
-from hub.uplink.fhir.understood import HeardAssessment
+from hub.uplink.contract import Channel, Identity, acknowledgement_event, event_type
 from hub.uplink.heard import (
-    HeardAlert,
     HeardError,
-    HeardReading,
     alert_heard,
-    observation_heard,
-    readings_heard,
 )
 from hub.uplink.unkept import COMMITTED
 
@@ -39,7 +32,6 @@ _SOURCE = "uk.careport.listen"
 _REMEMBERED = 100_000  # events
 _AGAIN = "connecting again. If this goes on, another subscriber has the same name (--client-id, or its CN)"
 _SITE = re.compile(r"\+|[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_CALLING = {event_type(Channel.ALERT, change) for change in (AlertChange.RAISED, AlertChange.ESCALATED)}
 
 
 @click.command(short_help="Subscribe to hubs' alerts, as an ICS does.")
@@ -178,7 +170,7 @@ async def _receive(connection: Connection, show: Callable[[Event], None], by: st
             event = from_message(delivery.message)
             if event.type != event_type(Channel.ACKNOWLEDGEMENT):
                 show(event)
-            if by is not None and event.type in _CALLING:
+            if by is not None and event.type in CALLING:
                 await _acknowledge(connection, event, by)
         except EventError as error:
             click.echo(f"carehub: a message that is no event was passed over: {error}", err=True)
@@ -207,86 +199,3 @@ def _show_json(event: Event) -> None:
 def _show(event: Event) -> None:
     for line in event_lines(event):
         click.echo(line)
-
-
-def event_lines(event: Event) -> list[str]:
-    """An event as people read it.
-
-    Raises:
-        HeardError, LookupError, TypeError, ValueError, AttributeError: it is not as a hub sends it.
-    """
-    data: dict[str, Any] = dict(event.data)
-    when = _hour(event.time)
-    kind = event.type.removeprefix("uk.careport.").removesuffix(".v1")
-    match kind.split("."):
-        case ["alert", _]:
-            return [*_alert_lines(alert_heard(event), when), *_uncommitted_lines(event)]
-        case ["observation"]:
-            assessment = observation_heard(event).assessment
-            said = f"{assessment.news2.words}; risk {_risk_words(assessment)}"
-            return [
-                f"{when}  scored   {assessment.resident}: {_measured_words(assessment)}",
-                f"{'':19}{said}",
-            ]
-        case ["reading"]:
-            return [_reading_line(reading) for reading in readings_heard(event)]
-        case ["answer"]:
-            return [f"{when}  answer   {data['hub']} at {data['site']}: {data['words']}{_test(data)}"]
-        case ["status"]:
-            # A last will was written when the hub connected: what counts is when it was heard.
-            card = data.get("card", "well")
-            trouble = "" if card == "well" else f"; its card is {card}"
-            said = f"{data['hub']} at {data['site']} is {data['state']}{_test(data)}{trouble}"
-            return [f"{_hour(now())}  hub      {said}"]
-        case ["summary", *_]:
-            return [f"{when}  summary  {event.subject or 'of the hub'} ({event.source})"]
-        case _:
-            return [f"{when}  {kind}"]
-
-
-def _alert_lines(alert: HeardAlert, when: str) -> list[str]:
-    test = " (test data)" if alert.test_data else ""
-    lines = [f"{when}  ALERT {alert.change.value.replace('_', ' ')}{test}: {alert.words}"]
-    match alert.change:
-        case AlertChange.RAISED:
-            lines.append(f"{'':10}measured: {_measured_words(alert.assessment)}")
-            lines.append(f"{'':10}respond: {alert.response}; risk {_risk_words(alert.assessment)}")
-        case AlertChange.ESCALATED:
-            lines.append(f"{'':10}nobody has acknowledged it: tell {alert.tell}")
-        case AlertChange.ACKNOWLEDGED if alert.acknowledged is not None:
-            said = alert.acknowledged
-            lines.append(f"{'':10}by {said.by}, {said.after_seconds:.1f} s after it was raised")
-        case AlertChange.RESOLVED if alert.resolution is not None:
-            lines.append(f"{'':10}{alert.resolution.value}")
-        case _:
-            pass
-    return lines
-
-
-def _uncommitted_lines(event: Event) -> list[str]:
-    if event.extensions.get(COMMITTED) != "false":
-        return []
-    yet = "; it cannot be acknowledged yet" if event.type in _CALLING else ""
-    return [f"{'':10}not stored on the hub: its card takes nothing{yet}"]
-
-
-def _reading_line(reading: HeardReading) -> str:
-    said = reading.problem or measurements_words([each.said for each in reading.measurements])
-    return f"{_hour(reading.received_at)}  reading  {reading.resident or 'nobody yet'}: {said}"
-
-
-def _measured_words(assessment: HeardAssessment) -> str:
-    return measurements_words([each.said for each in assessment.observations.values()])
-
-
-def _risk_words(assessment: HeardAssessment) -> str:
-    risk = assessment.risk
-    return risk_words(None if risk is None else {"probability": risk.probability})
-
-
-def _hour(moment: datetime) -> str:
-    return moment.astimezone().strftime("%H:%M:%S")
-
-
-def _test(data: Mapping[str, Any]) -> str:
-    return " (test data)" if data.get("test_data") else ""

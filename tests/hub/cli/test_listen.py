@@ -19,7 +19,10 @@ from hub.clock import now, stamp
 from hub.uplink.cloudevents import Event, to_json
 from hub.uplink.contract import answer_event, status_event
 from hub.uplink.heard import alert_heard
+from hub.uplink.hub_summary import hub_summary_event
 from hub.uplink.plain import AnswerOutcome
+from tests.hub.uplink.test_hub_summary import HUB as PERIOD_OF_HUB
+from tests.hub.uplink.test_hub_summary import LINK
 from tests.rigs.broker import Ics, Mosquitto, free_port, until
 from tests.rigs.house import OXIMETER, SHARED, House, cuff, decoded, oximeter, raw
 from tests.rigs.hub_process import carehub_here
@@ -186,7 +189,7 @@ async def test_with_everything_sets_readings_answers_and_what_is_new_are_told_on
             house.intake.take(transaction, reading, stamp())
     (readings,), (observation,) = house.events("reading"), house.events("observation")
     answer = answer_event(house.identity, AnswerOutcome.RECORDED, now(), "acknowledgement recorded", None)
-    summary = replace(answer, id="s", type="uk.careport.summary.resident.v1", data={"R-0412": 1})
+    summary = hub_summary_event(house.identity, PERIOD_OF_HUB, LINK)
     new = replace(answer, id="n", type="uk.careport.weather.v1", data={})
     house.connection.close()
     with Ics(broker) as ics, listening(tmp_path, address(broker), "--everything") as listener:
@@ -203,13 +206,13 @@ async def test_with_everything_sets_readings_answers_and_what_is_new_are_told_on
             "reading  nobody yet: SpO2 97 %, pulse 72 /min",
             f"reading  R-0412: {decoded(TRUNCATED).problem}",
         ]
-        assert told[3].startswith("summary")
-        assert told[4:7] == [
+        assert told[3].startswith("summary  hub-1 at rose-house (test data)")
+        assert told[9:12] == [
             "weather",
             "answer   hub-1 at rose-house: acknowledgement recorded (test data)",
             "scored   R-0412: BP 128/50 mmHg, pulse 72 /min",
         ]
-        assert "partial: respiration rate" in told[7]
+        assert "partial: respiration rate" in told[12]
         assert listener.errors.count("\n") == 1, "nothing was passed over"
 
 

@@ -63,7 +63,7 @@ LINK = LinkStatus(True, NOON, "connected to the broker", None)
 _numbers = st.floats(-50, 300).map(lambda number: round(number, 2))
 _counts = st.integers(0, 10**6)
 _waits = st.lists(st.timedeltas(timedelta(0), timedelta(days=7)), max_size=5).map(tuple)
-_summaries = st.builds(
+SUMMARIES = st.builds(
     ResidentSummary,
     st.sampled_from(["R-0412", "a.b_c"]),
     st.just(PERIOD),
@@ -102,7 +102,7 @@ def component(event: Event, code: str) -> Any:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.sampled_from([LIVE, TEST]), _summaries)
+@given(st.sampled_from([LIVE, TEST]), SUMMARIES)
 def test_any_resident_s_summary_is_valid_small_and_heard_as_it_was_told(
     identity: Any, told: ResidentSummary
 ) -> None:

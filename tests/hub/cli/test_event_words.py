@@ -1,0 +1,74 @@
+"""What a hub says of a period, as people read it: everything that an ICS would look for, in a few lines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+
+from hub.cli.event_words import event_lines
+from hub.summary import AlertsSummary, DeviceSummary, ResidentSummary
+from hub.uplink.feed import resident_summary_event
+from hub.uplink.hub_summary import hub_summary_event
+from tests.hub.uplink.test_hub_summary import HUB, LINK, RESIDENT, SUMMARIES, wired
+from tests.rigs.fhir_samples import LIVE, TEST
+
+
+@pytest.fixture(autouse=True)
+def _at_greenwich(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+
+
+def test_a_resident_s_summary_has_the_highest_score_the_sets_each_vital_and_the_alerts() -> None:
+    assert event_lines(wired(resident_summary_event(TEST, RESIDENT))) == [
+        "19:00:00  summary  R-0412, 01 Mar 07:00 to 01 Mar 19:00: highest NEWS2 7 at 12:00:00;"
+        " sets done 2 of 5.17 due",
+        "          pulse 82.5 /min (60 to 120), 3.25 lower than before; 12 measured",
+        "          temperature 37 degC; 1 measured",
+        "          ACVPU: 2 measured",
+        "          alerts: 5 raised, 3 acknowledged (after 14.0 min, at the longest 120.0 min), 1 waiting",
+    ]
+
+
+def test_a_resident_of_whom_nothing_was_scored_is_not_said_to_score_zero() -> None:
+    nothing = replace(RESIDENT, highest=None, vitals={}, alerts=AlertsSummary(0, 0, 0, 0, 0, 0, ()))
+    (line,) = event_lines(wired(resident_summary_event(LIVE, nothing)))
+    assert "no score" in line
+
+
+def test_a_partial_score_is_said_to_be_the_least_that_it_can_be() -> None:
+    assert RESIDENT.highest is not None
+    partial = replace(RESIDENT, highest=replace(RESIDENT.highest, complete=False))
+    assert "highest NEWS2 at least 7" in event_lines(wired(resident_summary_event(LIVE, partial)))[0]
+
+
+def test_the_hub_s_summary_has_readings_alerts_residents_sensors_and_what_waits() -> None:
+    assert event_lines(wired(hub_summary_event(TEST, HUB, LINK))) == [
+        "19:00:00  summary  hub-1 at rose-house (test data), 01 Mar 07:00 to 01 Mar 19:00:"
+        " 100 readings, 3 of nobody yet, 1 not decoded",
+        "          alerts: 5 raised, 3 acknowledged (after 14.0 min, at the longest 120.0 min), 1 waiting",
+        "          residents: 2, nothing measured of 1",
+        "          C4:F2:17:00:00:01 (cuff): 97 readings, 1 not decoded; last heard 01 Mar 12:00",
+        "          usb-3 (x): 0 readings, 0 not decoded; not heard in 7 days",
+        "          waiting for the broker: 9, refused by it: 1; clock synchronised",
+    ]
+
+
+def test_of_very_many_sensors_some_are_listed_and_the_others_counted() -> None:
+    many = tuple(
+        DeviceSummary(f"usb-{n}", "x", 1, 0, HUB.period.until - timedelta(hours=1)) for n in range(50)
+    )
+    lines = event_lines(wired(hub_summary_event(TEST, replace(HUB, devices=many), LINK)))
+    assert "          and 30 more sensor(s)" in lines
+
+
+@settings(max_examples=40, deadline=None)
+@given(SUMMARIES)
+def test_any_summary_can_be_put_into_words(summary: ResidentSummary) -> None:
+    lines = event_lines(wired(resident_summary_event(TEST, summary)))
+    assert all(line == line.rstrip() and len(line) < 200 for line in lines)

@@ -305,6 +305,7 @@ class Hub:
                 for name, run in parts.items():
                     tasks.create_task(keep_running(name, run), name=name)
                 tasks.create_task(self.service_manager.keep_watchdog_fed(self._progress), name="watchdog")
+                tasks.create_task(self._writer.failed(), name="writer")
                 sensors = len(self._config.sensors)
                 _log.info(
                     "hub %s at site %s: ready, %d sensor(s)",

@@ -28,7 +28,13 @@ class NotCommittedError(StoreError):
         self.trouble = trouble
 
 
-def trouble_of_card(error: sqlite3.Error) -> str | None:
+def is_fault_of_database(error: Exception) -> bool:
+    """Whether it ends the whole transaction (card full, read-only, failing), and not one piece of work."""
+    # SQLITE_CORRUPT and SQLITE_NOTADB have no class of their own.
+    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
+
+
+def trouble_of_card(error: Exception) -> str | None:
     """What the card has, by SQLite's error; None where it is not the card's."""
     # The primary result code is in the lowest byte (https://www.sqlite.org/rescode.html, section 2).
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:

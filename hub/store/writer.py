@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from hub.store.database import open_for_writing
-from hub.store.errors import NotCommittedError, StoreError, trouble_of_card
+from hub.store.errors import NotCommittedError, StoreError, is_fault_of_database, trouble_of_card
 from hub.store.recent import Recent
 from hub.store.reserve import SIZE, Reserve
 from hub.store.transaction import Numbers, Transaction
@@ -71,11 +71,9 @@ class _Job(Generic[Result]):
         try:
             self.result = self.work(transaction)
             self.urgent = self.urgent or transaction.urgent
-        except sqlite3.OperationalError:
-            raise
         except Exception as error:  # it is re-raised where the work was asked for
-            if type(error) is sqlite3.DatabaseError:
-                raise  # SQLITE_CORRUPT and SQLITE_NOTADB have no class of their own
+            if is_fault_of_database(error):
+                raise
             connection.execute("ROLLBACK TO job")
             transaction.undo_to(mark)
             self.error = error
@@ -115,6 +113,7 @@ class Writer:
         self._numbers = Numbers.of(self._connection)
         self._thread = threading.Thread(target=self._run, name="store-writer")
         self._loop = asyncio.get_running_loop()
+        self._failed: asyncio.Future[None] = self._loop.create_future()
         self.outbox_changed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -128,6 +127,10 @@ class Writer:
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
         self._connection.close()
+
+    async def failed(self) -> None:
+        """Wait for what nobody foresaw, and raise it: the writer has ended, and nothing more is committed."""
+        await asyncio.shield(self._failed)
 
     async def write(self, work: Callable[[Transaction], Result], *, urgent: bool = False) -> Result:
         """Run `work` on the writer's thread; return its result once it is committed and synced.
@@ -169,6 +172,12 @@ class Writer:
         return ()
 
     def _run(self) -> None:
+        try:
+            self._take_all()
+        except BaseException as error:  # noqa: BLE001  # raised by `failed`: it must not end unseen
+            self._loop.call_soon_threadsafe(self._failed.set_exception, error)
+
+    def _take_all(self) -> None:
         committed_at = -self._gather
         ended = False
         while not ended and (first := self._jobs.get()) is not None:
@@ -200,7 +209,7 @@ class Writer:
                     worked += self._timed(job, transaction)
             transaction.finish()
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with one row, each job gets its answer
             return jobs, ended, self._take_singly(jobs, transaction, error)
         self._recent.settled()
         return jobs, ended, transaction.outbox_grew
@@ -211,7 +220,7 @@ class Writer:
         job.run(transaction, self._connection)
         return monotonic() - begun
 
-    def _take_singly(self, jobs: Sequence[_Job[object]], failed: Transaction, error: sqlite3.Error) -> bool:
+    def _take_singly(self, jobs: Sequence[_Job[object]], failed: Transaction, error: Exception) -> bool:
         """After a commit that failed: each gets its own, and its answer; one alone may be at fault.
 
         Where it is the card's fault, the reserve is given up; if there is none, only what is urgent is tried.
@@ -229,7 +238,7 @@ class Writer:
                     self._rehearse_beside(job)
                 continue
             if (len(jobs) == 1 and not room) or (hopeless and not job.urgent):
-                job.error = NotCommittedError(self._path, f"nothing was stored: {error}", trouble)
+                job.error = self._answer_to(error)
                 continue
             transaction = Transaction(self._connection, self._recent, self._numbers)
             try:
@@ -237,14 +246,19 @@ class Writer:
                 job.run(transaction, self._connection)
                 transaction.finish()
                 self._connection.execute("COMMIT")
-            except sqlite3.Error as its_error:
+            except Exception as its_error:  # noqa: BLE001  # as above
                 self._undo(transaction)
-                its_trouble = trouble_of_card(its_error)
-                job.error = NotCommittedError(self._path, f"nothing was stored: {its_error}", its_trouble)
+                job.error = self._answer_to(its_error)
             else:
                 self._recent.settled()
                 grew = grew or transaction.outbox_grew
         return grew
+
+    def _answer_to(self, error: Exception) -> Exception:
+        """What a piece of work is told: its own fault as it is, the database's as what it means."""
+        if not is_fault_of_database(error):
+            return error
+        return NotCommittedError(self._path, f"nothing was stored: {error}", trouble_of_card(error))
 
     def _rehearse_beside(self, job: _Job[object]) -> None:
         """Rehearse in memory alone."""
@@ -267,7 +281,10 @@ class Writer:
 
     def _undo(self, transaction: Transaction) -> None:
         if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+            with suppress(
+                sqlite3.Error
+            ):  # a failing card: then it is undone before the next one
+                self._connection.execute("ROLLBACK")
         transaction.undo_all()
 
     def _settle(self, jobs: Sequence[_Job[object]], outbox_grew: bool) -> None:

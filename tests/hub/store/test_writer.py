@@ -121,6 +121,58 @@ async def test_work_that_the_database_refuses_keeps_no_other_from_being_committe
     assert [row[2] for row in waiting(open_for_reading(path), 10, [])] == ["before", "after"]
 
 
+@pytest.mark.parametrize("others", [0, 2])
+async def test_a_row_that_cannot_be_written_is_the_fault_of_its_own_work_only(
+    path: Path, raw_blood_pressure: RawPayload, others: int
+) -> None:
+    """A number that SQLite has no room for is found only when the row is written."""
+    odd = placed(raw_blood_pressure)
+    odd = replace(odd, reading=replace(odd.reading, sequence_number=1 << 70))
+    async with Writer(path) as writer:
+        results = await asyncio.gather(
+            writer.write(lambda transaction: transaction.add_reading(odd)),
+            *(writer.write(lambda t: t.tell(0, "alert", "after")) for _ in range(others)),
+            return_exceptions=True,
+        )
+        await writer.write(lambda transaction: transaction.tell(0, "alert", "after"))
+    assert isinstance(results[0], OverflowError)
+    assert results[1:] == [None] * others
+    assert [row[2] for row in waiting(open_for_reading(path), 10, [])] == ["after"] * (others + 1)
+
+
+async def test_a_commit_that_cannot_be_undone_either_is_undone_before_the_next(path: Path) -> None:
+    def fails_and_stays_open(transaction: Transaction) -> None:
+        def refuse(action: int, *_: object) -> int:
+            return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_TRANSACTION else sqlite3.SQLITE_OK
+
+        transaction.tell(0, "alert", "never")
+        transaction.connection.set_authorizer(refuse)
+
+    async with Writer(path) as writer:
+        with pytest.raises(NotCommittedError):
+            await writer.write(fails_and_stays_open)
+        writer._connection.set_authorizer(None)
+        with pytest.raises(NotCommittedError):  # it begins within what is still open, which ends that
+            await writer.write(lambda transaction: transaction.tell(0, "alert", "refused"))
+        await writer.write(lambda transaction: transaction.tell(0, "alert", "after"))
+    assert [row[2] for row in waiting(open_for_reading(path), 10, [])] == ["after"]
+
+
+async def test_a_writer_that_ends_in_a_way_that_nobody_foresaw_says_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault() -> None:
+        raise ZeroDivisionError("a bug")
+
+    async with Writer(path) as writer:
+        monkeypatch.setattr(writer._recent, "settled", fault)
+        unanswered = asyncio.ensure_future(writer.write(lambda _: None))
+        async with asyncio.timeout(10):
+            with pytest.raises(ZeroDivisionError):
+                await writer.failed()
+        unanswered.cancel()
+
+
 async def test_many_writes_share_few_commits(path: Path) -> None:
     async with Writer(path) as writer:
         commits = 0

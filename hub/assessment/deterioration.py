@@ -22,7 +22,15 @@ from typing import Annotated, Any, Self
 import numpy
 from pydantic import BaseModel, Field, ValidationError
 
-from hub.assessment.features import INPUTS, NAMES, SPECIFICATION, Features, features, missing, out_of_range
+from hub.assessment.features import (
+    NAMES,
+    SPECIFICATION,
+    Features,
+    features,
+    missing,
+    nothing_known,
+    out_of_range,
+)
 from hub.errors import CareportError
 from hub.readings import Value, Vital
 
@@ -152,22 +160,30 @@ class DeteriorationModel:
 
         The arguments are those of `hub.assessment.features.features`.
         """
-        lacking = missing(current, age_years)
-        if set(lacking) >= set(INPUTS) - {"age"}:
+        probability = self.probability(current, earlier, age_years)
+        if probability is None:
             return None
         return Risk(
-            probability=self._answer(features(current, earlier, age_years)),
+            probability=probability,
             model=self.name,
             version=self.version,
             sha256_prefix=self.sha256[:HASH_PREFIX],
-            missing=lacking,
+            missing=missing(current, age_years),
             out_of_range=out_of_range(current, age_years),
         )
+
+    def probability(
+        self, current: Mapping[Vital, Value], earlier: Sequence[Mapping[Vital, Value]], age_years: int | None
+    ) -> float | None:
+        """The probability of `risk`, for one who need not know what the model lacked; None as there."""
+        if nothing_known(current):
+            return None
+        return self._answer(features(current, earlier, age_years))
 
     def _answer(self, vector: Features) -> float:
         self._interpreter.set_tensor(self._input, vector[numpy.newaxis])
         self._interpreter.invoke()
-        return float(self._interpreter.get_tensor(self._output)[0, 0])
+        return float(self._interpreter.get_tensor(self._output).item())
 
     def _check(self, path: Path, golden: _Golden) -> None:
         for expected in golden.vectors:

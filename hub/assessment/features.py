@@ -16,10 +16,10 @@ its change from the resident's own baseline; then oxygen, and age with whether t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from math import inf, isfinite, nan
+from typing import cast
 
 import numpy
 import numpy.typing
@@ -30,6 +30,8 @@ SPECIFICATION = "1"
 BASELINE_SETS = 8
 
 Features = numpy.typing.NDArray[numpy.float32]
+Numbers = Mapping[Vital, float]
+"""A set of which only vitals of `SCALES` are asked: their values are numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,13 @@ class Scale:
 
     def within(self, value: float) -> float:
         """The value, or the nearer limit."""
-        return min(max(value, self.lowest), self.highest)
+        if value < self.lowest:
+            return self.lowest
+        return self.highest if value > self.highest else value
 
+
+# To look up a member of an enumeration takes longer than all else that is done with it here.
+_OXYGEN, _GIVEN = Vital.SUPPLEMENTAL_OXYGEN, Breathing.OXYGEN
 
 SCALES: Mapping[Vital, Scale] = {
     Vital.RESPIRATION_RATE: Scale(6, 45, 18, 6),
@@ -81,18 +88,18 @@ def features(
     before it, oldest first, of which the last `BASELINE_SETS` count. A vital that is not known is
     not in a mapping. `age_years` is None where it is not known.
     """
-    recent = earlier[-BASELINE_SETS:]
+    now, before = cast(Numbers, current), cast(Sequence[Numbers], earlier[-BASELINE_SETS:])
     vector: list[float] = []
     for vital, scale in SCALES.items():
-        value = number(current, vital)
-        if value is None:
+        value = now.get(vital, nan)
+        if not isfinite(value):
             vector += (0.0, 0.0, 0.0)
             continue
         value = scale.within(value)
-        before = [scale.within(known) for one in recent if (known := number(one, vital)) is not None]
-        change = value - median(before) if before else 0.0
+        baseline = _baseline(vital, scale, before)
+        change = 0.0 if baseline is None else value - baseline
         vector += ((value - scale.centre) / scale.spread, 1.0, change / scale.spread)
-    vector.append(float(current.get(Vital.SUPPLEMENTAL_OXYGEN) is Breathing.OXYGEN))
+    vector.append(1.0 if current.get(_OXYGEN) is _GIVEN else 0.0)
     if age_years is None:
         vector += (0.0, 0.0)
     else:
@@ -100,12 +107,39 @@ def features(
     return numpy.array(vector, dtype=numpy.float32)
 
 
+def _baseline(vital: Vital, scale: Scale, before: Sequence[Numbers]) -> float | None:
+    """The median of the vital's known values; None without one.
+
+    Only what it is made of is moved within the scale, since moving keeps the order.
+    """
+    known: list[float] = []
+    for each in before:
+        value = each.get(vital, nan)
+        if isfinite(value):
+            known.append(value)
+    if not known:
+        return None
+    known.sort()
+    half = len(known) // 2
+    upper = scale.within(known[half])
+    return upper if len(known) % 2 else (scale.within(known[half - 1]) + upper) / 2
+
+
+def nothing_known(current: Mapping[Vital, Value]) -> bool:
+    """Whether a set has no vital at all that the model knows."""
+    now = cast(Numbers, current)
+    return _OXYGEN not in current and not any(isfinite(now.get(vital, nan)) for vital in SCALES)
+
+
 def missing(current: Mapping[Vital, Value], age_years: int | None) -> tuple[str, ...]:
     """The inputs that are not known, in the order of `INPUTS`."""
-    known = {vital for vital in SCALES if number(current, vital) is not None}
-    if Vital.SUPPLEMENTAL_OXYGEN in current:
-        known.add(Vital.SUPPLEMENTAL_OXYGEN)
-    return tuple(name for name in INPUTS if (age_years is None if name == "age" else name not in known))
+    now = cast(Numbers, current)
+    lacking: list[str] = [vital for vital in SCALES if not isfinite(now.get(vital, nan))]
+    if _OXYGEN not in current:
+        lacking.append(_OXYGEN)
+    if age_years is None:
+        lacking.append("age")
+    return tuple(lacking)
 
 
 def out_of_range(current: Mapping[Vital, Value], age_years: int | None) -> tuple[str, ...]:
@@ -113,20 +147,12 @@ def out_of_range(current: Mapping[Vital, Value], age_years: int | None) -> tuple
 
     An age over 90 is within: the training data has it as "90 and over" too.
     """
-    outside: list[str] = [
-        vital
-        for vital, scale in SCALES.items()
-        if (value := number(current, vital)) is not None and value != scale.within(value)
-    ]
+    now = cast(Numbers, current)
+    outside: list[str] = []
+    for vital, scale in SCALES.items():
+        value = now.get(vital, nan)
+        if -inf < value < scale.lowest or scale.highest < value < inf:
+            outside.append(vital)
     if age_years is not None and age_years < AGE_SCALE.lowest:
         outside.append("age")
     return tuple(outside)
-
-
-def number(values: Mapping[Vital, Value], vital: Vital) -> float | None:
-    """The value of a numeric vital; None if it is not known or not finite."""
-    value = values.get(vital)
-    if value is None:
-        return None
-    value = float(value)
-    return value if math.isfinite(value) else None

@@ -5,19 +5,20 @@ are not pregnant. A parameter that was not measured is named, never filled in: t
 partial, its total and its band the least that they can be.
 
 Values are rounded half up before they are looked up, as the chart's columns leave gaps between
-them: temperature to 0.1 degC, all else to whole numbers. The decimal digits of the value's shortest
-form are rounded, so that 36.05 becomes 36.1 although the nearest binary number lies below it.
+them: temperature to 0.1 degC, all else to whole numbers. So a column reaches half a step beyond the
+last value that it names. The decimal digits of the value's shortest form are rounded, so that 36.05
+becomes 36.1 although the nearest binary number lies below it.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import Decimal
 from enum import IntEnum, StrEnum
-from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from hub.readings import Breathing, Consciousness, Value, Vital
 
@@ -108,18 +109,19 @@ class News2:
     @property
     def contributing(self) -> frozenset[Vital]:
         """The parameters that score more than 0."""
-        return frozenset(vital for vital, points in self.sub_scores.items() if points)
+        return frozenset([vital for vital, points in self.sub_scores.items() if points])
 
     @property
     def band(self) -> Band:
         """The band of chart 4; of a partial score, the least that the band can be."""
-        if self.total >= 7:
+        total = self.total
+        if total >= 7:
             return Band.HIGH
-        if self.total >= 5:
+        if total >= 5:
             return Band.MEDIUM
         if 3 in self.sub_scores.values():
             return Band.SINGLE_RED
-        return Band.LOW if self.total else Band.ZERO
+        return Band.LOW if total else Band.ZERO
 
     def describe(self, questionable: Collection[Vital] = ()) -> str:
         """The score in plain words, for carers and the ICS; `questionable` parameters are marked.
@@ -169,38 +171,36 @@ def score(values: Mapping[Vital, Value], scale: OxygenScale) -> News2:
         ValueError: a value is not of its vital's type.
     """
     sub_scores: dict[Vital, int] = {}
+    missing: list[Vital] = []
     not_scorable: dict[Vital, str] = {}
+    breathing = values.get(Vital.SUPPLEMENTAL_OXYGEN)
     for vital in PARAMETERS:
         value = values.get(vital)
         if value is None:
+            missing.append(vital)
             continue
-        points = _points(vital, value, scale, values.get(Vital.SUPPLEMENTAL_OXYGEN))
-        if isinstance(points, str):
-            not_scorable[vital] = points
-        else:
+        points = _points(vital, value, scale, breathing)
+        if isinstance(points, int):
             sub_scores[vital] = points
-    missing = tuple(vital for vital in PARAMETERS if vital not in sub_scores)
-    return News2(scale, sub_scores, missing, not_scorable)
+        else:
+            missing.append(vital)
+            not_scorable[vital] = points
+    return News2(scale, sub_scores, tuple(missing), not_scorable)
 
 
-@lru_cache(maxsize=4096, typed=True)  # the same few values come again and again
 def _points(vital: Vital, value: Value, scale: OxygenScale, breathing: Value | None) -> int | str:
     """The sub-score, or why there is none."""
+    chart = _CHARTS.get(vital)
+    if chart is not None:
+        return chart.look_up(value)
     if vital is Vital.CONSCIOUSNESS:
         return 0 if _code(Consciousness, value) is Consciousness.ALERT else 3
     if vital is Vital.SUPPLEMENTAL_OXYGEN:
         return 0 if _code(Breathing, value) is Breathing.AIR else 2
-    number = float(value)
-    if not math.isfinite(number):
-        return "its value is no number"
-    rounded = _round_half_up(number, _TENTH if vital is Vital.TEMPERATURE else _WHOLE)
-    if vital is not Vital.OXYGEN_SATURATION:
-        return _look_up(rounded, _CHARTS[vital])
     if scale is OxygenScale.SCALE_1:
-        return _look_up(rounded, _SATURATION_SCALE_1)
-    known = list(Breathing) if breathing is None else [_code(Breathing, breathing)]
-    points = {_look_up(rounded, _SATURATION_SCALE_2[breathing]) for breathing in known}
-    return points.pop() if len(points) == 1 else "93 % or more on scale 2 needs to know if on air or oxygen"
+        return _SATURATION_SCALE_1.look_up(value)
+    known = None if breathing is None else _code(Breathing, breathing)
+    return _SATURATION_SCALE_2[known].look_up(value)
 
 
 def _code(codes: type[_Code], value: Value) -> _Code:
@@ -209,36 +209,50 @@ def _code(codes: type[_Code], value: Value) -> _Code:
     return value
 
 
+class _Chart(NamedTuple):
+    """One parameter's row of chart 1: `points[i]`, or why there are none, for what is below `below[i]`."""
+
+    below: tuple[float, ...]
+    points: tuple[int | str, ...]
+
+    def look_up(self, value: Value) -> int | str:
+        number = float(value)
+        if not math.isfinite(number):
+            return "its value is no number"
+        return self.points[bisect_right(self.below, number)]
+
+
 _WHOLE = Decimal("1")
 _TENTH = Decimal("0.1")
-_EXACT = Context(prec=400)  # room for every float: rounding must not fail on a wild one
 
 
-def _round_half_up(number: float, step: Decimal) -> Decimal:
-    return Decimal(repr(number)).quantize(step, ROUND_HALF_UP, _EXACT)
+def _chart(step: Decimal, *columns: tuple[str, int | str]) -> _Chart:
+    """Each column: the highest value that has these points, once rounded to the step.
+
+    What is below the float nearest to a limit of the columns has digits below it too, since every
+    float's shortest form is read as that very float.
+    """
+    return _Chart(
+        tuple(float(Decimal(highest) + step / 2) for highest, _ in columns),
+        tuple(points for _, points in columns),
+    )
 
 
-# Chart 1. Each pair: the highest value that has these points; the next pair begins above it.
-_Chart = tuple[tuple[Decimal, int], ...]
-
-
-def _chart(*rows: tuple[str, int]) -> _Chart:
-    return tuple((Decimal(highest), points) for highest, points in rows)
-
-
+# Chart 1.
 _CHARTS = {
-    Vital.RESPIRATION_RATE: _chart(("8", 3), ("11", 1), ("20", 0), ("24", 2), ("Infinity", 3)),
-    Vital.SYSTOLIC_PRESSURE: _chart(("90", 3), ("100", 2), ("110", 1), ("219", 0), ("Infinity", 3)),
-    Vital.PULSE_RATE: _chart(("40", 3), ("50", 1), ("90", 0), ("110", 1), ("130", 2), ("Infinity", 3)),
-    Vital.TEMPERATURE: _chart(("35.0", 3), ("36.0", 1), ("38.0", 0), ("39.0", 1), ("Infinity", 2)),
+    Vital.RESPIRATION_RATE: _chart(_WHOLE, ("8", 3), ("11", 1), ("20", 0), ("24", 2), ("Infinity", 3)),
+    Vital.SYSTOLIC_PRESSURE: _chart(_WHOLE, ("90", 3), ("100", 2), ("110", 1), ("219", 0), ("Infinity", 3)),
+    Vital.PULSE_RATE: _chart(
+        _WHOLE, ("40", 3), ("50", 1), ("90", 0), ("110", 1), ("130", 2), ("Infinity", 3)
+    ),
+    Vital.TEMPERATURE: _chart(_TENTH, ("35.0", 3), ("36.0", 1), ("38.0", 0), ("39.0", 1), ("Infinity", 2)),
 }
-_SATURATION_SCALE_1 = _chart(("91", 3), ("93", 2), ("95", 1), ("Infinity", 0))
-_UP_TO_TARGET = _chart(("83", 3), ("85", 2), ("87", 1), ("92", 0))
-_SATURATION_SCALE_2 = {
-    Breathing.AIR: _UP_TO_TARGET + _chart(("Infinity", 0)),
-    Breathing.OXYGEN: _UP_TO_TARGET + _chart(("94", 1), ("96", 2), ("Infinity", 3)),
+_SATURATION_SCALE_1 = _chart(_WHOLE, ("91", 3), ("93", 2), ("95", 1), ("Infinity", 0))
+_UP_TO_TARGET = (("83", 3), ("85", 2), ("87", 1), ("92", 0))
+_SATURATION_SCALE_2: Mapping[Breathing | None, _Chart] = {
+    Breathing.AIR: _chart(_WHOLE, *_UP_TO_TARGET, ("Infinity", 0)),
+    Breathing.OXYGEN: _chart(_WHOLE, *_UP_TO_TARGET, ("94", 1), ("96", 2), ("Infinity", 3)),
+    None: _chart(
+        _WHOLE, *_UP_TO_TARGET, ("Infinity", "93 % or more on scale 2 needs to know if on air or oxygen")
+    ),
 }
-
-
-def _look_up(number: Decimal, chart: _Chart) -> int:
-    return next(points for highest, points in chart if number <= highest)

@@ -19,6 +19,10 @@ from typing import Protocol
 
 from hub.readings import Quality, Reading, Value, Vital
 
+_NO_TIME = timedelta(0)
+# To look up a member of an enumeration takes longer than all else that is done with it here.
+_QUESTIONABLE, _UNUSABLE = Quality.QUESTIONABLE, Quality.UNUSABLE
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
@@ -54,15 +58,13 @@ class ObservationSet:
     def questionable(self) -> frozenset[Vital]:
         """The vitals whose sensor doubted its own measurement: scored, and marked wherever they show."""
         return frozenset(
-            vital
-            for vital, observation in self.observations.items()
-            if observation.quality is Quality.QUESTIONABLE
+            [vital for vital, each in self.observations.items() if each.quality is _QUESTIONABLE]
         )
 
     @property
     def doubtful_time(self) -> frozenset[Vital]:
         """The vitals of which it is doubtful when they were measured: marked wherever they show."""
-        return frozenset(vital for vital, each in self.observations.items() if each.doubtful_time)
+        return frozenset([vital for vital, each in self.observations.items() if each.doubtful_time])
 
 
 class Recency(Protocol):
@@ -92,13 +94,14 @@ def form(observed: Iterable[tuple[Vital, Observation]], at: datetime, recency: R
 
     A measurement exactly as old as its limit still counts. The order of `observed` means nothing.
     """
+    limits, general_limit = recency.recent_by_vital, recency.recent
     newest: dict[Vital, Observation] = {}
     for vital, observation in observed:
-        limit = recency.recent_by_vital.get(vital, recency.recent)
-        recent = timedelta(0) <= at - observation.measured_at <= limit
-        if not recent or observation.quality is Quality.UNUSABLE:
+        recent = _NO_TIME <= at - observation.measured_at <= limits.get(vital, general_limit)
+        if not recent or observation.quality is _UNUSABLE:
             continue
-        if vital not in newest or _preference(observation) > _preference(newest[vital]):
+        other = newest.get(vital)
+        if other is None or _preference(observation) > _preference(other):
             newest[vital] = observation
     return ObservationSet(at, newest)
 

@@ -70,12 +70,25 @@ def test_whatever_is_missing_there_is_a_probability_or_no_risk(
         assert set(risk.missing) == set(INPUTS) - known - ({"age"} if age is not None else set())
 
 
+@given(any_set, any_history, any_age)
+def test_the_probability_alone_is_the_risks(
+    current: Mapping[Vital, Value], earlier: list[Mapping[Vital, Value]], age: int | None
+) -> None:
+    risk = MODEL.risk(current, earlier, age)
+    assert MODEL.probability(current, earlier, age) == (None if risk is None else risk.probability)
+
+
 @given(st.fixed_dictionaries(measured), any_history, any_age, st.sampled_from(list(SCALES)))
 def test_to_know_less_never_raises_the_risk(
     current: dict[Vital, Value], earlier: list[Mapping[Vital, Value]], age: int | None, gone: Vital
 ) -> None:
     fewer = {vital: value for vital, value in current.items() if vital is not gone}
     assert probability(fewer, earlier, age) <= probability(current, earlier, age) + 1e-6
+
+
+def test_what_was_measured_before_is_seen() -> None:
+    before: dict[Vital, Value] = {**WORSE, Vital.RESPIRATION_RATE: 16.0, Vital.PULSE_RATE: 72.0}
+    assert probability(WORSE, [before] * 4, 84) > probability(WORSE, [], 84)
 
 
 def test_with_no_vital_at_all_there_is_no_risk() -> None:

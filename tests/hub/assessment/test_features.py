@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import struct
+from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 import numpy
@@ -12,12 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.assessment.features import (
+    AGE_SCALE,
     BASELINE_SETS,
     INPUTS,
     NAMES,
     SCALES,
+    Scale,
     features,
     missing,
+    nothing_known,
     out_of_range,
 )
 from hub.readings import Breathing, Consciousness, Value, Vital
@@ -32,14 +37,111 @@ WELL: dict[Vital, Value] = {
     Vital.TEMPERATURE: 36.6,
 }
 
-any_number = st.floats() | st.floats(0, 300)
+no_number = st.sampled_from([math.nan, math.inf, -math.inf])
+
+
+def numbers_about(scale: Scale) -> st.SearchStrategy[float]:
+    """Any number, and often one that is within the scale, just outside it, or none."""
+    ends = [end * 1.0 for end in (scale.lowest, scale.highest)]
+    beside = [math.nextafter(end, towards) for end in ends for towards in (-math.inf, math.inf)]
+    width = scale.highest - scale.lowest
+    near = st.floats(scale.lowest - width / 4, scale.highest + width / 4)
+    return near | near.map(round).map(float) | st.sampled_from([*ends, *beside]) | no_number | st.floats()
+
+
 any_value: dict[Vital, st.SearchStrategy[Value]] = {
-    **dict.fromkeys(SCALES, any_number),
+    **{vital: numbers_about(scale) for vital, scale in SCALES.items()},
     Vital.SUPPLEMENTAL_OXYGEN: st.sampled_from(Breathing),
     Vital.CONSCIOUSNESS: st.sampled_from(Consciousness),
 }
 any_set: st.SearchStrategy[Mapping[Vital, Value]] = st.fixed_dictionaries({}, optional=any_value)
 any_age = st.none() | st.integers(0, 130)
+
+
+# The specification in the head of features.py, written again without a thought of speed.
+def known_number(values: Mapping[Vital, Value], vital: Vital) -> float | None:
+    found = values.get(vital)
+    return found if isinstance(found, float) and math.isfinite(found) else None
+
+
+def moved(value: float, scale: Scale) -> float:
+    return sorted([value, scale.lowest, scale.highest])[1]
+
+
+def specified(
+    current: Mapping[Vital, Value], earlier: Sequence[Mapping[Vital, Value]], age: int | None
+) -> list[float]:
+    vector: dict[str, float] = dict.fromkeys(NAMES, 0.0)
+    for vital, scale in SCALES.items():
+        before = [known_number(each, vital) for each in earlier[-BASELINE_SETS:]]
+        baseline = [moved(value, scale) for value in before if value is not None]
+        now = known_number(current, vital)
+        if now is not None:
+            vector[vital] = (moved(now, scale) - scale.centre) / scale.spread
+            vector[f"{vital} known"] = 1.0
+            if baseline:
+                vector[f"{vital} change"] = (moved(now, scale) - median(baseline)) / scale.spread
+    if current.get(Vital.SUPPLEMENTAL_OXYGEN) is Breathing.OXYGEN:
+        vector["supplemental_oxygen"] = 1.0
+    if age is not None:
+        vector["age"] = (moved(age, AGE_SCALE) - AGE_SCALE.centre) / AGE_SCALE.spread
+        vector["age known"] = 1.0
+    return list(vector.values())
+
+
+def unknown(current: Mapping[Vital, Value], age: int | None) -> set[str]:
+    without = {vital.value for vital in SCALES if known_number(current, vital) is None}
+    without |= {"supplemental_oxygen"} - current.keys()
+    return without | ({"age"} if age is None else set())
+
+
+@given(any_set, st.lists(any_set, max_size=BASELINE_SETS + 3), any_age)
+def test_the_features_are_bit_for_bit_those_of_the_specification(
+    current: Mapping[Vital, Value], earlier: list[Mapping[Vital, Value]], age: int | None
+) -> None:
+    expected = struct.pack(f"{len(NAMES)}f", *specified(current, earlier, age))
+    assert features(current, earlier, age).tobytes() == expected
+
+
+@given(
+    st.sampled_from(list(SCALES)).flatmap(
+        lambda vital: st.lists(
+            st.fixed_dictionaries({}, optional={vital: any_value[vital]}), min_size=1, max_size=11
+        )
+    )
+)
+def test_the_baseline_is_bit_for_bit_the_specifications(sets: list[dict[Vital, Value]]) -> None:
+    *earlier, current = sets
+    expected = struct.pack(f"{len(NAMES)}f", *specified(current, earlier, 84))
+    assert features(current, earlier, 84).tobytes() == expected
+
+
+@given(any_set, any_age)
+def test_what_is_missing_and_what_is_out_of_range_is_said_in_the_order_of_the_inputs(
+    current: Mapping[Vital, Value], age: int | None
+) -> None:
+    without = unknown(current, age)
+    assert missing(current, age) == tuple(name for name in INPUTS if name in without)
+    assert nothing_known(current) == (without >= set(INPUTS) - {"age"})
+    outside = {
+        vital
+        for vital, scale in SCALES.items()
+        if (value := known_number(current, vital)) is not None and value != moved(value, scale)
+    }
+    young = ("age",) if age is not None and age < AGE_SCALE.lowest else ()
+    assert out_of_range(current, age) == (*(vital for vital in SCALES if vital in outside), *young)
+
+
+def test_a_whole_number_is_as_good_as_a_float() -> None:
+    def whole(values: Mapping[Vital, Value]) -> dict[Vital, Value]:
+        return {vital: int(each) if isinstance(each, float) else each for vital, each in values.items()}
+
+    def as_float(values: Mapping[Vital, Value]) -> dict[Vital, Value]:
+        return {vital: float(each) if isinstance(each, int) else each for vital, each in values.items()}
+
+    current, earlier = whole(WELL), [whole({**WELL, Vital.PULSE_RATE: 80.0}), whole(WELL)]
+    expected = features(as_float(current), [as_float(each) for each in earlier], 84)
+    assert features(current, earlier, 84).tobytes() == expected.tobytes()
 
 
 def named(vector: Any) -> dict[str, float]:
@@ -109,6 +211,7 @@ def test_a_value_that_is_missing_or_no_number_gives_zero(vital: Vital, absent: f
     vector = named(features(current, [WELL], 84))
     assert [vector[vital], vector[f"{vital} known"], vector[f"{vital} change"]] == [0, 0, 0]
     assert missing(current, 84) == (vital,)
+    assert nothing_known({vital: math.nan} if absent is None else {vital: absent})
 
 
 def test_air_and_unknown_are_alike_and_oxygen_is_not() -> None:
@@ -119,6 +222,12 @@ def test_air_and_unknown_are_alike_and_oxygen_is_not() -> None:
     assert named(features(given_oxygen, [], 84))["supplemental_oxygen"] == 1
     assert missing(unknown, 84) == ("supplemental_oxygen",)
     assert missing(given_oxygen, 84) == ()
+
+
+@pytest.mark.parametrize("breathing", Breathing)
+def test_to_know_air_or_oxygen_alone_is_to_know_something(breathing: Breathing) -> None:
+    assert not nothing_known({Vital.SUPPLEMENTAL_OXYGEN: breathing})
+    assert nothing_known({Vital.CONSCIOUSNESS: Consciousness.PAIN, Vital.MEAN_ARTERIAL_PRESSURE: 90.0})
 
 
 def test_consciousness_is_not_seen() -> None:

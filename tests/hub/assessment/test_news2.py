@@ -12,6 +12,7 @@ from vitalscore.scores.news2 import score_news2
 
 from hub.assessment.news2 import PARAMETERS, Band, News2, OxygenScale, score
 from hub.readings import Breathing, Consciousness, Value, Vital
+from tests.hub.assessment.chart import SATURATION_CELLS, TENTHS_OF_A_DEGREE_CELLS, WHOLE_NUMBER_CELLS
 
 WELL: dict[Vital, Value] = {
     Vital.RESPIRATION_RATE: 16.0,
@@ -21,28 +22,6 @@ WELL: dict[Vital, Value] = {
     Vital.PULSE_RATE: 70.0,
     Vital.CONSCIOUSNESS: Consciousness.ALERT,
     Vital.TEMPERATURE: 37.0,
-}
-
-# Chart 1 of the Royal College of Physicians' NEWS2 (2017), cell by cell: (from, to, points), ends included.
-WHOLE_NUMBER_CELLS = {
-    Vital.RESPIRATION_RATE: [(0, 8, 3), (9, 11, 1), (12, 20, 0), (21, 24, 2), (25, 60, 3)],
-    Vital.SYSTOLIC_PRESSURE: [(40, 90, 3), (91, 100, 2), (101, 110, 1), (111, 219, 0), (220, 280, 3)],
-    Vital.PULSE_RATE: [(20, 40, 3), (41, 50, 1), (51, 90, 0), (91, 110, 1), (111, 130, 2), (131, 220, 3)],
-}
-TENTHS_OF_A_DEGREE_CELLS = [(300, 350, 3), (351, 360, 1), (361, 380, 0), (381, 390, 1), (391, 430, 2)]
-SATURATION_CELLS = {
-    (1, Breathing.AIR): [(50, 91, 3), (92, 93, 2), (94, 95, 1), (96, 100, 0)],
-    (1, Breathing.OXYGEN): [(50, 91, 3), (92, 93, 2), (94, 95, 1), (96, 100, 0)],
-    (2, Breathing.AIR): [(50, 83, 3), (84, 85, 2), (86, 87, 1), (88, 92, 0), (93, 100, 0)],
-    (2, Breathing.OXYGEN): [
-        (50, 83, 3),
-        (84, 85, 2),
-        (86, 87, 1),
-        (88, 92, 0),
-        (93, 94, 1),
-        (95, 96, 2),
-        (97, 100, 3),
-    ],
 }
 
 

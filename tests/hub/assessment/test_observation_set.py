@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.assessment.observation_set import Observation, form, observed
+from hub.assessment.observation_set import Observation, ObservationSet, form, observed
 from hub.config import ObservationSets
 from hub.readings import AbsentReason, Measurement, Quality, RawPayload, Reading, Vital
 
@@ -120,6 +120,57 @@ def test_the_order_never_matters_and_everything_in_a_set_was_measured_usable_and
             assert (vital, formed.observations[vital]) in observations
         else:
             assert vital not in formed.observations
+
+
+# The rule in the head of observation_set.py, written again without a thought of speed.
+def by_the_rule(
+    observations: Sequence[tuple[Vital, Observation]], limits: Limits
+) -> dict[Vital, Observation]:
+    chosen: dict[Vital, Observation] = {}
+    for vital in {of for of, _ in observations}:
+        limit = limits.recent_by_vital.get(vital, limits.recent)
+        usable = [each for of, each in observations if of is vital and each.quality.value != "unusable"]
+        seen = [each for each in usable if NOON - limit <= each.measured_at <= NOON]
+        newest = [each for each in seen if each.measured_at == max(other.measured_at for other in seen)]
+        good = [each for each in newest if each.quality.value == "good"] or newest
+        if good:
+            chosen[vital] = max(good, key=lambda each: each.reading_id)
+    return chosen
+
+
+moments = st.sampled_from([-1, 0, 1, 60, 119, 120, 121, 1799, 1800, 1801]).map(
+    lambda seconds: NOON - timedelta(seconds=seconds)
+) | st.timedeltas(timedelta(minutes=-5), timedelta(minutes=40)).map(lambda before: NOON - before)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([Vital.PULSE_RATE, Vital.TEMPERATURE, Vital.OXYGEN_SATURATION]),
+            st.builds(
+                Observation,
+                value=st.floats(30, 200),
+                measured_at=moments,
+                reading_id=st.integers(0, 50).map(lambda number: uuid.UUID(int=number)),
+                quality=st.sampled_from(Quality),
+                doubtful_time=st.booleans(),
+            ),
+        ),
+        unique_by=lambda each: (each[0], each[1].reading_id),
+    ),
+    st.dictionaries(
+        st.sampled_from([Vital.PULSE_RATE, Vital.TEMPERATURE]), st.just(timedelta(minutes=2)), max_size=2
+    ),
+)
+def test_whatever_was_observed_the_set_is_the_rules(
+    observations: list[tuple[Vital, Observation]], by_vital: dict[Vital, timedelta]
+) -> None:
+    limits = Limits(recent_by_vital=by_vital)
+    chosen, formed = by_the_rule(observations, limits), form(observations, NOON, limits)
+    assert formed == ObservationSet(NOON, chosen)
+    assert formed.values == {vital: each.value for vital, each in chosen.items()}
+    assert formed.questionable == {v for v, each in chosen.items() if each.quality.value == "questionable"}
+    assert formed.doubtful_time == {vital for vital, each in chosen.items() if each.doubtful_time}
 
 
 def test_of_a_reading_only_the_usable_measurements_are_observed() -> None:

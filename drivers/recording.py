@@ -37,8 +37,9 @@ def parse(line: str | bytes) -> RawPayload:
         raise RecordingError(f"is not JSON: {error}") from error
     if not isinstance(record, dict):
         raise RecordingError("is not a JSON object")
-    if unknown := sorted(record.keys() - _KEYS):
-        raise RecordingError(f"has an unknown key {unknown[0]!r}; allowed are {', '.join(sorted(_KEYS))}")
+    if not record.keys() <= _KEYS:
+        unknown = min(record.keys() - _KEYS)
+        raise RecordingError(f"has an unknown key {unknown!r}; allowed are {', '.join(sorted(_KEYS))}")
     for key in ("device", "driver", "payload"):
         if not isinstance(record.get(key), str) or not record[key]:
             raise RecordingError(f"needs {key!r} as a text")

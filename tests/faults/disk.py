@@ -22,7 +22,8 @@ from tests.faults.ward import Payload, Ward
 
 _CARD_MEGABYTES = 64
 _ALERTING_SECONDS = 1.0
-_READ_ONLY_SECONDS = 6.0
+_READ_ONLY_SECONDS = 8.0
+_GRACE_SECONDS = 2.0
 _PATIENCE_SECONDS = 60.0
 _LANES = 10
 
@@ -61,9 +62,10 @@ class Alarms:
             thread.start()
             self._threads.append(thread)
 
-    def told(self, begun: float, ended: float) -> str:
-        """What became of the alerts that were due while the card did not take anything."""
-        due = [(fed, payload) for fed, payload in self.fed if begun <= fed < ended]
+    def told(self, begun: float, ended: float, grace: float = 0.0) -> str:
+        """What became of the alerts that were due while the card did not take anything, but for those of its
+        last seconds of `grace`, where nothing can come after."""
+        due = [(fed, payload) for fed, payload in self.fed if begun <= fed < ended - grace]
         arrived = [(fed, self._parts.subscriber.moment(RAISED, payload.names)) for fed, payload in due]
         meanwhile = [moment - fed for fed, moment in arrived if moment is not None and moment < ended]
         late = [moment - ended for _, moment in arrived if moment is not None and moment >= ended]
@@ -133,7 +135,7 @@ def _read_only(run: Run) -> Row:
             time.sleep(_READ_ONLY_SECONDS)
             meanwhile = parts.account.confirmed_count - before
             alive = parts.system.alive
-            told = alarms.told(begun, monotonic())
+            told = alarms.told(begun, monotonic(), _GRACE_SECONDS)
             parts.system.kill()
             its_card.unmount()
             its_card.repair()

@@ -12,12 +12,21 @@ At each connection it sends its whole memory; the time stamps tell what is new.
 
 from __future__ import annotations
 
-from drivers.blood_pressure import judge, status_verdict, user_id
+from drivers.blood_pressure import UNKNOWN_USER, judge, status_verdict
 from drivers.driver import Decoded, DecodeError, Driver
 from drivers.ieee11073 import sfloat
-from drivers.payload import Payload
+from drivers.payload import ALWAYS, DATE_TIME, SFLOAT, TWO_OCTETS, UNSIGNED_8, Layout, date_time
 from hub.readings import Flag
 
+_LAYOUT = Layout(
+    (ALWAYS, SFLOAT),  # systolic pressure
+    (ALWAYS, SFLOAT),  # diastolic pressure
+    (ALWAYS, SFLOAT),  # mean arterial pressure
+    (ALWAYS, DATE_TIME),  # time stamp
+    (ALWAYS, TWO_OCTETS),  # pulse rate, a big-endian SFLOAT
+    (ALWAYS, UNSIGNED_8),  # user id
+    (ALWAYS, TWO_OCTETS),  # measurement status, big-endian
+)
 _FLAGS = 0x56  # time stamp, pulse rate, measurement status, and reserved bit 6; mmHg
 
 
@@ -27,26 +36,20 @@ def decode_measurement(payload: bytes) -> Decoded:
     Other flags than the captured ones are refused: nobody has seen how the cuff then lays out its
     bytes, and a firmware that announces the user id may have mended the byte order as well.
     """
-    content = Payload(payload)
-    announced = content.unsigned(1)
-    if announced != _FLAGS:
-        raise DecodeError(f"flags 0x{announced:02x} where a BM85 sends 0x{_FLAGS:02x}", payload)
-    flags: set[Flag] = set()
-    systolic, diastolic, mean = content.sfloat(), content.sfloat(), content.sfloat()
-    time = content.date_time(flags)
-    pulse = sfloat(content.unsigned_big_endian(2))
-    user = user_id(content.unsigned(1))
-    status = status_verdict(content.unsigned_big_endian(2))
-    content.finish()
-    flags |= status.flags
-    return Decoded(
-        measurements=judge(
-            systolic=systolic, diastolic=diastolic, mean=mean, pulse=pulse, status=status, flags=flags
-        ),
-        flags=frozenset(flags),
-        device_time=time,
-        user_id=user,
+    if payload and payload[0] != _FLAGS:
+        raise DecodeError(f"flags 0x{payload[0]:02x} where a BM85 sends 0x{_FLAGS:02x}", payload)
+    _, systolic, diastolic, mean, time_stamp, pulse, user, status = _LAYOUT.read(payload)
+    time, clock_not_set = date_time(time_stamp)
+    judged, flags = judge(
+        systolic=sfloat(systolic),
+        diastolic=sfloat(diastolic),
+        mean=sfloat(mean),
+        pulse=sfloat(int.from_bytes(pulse, "big")),
+        status=status_verdict(int.from_bytes(status, "big")),
     )
+    if clock_not_set:
+        flags |= {Flag.CLOCK_NOT_SET}
+    return Decoded(judged, flags, time, user_id=None if user == UNKNOWN_USER else user)
 
 
 DRIVER = Driver(

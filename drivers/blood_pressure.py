@@ -9,22 +9,27 @@ the flags announce time stamp (7), pulse rate (SFLOAT), user id (1), measurement
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from drivers.driver import Decoded, Driver
-from drivers.ieee11073 import Number
-from drivers.payload import Payload
+from drivers.ieee11073 import Number, sfloat
+from drivers.payload import ALWAYS, DATE_TIME, SFLOAT, UNSIGNED_8, UNSIGNED_16, Layout, date_time
 from drivers.quality import StatusBit, Verdict, measurements, verdict, worst
-from hub.readings import AbsentReason, DeviceTime, Flag, Measurement, Quality, Vital
+from hub.readings import AbsentReason, Flag, Measurement, Quality, Vital
 
-_KILOPASCALS = 0x01
-_TIME_STAMP = 0x02
-_PULSE_RATE = 0x04
-_USER_ID = 0x08
-_MEASUREMENT_STATUS = 0x10
+_LAYOUT = Layout(
+    (ALWAYS, SFLOAT),  # systolic pressure
+    (ALWAYS, SFLOAT),  # diastolic pressure
+    (ALWAYS, SFLOAT),  # mean arterial pressure
+    (0x02, DATE_TIME),  # time stamp
+    (0x04, SFLOAT),  # pulse rate
+    (0x08, UNSIGNED_8),  # user id
+    (0x10, UNSIGNED_16),  # measurement status
+)
+_KILOPASCALS = 0x01  # in the flags: the unit of the pressures, else mmHg
 
-_UNKNOWN_USER = 0xFF
+UNKNOWN_USER = 0xFF
 
 _KILOPASCALS_PER_MILLIMETRE = 0.133322387415  # conventional mmHg in kPa
 
@@ -41,39 +46,28 @@ _PULSE_RATE_RANGE = {
     3: Flag.QUESTIONABLE_PULSE,  # reserved: something is the matter with the pulse
 }
 
-
-@dataclass(slots=True)
-class _Fields:
-    """The fields of a payload as they were sent, pressures in mmHg."""
-
-    systolic: Number
-    diastolic: Number
-    mean: Number
-    time: DeviceTime | None = None
-    pulse: Number | None = None
-    user_id: int | None = None
-    status: int = 0
+# Named here, since Python 3.11 runs code each time a member is named.
+_SYSTOLIC, _DIASTOLIC = Vital.SYSTOLIC_PRESSURE, Vital.DIASTOLIC_PRESSURE
+_MEAN, _PULSE = Vital.MEAN_ARTERIAL_PRESSURE, Vital.PULSE_RATE
+_NOTHING: frozenset[Vital] = frozenset()
+_SYSTOLIC_AND_DIASTOLIC = frozenset({_SYSTOLIC, _DIASTOLIC})
 
 
 def decode_measurement(payload: bytes) -> Decoded:
     """Decode a Blood Pressure Measurement (2A35). Raises `DecodeError`."""
-    flags: set[Flag] = set()
-    fields = _read(payload, flags)
-    status = status_verdict(fields.status)
-    flags |= status.flags
-    return Decoded(
-        measurements=judge(
-            systolic=fields.systolic,
-            diastolic=fields.diastolic,
-            mean=fields.mean,
-            pulse=fields.pulse,
-            status=status,
-            flags=flags,
-        ),
-        flags=frozenset(flags),
-        device_time=fields.time,
-        user_id=fields.user_id,
+    sent_flags, systolic, diastolic, mean, time_stamp, pulse, user, status = _LAYOUT.read(payload)
+    pressure = _from_kilopascals if sent_flags & _KILOPASCALS else sfloat
+    time, clock_not_set = date_time(time_stamp)
+    judged, flags = judge(
+        systolic=pressure(systolic),
+        diastolic=pressure(diastolic),
+        mean=pressure(mean),
+        pulse=None if pulse is None else sfloat(pulse),
+        status=status_verdict(status or 0),
     )
+    if clock_not_set:
+        flags |= {Flag.CLOCK_NOT_SET}
+    return Decoded(judged, flags, time, user_id=None if user == UNKNOWN_USER else user)
 
 
 def decode_intermediate_cuff_pressure(payload: bytes) -> Decoded:
@@ -82,40 +76,18 @@ def decode_intermediate_cuff_pressure(payload: bytes) -> Decoded:
     What it carries is how far the cuff is inflated, for a display, and no vital sign: it has no
     measurements, only its flags, `Flag.MEASUREMENT_ONGOING` among them.
     """
-    flags = {Flag.MEASUREMENT_ONGOING}
-    fields = _read(payload, flags)
-    flags |= status_verdict(fields.status).flags
-    return Decoded(measurements=(), flags=frozenset(flags), device_time=fields.time, user_id=fields.user_id)
+    _, _, _, _, time_stamp, _, user, status = _LAYOUT.read(payload)
+    time, clock_not_set = date_time(time_stamp)
+    flags = status_verdict(status or 0).flags | {Flag.MEASUREMENT_ONGOING}
+    if clock_not_set:
+        flags |= {Flag.CLOCK_NOT_SET}
+    return Decoded((), flags, time, user_id=None if user == UNKNOWN_USER else user)
 
 
-def _read(payload: bytes, flags: set[Flag]) -> _Fields:
-    content = Payload(payload)
-    present = content.unsigned(1)
-    fields = _Fields(content.sfloat(), content.sfloat(), content.sfloat())
-    if present & _TIME_STAMP:
-        fields.time = content.date_time(flags)
-    if present & _PULSE_RATE:
-        fields.pulse = content.sfloat()
-    if present & _USER_ID:
-        fields.user_id = user_id(content.unsigned(1))
-    if present & _MEASUREMENT_STATUS:
-        fields.status = content.unsigned(2)
-    content.finish()
-    if present & _KILOPASCALS:
-        fields.systolic = _millimetres_of_mercury(fields.systolic)
-        fields.diastolic = _millimetres_of_mercury(fields.diastolic)
-        fields.mean = _millimetres_of_mercury(fields.mean)
-    return fields
-
-
-def user_id(code: int) -> int | None:
-    """Which of the cuff's users it was, 0 to 254; None for 255, "unknown user"."""
-    return None if code == _UNKNOWN_USER else code
-
-
-def _millimetres_of_mercury(kilopascals: Number) -> Number:
-    """Convert, to 0.1 mmHg: a cuff's 0.1 kPa is 0.75 mmHg."""
-    if isinstance(kilopascals, AbsentReason):
+def _from_kilopascals(code: int) -> Number:
+    """The pressure of an SFLOAT in mmHg, to 0.1 mmHg: a cuff's 0.1 kPa is 0.75 mmHg."""
+    kilopascals = sfloat(code)
+    if not isinstance(kilopascals, float):
         return kilopascals
     return round(kilopascals / _KILOPASCALS_PER_MILLIMETRE, 1)
 
@@ -135,15 +107,9 @@ def status_verdict(status: int) -> Verdict:
 
 
 def judge(
-    *,
-    systolic: Number,
-    diastolic: Number,
-    mean: Number,
-    pulse: Number | None,
-    status: Verdict,
-    flags: set[Flag],
-) -> tuple[Measurement, ...]:
-    """The measurements of one determination, in mmHg and per minute. May add to `flags`.
+    *, systolic: Number, diastolic: Number, mean: Number, pulse: Number | None, status: Verdict
+) -> tuple[tuple[Measurement, ...], frozenset[Flag]]:
+    """The measurements of one determination, in mmHg and per minute, and its flags.
 
     A mean of exactly 0 is what cuffs send that do not work it out: it is absent as unsupported.
     A diastolic pressure that is not below the systolic makes both unusable. A systolic pressure
@@ -152,24 +118,22 @@ def judge(
     """
     if mean == 0.0:
         mean = AbsentReason.UNSUPPORTED
-    systolic_alone = (
-        isinstance(systolic, float) and isinstance(diastolic, AbsentReason) and isinstance(mean, AbsentReason)
-    )
-    if systolic_alone:
-        flags.add(Flag.MEASUREMENT_ONGOING)
-        status = Verdict(status.flags, Quality.UNUSABLE, Quality.UNUSABLE)
+    contradictory = _NOTHING
+    if isinstance(systolic, float):
+        if isinstance(diastolic, float):
+            if diastolic >= systolic:
+                contradictory = _SYSTOLIC_AND_DIASTOLIC
+        elif not isinstance(mean, float):
+            status = Verdict(status.flags | {Flag.MEASUREMENT_ONGOING}, Quality.UNUSABLE, Quality.UNUSABLE)
     numbers = [
-        (Vital.SYSTOLIC_PRESSURE, systolic, status.quality),
-        (Vital.DIASTOLIC_PRESSURE, diastolic, status.quality),
-        (Vital.MEAN_ARTERIAL_PRESSURE, mean, status.quality),
+        (_SYSTOLIC, systolic, status.quality),
+        (_DIASTOLIC, diastolic, status.quality),
+        (_MEAN, mean, status.quality),
     ]
     if pulse is not None:
-        numbers.append((Vital.PULSE_RATE, pulse, status.pulse_quality))
-    contradict = isinstance(systolic, float) and isinstance(diastolic, float) and diastolic >= systolic
-    return measurements(numbers, flags, contradictory=_CONTRADICTORY if contradict else frozenset())
+        numbers.append((_PULSE, pulse, status.pulse_quality))
+    return measurements(numbers, status.flags, contradictory=contradictory)
 
-
-_CONTRADICTORY = frozenset({Vital.SYSTOLIC_PRESSURE, Vital.DIASTOLIC_PRESSURE})
 
 DRIVER = Driver(
     name="blood_pressure",

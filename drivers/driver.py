@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hub.errors import CareportError
 from hub.readings import DeviceTime, Flag, Measurement, RawPayload, Reading, reading_id
+
+_CLOCK_NOT_SET = Flag.CLOCK_NOT_SET  # named here, since Python 3.11 runs code each time a member is named
 
 
 class DecodeError(CareportError):
@@ -22,8 +25,7 @@ class DecodeError(CareportError):
         self.payload = payload
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """What one payload says: the measurements, and what the sensor said about them."""
 
     measurements: tuple[Measurement, ...]
@@ -65,18 +67,18 @@ class Driver:
         if decode is None:
             return problem_reading(raw, f"driver {self.name} has no characteristic {characteristic}")
         try:
-            decoded = decode(raw.payload)
+            measurements, flags, device_time, sequence_number, user_id = decode(raw.payload)
         except DecodeError as error:
             return problem_reading(raw, error.reason)
-        believable_time = None if Flag.CLOCK_NOT_SET in decoded.flags else decoded.device_time
+        believable_time = None if _CLOCK_NOT_SET in flags else device_time
         return Reading(
-            id=reading_id(raw, believable_time),
-            raw=raw,
-            measurements=decoded.measurements,
-            flags=decoded.flags,
-            device_time=decoded.device_time,
-            sequence_number=decoded.sequence_number,
-            user_id=decoded.user_id,
+            reading_id(raw, believable_time),
+            raw,
+            measurements,
+            flags,
+            device_time,
+            sequence_number,
+            user_id,
             streaming=characteristic in self.streaming,
         )
 

@@ -33,6 +33,9 @@ _SPECIAL_FLOATS = {
     0x800002: AbsentReason.NEGATIVE_INFINITY,
 }
 
+_WHOLE_NUMBERS = 0x7FE
+"""Below it an SFLOAT's code has exponent 0 and no sign: it is the number itself, as most sensors send it."""
+
 _POWERS_OF_TEN: tuple[int, ...] = tuple(10**exponent for exponent in range(129))
 
 
@@ -41,6 +44,8 @@ def sfloat(code: int) -> Number:
 
     It is the float nearest to the decimal that the sensor sent: 0xF16C is exactly 36.4.
     """
+    if code < _WHOLE_NUMBERS:
+        return float(code)
     mantissa = code & 0xFFF
     if 0x7FE <= mantissa <= 0x802:
         return _SPECIAL_SFLOATS[mantissa]

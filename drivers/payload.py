@@ -1,94 +1,121 @@
-"""A cursor over a payload: reads field after field and never past the end.
+"""The layout of a characteristic: its flags, one byte, then the fields that always follow or are announced.
 
-All fields are little-endian, as Bluetooth's characteristics are; what is big-endian in a sensor of
-its own mind says so in its driver.
+All fields are little-endian, as Bluetooth's characteristics are; what is big-endian in a sensor of its own
+mind is taken as octets, and its driver says so.
 """
 
 from __future__ import annotations
 
 import calendar
 import struct
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
 
 from drivers.driver import DecodeError
-from drivers.ieee11073 import Number, float32, sfloat
-from hub.readings import DeviceTime, Flag
+from hub.readings import DeviceTime
 
+UNSIGNED_8 = "B"
+UNSIGNED_16 = "H"
+SFLOAT = "H"
+"""A 16-bit IEEE 11073 SFLOAT: the code that `drivers.ieee11073.sfloat` reads."""
+FLOAT = "I"
+"""A 32-bit IEEE 11073 FLOAT: the code that `drivers.ieee11073.float32` reads."""
+TWO_OCTETS = "2s"
+THREE_OCTETS = "3s"
+FOUR_OCTETS = "4s"
+DATE_TIME = "7s"
+"""Bluetooth's Date Time (2A08): the seven octets that `date_time` reads."""
+
+ALWAYS = 0
+"""Stands where a field needs no flag to announce it."""
+
+_Field = tuple[int, str]
+_Unpack = Callable[[bytes], tuple[Any, ...]]
+_Pick = Callable[[tuple[Any, ...]], tuple[Any, ...]]
+
+_NOT_ANNOUNCED = (None,)
+_BEHIND = -1  # the place of None: behind the fields that are there
 _DATE_TIME = struct.Struct("<HBBBBB")  # year, month, day, hours, minutes, seconds
 
 
-class Payload:
-    """The bytes of one payload and how far they have been read.
+class Layout:
+    """The fields that follow the flags, in their order: for each the flag that announces it, and its format.
 
-    Every reading method raises `DecodeError` where the payload ends before its field does;
-    `finish` raises it where bytes are left over.
+    What each combination of those flags announces is worked out once; then a payload is read in one piece.
     """
 
-    __slots__ = ("_at", "_content")
+    __slots__ = ("_announcing", "_fields", "_readers")
 
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self._at = 0
+    def __init__(self, first: _Field, *others: _Field) -> None:
+        self._fields = ((ALWAYS, UNSIGNED_8), first, *others)
+        self._announcing = 0
+        for flag, _ in self._fields:
+            self._announcing |= flag
+        self._readers = {
+            flags: self._reader(flags) for flags in range(256) if flags & self._announcing == flags
+        }
 
-    def unsigned(self, size: int) -> int:
-        """An unsigned integer of `size` bytes, least significant byte first."""
-        return int.from_bytes(self._take(size), "little")
+    def read(self, payload: bytes) -> tuple[Any, ...]:
+        """The flags, then every field: None where the flags do not announce it.
 
-    def unsigned_big_endian(self, size: int) -> int:
-        """An unsigned integer of `size` bytes, most significant byte first."""
-        return int.from_bytes(self._take(size), "big")
-
-    def sfloat(self) -> Number:
-        """A 16-bit IEEE 11073 SFLOAT."""
-        return sfloat(int.from_bytes(self._take(2), "little"))
-
-    def float32(self) -> Number:
-        """A 32-bit IEEE 11073 FLOAT."""
-        return float32(int.from_bytes(self._take(4), "little"))
-
-    def date_time(self, flags: set[Flag]) -> DeviceTime | None:
-        """The seven bytes of Bluetooth's Date Time (2A08; GATT Specification Supplement).
-
-        An impossible time (month 13, second 75, 30 February) must not lose the measurement beside
-        it: it is dropped, and `Flag.CLOCK_NOT_SET` added to `flags`. A year, month or day of 0
-        means "not known": the time is kept as it was sent, but the flag is added too, since such
-        a time cannot tell one day's reading from another's.
+        Raises `DecodeError` where the payload ends before a field does, or has bytes left over.
         """
-        year, month, day, hour, minute, second = _DATE_TIME.unpack(self._take(7))
-        time = DeviceTime(year, month, day, hour, minute, second)
-        if not _is_possible(time):
-            flags.add(Flag.CLOCK_NOT_SET)
-            return None
-        if not (time.year and time.month and time.day):
-            flags.add(Flag.CLOCK_NOT_SET)
-        return time
+        try:
+            unpack, pick = self._readers[payload[0] & self._announcing]
+            return pick(unpack(payload) + _NOT_ANNOUNCED)
+        except (IndexError, struct.error):
+            raise self._refusal(payload) from None
 
-    def _take(self, size: int) -> bytes:
-        at = self._at
-        end = self._at = at + size
-        if end > len(self._content):
-            raise DecodeError(
-                f"payload too short: {len(self._content)} bytes where its flags announce {end} or more",
-                self._content,
-            )
-        return self._content[at:end]
+    def _reader(self, flags: int) -> tuple[_Unpack, _Pick]:
+        """How to unpack a payload with these flags, and to pick every field from that with None behind it."""
+        formats = "<"
+        places: list[int] = []
+        for flag, written in self._fields:
+            if flag == ALWAYS or flags & flag:
+                places.append(len(places) - places.count(_BEHIND))
+                formats += written
+            else:
+                places.append(_BEHIND)
+        return struct.Struct(formats).unpack, itemgetter(*places)
 
-    def finish(self) -> None:
-        """Say that the payload should end here."""
-        left_over = len(self._content) - self._at
-        if left_over:
-            raise DecodeError(
-                f"payload too long: {len(self._content)} bytes where its flags announce {self._at}",
-                self._content,
-            )
+    def _refusal(self, payload: bytes) -> DecodeError:
+        """Why the payload's length is not what its flags announce."""
+        end = 0
+        for flag, written in self._fields:
+            if flag == ALWAYS or payload[0] & flag:
+                end += struct.calcsize("<" + written)
+            if end > len(payload):
+                return DecodeError(
+                    f"payload too short: {len(payload)} bytes where its flags announce {end} or more", payload
+                )
+        return DecodeError(f"payload too long: {len(payload)} bytes where its flags announce {end}", payload)
 
 
-def _is_possible(time: DeviceTime) -> bool:
+def date_time(octets: bytes | None) -> tuple[DeviceTime | None, bool]:
+    """The seven bytes of Bluetooth's Date Time (2A08; GATT Specification Supplement), and if they show that
+    the sensor's clock is not set (`Flag.CLOCK_NOT_SET`).
+
+    An impossible time (month 13, second 75, 30 February) must not lose the measurement beside it: it is
+    dropped, and the clock is not set. A year, month or day of 0 means "not known": the time is kept as it was
+    sent, but the clock is not set either, since such a time cannot tell one day's reading from another's.
+    Where no time was sent (None) there is none, and that says nothing of the clock.
+    """
+    if octets is None:
+        return None, False
+    year, month, day, hour, minute, second = _DATE_TIME.unpack(octets)
+    if not _is_possible(year, month, day, hour, minute, second):
+        return None, True
+    return DeviceTime(year, month, day, hour, minute, second), not (year and month and day)
+
+
+def _is_possible(year: int, month: int, day: int, hour: int, minute: int, second: int) -> bool:
     """Whether the fields are in the ranges of 2A08: year 1582 to 9999, and 0 for what is not known."""
-    if time.hour > 23 or time.minute > 59 or time.second > 59 or time.month > 12:
+    if hour > 23 or minute > 59 or second > 59 or month > 12:
         return False
-    if time.year and not 1582 <= time.year <= 9999:
+    if year and not 1582 <= year <= 9999:
         return False
-    if time.day <= 28:
+    if day <= 28:
         return True
     # A month that is not known may have 31 days, a year that is not known may be a leap year.
-    return time.day <= (calendar.monthrange(time.year or 2000, time.month)[1] if time.month else 31)
+    return day <= (calendar.monthrange(year or 2000, month)[1] if month else 31)

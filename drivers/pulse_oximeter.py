@@ -15,24 +15,45 @@ from dataclasses import replace
 from functools import lru_cache
 
 from drivers.driver import Decoded, Driver
-from drivers.ieee11073 import Number
-from drivers.payload import Payload
+from drivers.ieee11073 import Number, sfloat
+from drivers.payload import (
+    ALWAYS,
+    DATE_TIME,
+    FOUR_OCTETS,
+    SFLOAT,
+    THREE_OCTETS,
+    UNSIGNED_16,
+    Layout,
+    date_time,
+)
 from drivers.quality import StatusBit, Verdict, measurements, verdict
 from hub.readings import DeviceTime, Flag, Quality, Vital
 
-_SPOT_CHECK_TIME_STAMP = 0x01
-_SPOT_CHECK_MEASUREMENT_STATUS = 0x02
-_SPOT_CHECK_DEVICE_STATUS = 0x04
-_SPOT_CHECK_PULSE_AMPLITUDE_INDEX = 0x08
-_SPOT_CHECK_CLOCK_NOT_SET = 0x10
+_SPOT_CHECK = Layout(
+    (ALWAYS, SFLOAT),  # SpO2
+    (ALWAYS, SFLOAT),  # pulse rate
+    (0x01, DATE_TIME),  # time stamp
+    (0x02, UNSIGNED_16),  # measurement status
+    (0x04, THREE_OCTETS),  # device and sensor status
+    (0x08, SFLOAT),  # pulse amplitude index
+)
+_SPOT_CHECK_CLOCK_NOT_SET = 0x10  # in the flags
 
-_CONTINUOUS_FAST = 0x01
-_CONTINUOUS_SLOW = 0x02
-_CONTINUOUS_MEASUREMENT_STATUS = 0x04
-_CONTINUOUS_DEVICE_STATUS = 0x08
-_CONTINUOUS_PULSE_AMPLITUDE_INDEX = 0x10
+_CONTINUOUS = Layout(
+    (ALWAYS, SFLOAT),  # SpO2, normal
+    (ALWAYS, SFLOAT),  # pulse rate, normal
+    (0x01, FOUR_OCTETS),  # SpO2 and pulse rate, fast
+    (0x02, FOUR_OCTETS),  # SpO2 and pulse rate, slow
+    (0x04, UNSIGNED_16),  # measurement status
+    (0x08, THREE_OCTETS),  # device and sensor status
+    (0x10, SFLOAT),  # pulse amplitude index
+)
 
 _DEVICE_STATUS_SHIFT = 16
+
+# Named here, since Python 3.11 runs code each time a member is named.
+_SATURATION, _PULSE = Vital.OXYGEN_SATURATION, Vital.PULSE_RATE
+_CLOCK_NOT_SET, _FROM_MEMORY = Flag.CLOCK_NOT_SET, Flag.FROM_MEMORY
 
 STATUS_BITS = (
     # Measurement Status, table 3.4; bits 7 (validated) and 8 (fully qualified) take nothing away.
@@ -85,20 +106,13 @@ def _continuous_verdict(status: int) -> Verdict:
 
 def decode_spot_check(payload: bytes) -> Decoded:
     """Decode a PLX Spot-Check Measurement (2A5E). Raises `DecodeError`."""
-    content = Payload(payload)
-    present = content.unsigned(1)
-    saturation, pulse = content.sfloat(), content.sfloat()
-    flags: set[Flag] = set()
-    time = content.date_time(flags) if present & _SPOT_CHECK_TIME_STAMP else None
-    status = _read_status(
-        content, present & _SPOT_CHECK_MEASUREMENT_STATUS, present & _SPOT_CHECK_DEVICE_STATUS
-    )
-    if present & _SPOT_CHECK_PULSE_AMPLITUDE_INDEX:
-        content.sfloat()
-    content.finish()
-    if present & _SPOT_CHECK_CLOCK_NOT_SET:
-        flags.add(Flag.CLOCK_NOT_SET)
-    return _decoded(saturation, pulse, _spot_check_verdict(status), flags, time)
+    sent_flags, saturation, pulse, time_stamp, status, device_status, _ = _SPOT_CHECK.read(payload)
+    time, clock_not_set = date_time(time_stamp)
+    verdict = _spot_check_verdict(_status(status, device_status))
+    flags = verdict.flags
+    if clock_not_set or sent_flags & _SPOT_CHECK_CLOCK_NOT_SET:
+        flags |= {_CLOCK_NOT_SET}
+    return _decoded(sfloat(saturation), sfloat(pulse), verdict, flags, time)
 
 
 def decode_continuous(payload: bytes) -> Decoded:
@@ -106,47 +120,29 @@ def decode_continuous(payload: bytes) -> Decoded:
 
     The values are those of SpO2PR-Normal; the fast and the slow pair are not kept.
     """
-    content = Payload(payload)
-    present = content.unsigned(1)
-    saturation, pulse = content.sfloat(), content.sfloat()
-    if present & _CONTINUOUS_FAST:
-        content.unsigned(4)
-    if present & _CONTINUOUS_SLOW:
-        content.unsigned(4)
-    status = _read_status(
-        content, present & _CONTINUOUS_MEASUREMENT_STATUS, present & _CONTINUOUS_DEVICE_STATUS
-    )
-    if present & _CONTINUOUS_PULSE_AMPLITUDE_INDEX:
-        content.sfloat()
-    content.finish()
-    return _decoded(saturation, pulse, _continuous_verdict(status), set(), None)
+    _, saturation, pulse, _, _, status, device_status, _ = _CONTINUOUS.read(payload)
+    verdict = _continuous_verdict(_status(status, device_status))
+    return _decoded(sfloat(saturation), sfloat(pulse), verdict, verdict.flags, None)
 
 
-def _read_status(content: Payload, has_measurement_status: int, has_device_status: int) -> int:
-    status = content.unsigned(2) if has_measurement_status else 0
-    if has_device_status:
-        status |= content.unsigned(3) << _DEVICE_STATUS_SHIFT
+def _status(measurement_status: int | None, device_status: bytes | None) -> int:
+    """Measurement Status and Device and Sensor Status as one number; what was not sent says nothing."""
+    status = measurement_status or 0
+    if device_status is not None:
+        status |= int.from_bytes(device_status, "little") << _DEVICE_STATUS_SHIFT
     return status
 
 
 def _decoded(
-    saturation: Number, pulse: Number, status: Verdict, flags: set[Flag], time: DeviceTime | None
+    saturation: Number, pulse: Number, status: Verdict, flags: frozenset[Flag], time: DeviceTime | None
 ) -> Decoded:
-    flags |= status.flags
-    if Flag.FROM_MEMORY in flags and (time is None or Flag.CLOCK_NOT_SET in flags):
+    if _FROM_MEMORY in flags and (time is None or _CLOCK_NOT_SET in flags):
         # A stored value of unknown age must not be scored as if it were of now.
-        status = Verdict(status.flags, Quality.UNUSABLE, Quality.UNUSABLE)
-    return Decoded(
-        measurements=measurements(
-            [
-                (Vital.OXYGEN_SATURATION, saturation, status.quality),
-                (Vital.PULSE_RATE, pulse, status.pulse_quality),
-            ],
-            flags,
-        ),
-        flags=frozenset(flags),
-        device_time=time,
+        status = Verdict(flags, Quality.UNUSABLE, Quality.UNUSABLE)
+    judged, flags = measurements(
+        [(_SATURATION, saturation, status.quality), (_PULSE, pulse, status.pulse_quality)], flags
     )
+    return Decoded(judged, flags, time)
 
 
 DRIVER = Driver(

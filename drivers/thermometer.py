@@ -10,14 +10,17 @@ temperature type (1).
 from __future__ import annotations
 
 from drivers.driver import Decoded, Driver
-from drivers.ieee11073 import Number
-from drivers.payload import Payload
+from drivers.ieee11073 import Number, float32
+from drivers.payload import ALWAYS, DATE_TIME, FLOAT, UNSIGNED_8, Layout, date_time
 from drivers.quality import measurements
-from hub.readings import AbsentReason, DeviceTime, Flag, Quality, Vital
+from hub.readings import Flag, Quality, Vital
 
-_FAHRENHEIT = 0x01
-_TIME_STAMP = 0x02
-_TEMPERATURE_TYPE = 0x04
+_LAYOUT = Layout(
+    (ALWAYS, FLOAT),  # temperature
+    (0x02, DATE_TIME),  # time stamp
+    (0x04, UNSIGNED_8),  # temperature type
+)
+_FAHRENHEIT = 0x01  # in the flags: the unit, else degC
 
 _SITES = {
     1: "armpit",
@@ -32,16 +35,23 @@ _SITES = {
 }
 """Temperature Type (2A1D); the other codes are reserved and name no site."""
 
+# Named here, since Python 3.11 runs code each time a member is named.
+_TEMPERATURE, _GOOD = Vital.TEMPERATURE, Quality.GOOD
+_NO_FLAGS: frozenset[Flag] = frozenset()
+_CLOCK_NOT_SET = frozenset({Flag.CLOCK_NOT_SET})
+
 
 def decode_measurement(payload: bytes) -> Decoded:
     """Decode a Temperature Measurement (2A1C). Raises `DecodeError`."""
-    flags: set[Flag] = set()
-    temperature, time, site = _read(payload, flags)
-    return Decoded(
-        measurements=measurements([(Vital.TEMPERATURE, temperature, Quality.GOOD)], flags, site=site),
-        flags=frozenset(flags),
-        device_time=time,
-    )
+    sent_flags, code, time_stamp, temperature_type = _LAYOUT.read(payload)
+    temperature = float32(code)
+    if sent_flags & _FAHRENHEIT:
+        temperature = _degrees_celsius(temperature)
+    time, clock_not_set = date_time(time_stamp)
+    site = _SITES.get(temperature_type)
+    flags = _CLOCK_NOT_SET if clock_not_set else _NO_FLAGS
+    judged, flags = measurements([(_TEMPERATURE, temperature, _GOOD)], flags, site=site)
+    return Decoded(judged, flags, time)
 
 
 def decode_intermediate_temperature(payload: bytes) -> Decoded:
@@ -50,26 +60,15 @@ def decode_intermediate_temperature(payload: bytes) -> Decoded:
     It is a temperature that is still rising, for a display, and no finished measurement: it has
     no measurements, only its flags, `Flag.MEASUREMENT_ONGOING` among them.
     """
-    flags = {Flag.MEASUREMENT_ONGOING}
-    _, time, _ = _read(payload, flags)
-    return Decoded(measurements=(), flags=frozenset(flags), device_time=time)
-
-
-def _read(payload: bytes, flags: set[Flag]) -> tuple[Number, DeviceTime | None, str | None]:
-    content = Payload(payload)
-    present = content.unsigned(1)
-    temperature = content.float32()
-    time = content.date_time(flags) if present & _TIME_STAMP else None
-    site = _SITES.get(content.unsigned(1)) if present & _TEMPERATURE_TYPE else None
-    content.finish()
-    if present & _FAHRENHEIT:
-        temperature = _degrees_celsius(temperature)
-    return temperature, time, site
+    _, _, time_stamp, _ = _LAYOUT.read(payload)
+    time, clock_not_set = date_time(time_stamp)
+    flags = _CLOCK_NOT_SET if clock_not_set else _NO_FLAGS
+    return Decoded((), flags | {Flag.MEASUREMENT_ONGOING}, time)
 
 
 def _degrees_celsius(fahrenheit: Number) -> Number:
     """Convert, to 0.01 degC: a thermometer's 0.1 degF is 0.06 degC."""
-    if isinstance(fahrenheit, AbsentReason):
+    if not isinstance(fahrenheit, float):
         return fahrenheit
     return round((fahrenheit - 32.0) / 1.8, 2)
 

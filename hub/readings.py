@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-_READING_NAMESPACE = uuid.UUID("5b0c4c52-4d5c-5b43-8a59-2f3a1d1f6c11")
+_READING_NAMESPACE = uuid.UUID("5b0c4c52-4d5c-5b43-8a59-2f3a1d1f6c11").bytes
 # As long as `sensor_clock.believed_for` is by default, and a day, since the sensor's zone is not known here.
 _IDENTIFIES_WITHIN = timedelta(days=31)
 _YEARS_OF_SENSORS = range(2010, 2100)  # Bluetooth Low Energy is of 2010
 _MINUTES_OF_ITS_START = 10
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Vital(StrEnum):
@@ -77,11 +76,13 @@ Value = float | Consciousness | Breathing
 
 def type_of_value(vital: Vital) -> type[float] | type[Consciousness] | type[Breathing]:
     """The type that this vital's values have: a code for the two coded vitals, else a number."""
-    if vital is Vital.CONSCIOUSNESS:
-        return Consciousness
-    if vital is Vital.SUPPLEMENTAL_OXYGEN:
-        return Breathing
-    return float
+    return _CODES.get(vital, float)
+
+
+_CODES: dict[Vital, type[Consciousness] | type[Breathing]] = {
+    Vital.CONSCIOUSNESS: Consciousness,
+    Vital.SUPPLEMENTAL_OXYGEN: Breathing,
+}
 
 
 class AbsentReason(StrEnum):
@@ -268,8 +269,11 @@ def reading_id(raw: RawPayload, device_time: DeviceTime | None) -> uuid.UUID:
         moment = raw.received_at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         told_apart_by = moment.date().isoformat()
     name = f"{raw.device}|{raw.driver}|{raw.characteristic}|{raw.payload.hex()}|{told_apart_by}"
-    digest = int.from_bytes(hashlib.sha256(_READING_NAMESPACE.bytes + name.encode()).digest()[:10])
-    milliseconds = min(max((moment - _EPOCH) // _MILLISECOND, 0), 2**48 - 1)
+    digest = int.from_bytes(hashlib.sha256(_READING_NAMESPACE + name.encode()).digest()[:10])
+    since_1970 = moment - _EPOCH
+    seconds = since_1970.days * 86_400 + since_1970.seconds
+    # No more than 48 bits: they reach to the year 10889.
+    milliseconds = 0 if seconds < 0 else seconds * 1000 + since_1970.microseconds // 1000
     return uuid.UUID(
         int=milliseconds << 80 | 8 << 76 | digest >> 68 << 64 | 0b10 << 62 | digest >> 6 & (1 << 62) - 1
     )
@@ -278,7 +282,7 @@ def reading_id(raw: RawPayload, device_time: DeviceTime | None) -> uuid.UUID:
 def _identifying(time: DeviceTime, received_at: datetime) -> datetime | None:
     """The sensor's time as if it were UTC, if it tells the reading apart from every other."""
     try:
-        as_if_utc = datetime(time.year, time.month, time.day, time.hour, time.minute, time.second, tzinfo=UTC)
+        as_if_utc = datetime(time.year, time.month, time.day, time.hour, time.minute, time.second, 0, UTC)
     except ValueError:  # no such day
         return None
     if abs(received_at - as_if_utc) <= _IDENTIFIES_WITHIN:

@@ -1,52 +1,130 @@
-"""The cursor: never past the end, nothing left over, and times that cannot be."""
+"""The layout: never past the end, nothing left over; and times that cannot be."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.driver import DecodeError
-from drivers.payload import Payload
-from hub.readings import DeviceTime, Flag
+from drivers.payload import (
+    ALWAYS,
+    DATE_TIME,
+    FLOAT,
+    FOUR_OCTETS,
+    SFLOAT,
+    THREE_OCTETS,
+    TWO_OCTETS,
+    UNSIGNED_8,
+    UNSIGNED_16,
+    Layout,
+    date_time,
+)
+from hub.readings import DeviceTime
 
 
-def date_time(content: str) -> tuple[DeviceTime | None, set[Flag]]:
-    flags: set[Flag] = set()
-    return Payload(bytes.fromhex(content)).date_time(flags), flags
+def little_endian(octets: bytes) -> int:
+    return int.from_bytes(octets, "little")
+
+
+# How many bytes each format has, and what is made of them. Written for this test from the documentation.
+FORMATS: list[tuple[str, int, Callable[[bytes], object]]] = [
+    (UNSIGNED_8, 1, little_endian),
+    (UNSIGNED_16, 2, little_endian),
+    (SFLOAT, 2, little_endian),
+    (FLOAT, 4, little_endian),
+    (TWO_OCTETS, 2, bytes),
+    (THREE_OCTETS, 3, bytes),
+    (FOUR_OCTETS, 4, bytes),
+    (DATE_TIME, 7, bytes),
+]
+
+
+@st.composite
+def sent(draw: st.DrawFn) -> tuple[Layout, bytes, tuple[object, ...], list[int]]:
+    """A layout, a payload that keeps to it, what it says, and where each of its fields ends."""
+    bits = draw(st.permutations([1 << bit for bit in range(8)]))
+    rows = draw(st.lists(st.tuples(st.booleans(), st.sampled_from(FORMATS)), min_size=1, max_size=8))
+    flags = draw(st.integers(0, 255))
+    fields, payload, ends = [], bytes([flags]), [1]
+    said: list[object] = [flags]
+    for (optional, (written, size, meaning)), bit in zip(rows, bits, strict=False):
+        fields.append((bit if optional else ALWAYS, written))
+        if optional and not flags & bit:
+            said.append(None)
+            continue
+        octets = draw(st.binary(min_size=size, max_size=size))
+        payload += octets
+        ends.append(len(payload))
+        said.append(meaning(octets))
+    return Layout(*fields), payload, tuple(said), ends
 
 
 def test_fields_are_read_one_after_the_other_least_significant_byte_first() -> None:
-    payload = Payload(bytes.fromhex("01 0203 040506 6cf1 6c0100ff"))
-    assert payload.unsigned(1) == 0x01
-    assert payload.unsigned(2) == 0x0302
-    assert payload.unsigned(3) == 0x060504
-    assert payload.sfloat() == 36.4
-    assert payload.float32() == 36.4
-    payload.finish()
+    layout = Layout(
+        (ALWAYS, UNSIGNED_8), (0x01, UNSIGNED_16), (0x02, UNSIGNED_8), (0x04, THREE_OCTETS), (ALWAYS, FLOAT)
+    )
+    assert layout.read(bytes.fromhex("05 01 0203 040506 6c0100ff")) == (
+        0x05,
+        0x01,
+        0x0302,
+        None,  # the flags do not announce it
+        bytes.fromhex("040506"),
+        0xFF00016C,
+    )
 
 
-def test_a_big_endian_field_is_read_most_significant_byte_first() -> None:
-    assert Payload(bytes.fromhex("0102")).unsigned_big_endian(2) == 0x0102
+@given(sent())
+def test_every_field_is_what_its_bytes_say_or_none_where_it_is_not_announced(
+    one: tuple[Layout, bytes, tuple[object, ...], list[int]],
+) -> None:
+    layout, payload, said, _ = one
+    assert layout.read(payload) == said
 
 
-@given(content=st.binary(max_size=8), size=st.integers(1, 9))
-def test_reading_past_the_end_is_refused_and_carries_the_payload(content: bytes, size: int) -> None:
-    payload = Payload(content)
-    if size <= len(content):
-        assert payload.unsigned(size) == int.from_bytes(content[:size], "little")
-        return
-    with pytest.raises(DecodeError, match="too short") as error:
-        payload.unsigned(size)
-    assert error.value.payload == content
+@given(sent(), st.data())
+def test_a_payload_that_ends_too_early_is_refused_and_carried(
+    one: tuple[Layout, bytes, tuple[object, ...], list[int]], data: st.DataObject
+) -> None:
+    layout, payload, _, ends = one
+    short = payload[: data.draw(st.integers(0, len(payload) - 1))]
+    needed = next(end for end in ends if end > len(short))
+    with pytest.raises(DecodeError) as error:
+        layout.read(short)
+    assert error.value.payload == short
+    assert (
+        error.value.reason
+        == f"payload too short: {len(short)} bytes where its flags announce {needed} or more"
+    )
 
 
-def test_bytes_left_over_are_refused_and_carry_the_payload() -> None:
-    payload = Payload(b"\x01\x02")
-    payload.unsigned(1)
-    with pytest.raises(DecodeError, match="too long: 2 bytes where its flags announce 1") as error:
-        payload.finish()
-    assert error.value.payload == b"\x01\x02"
+@given(sent(), st.binary(min_size=1, max_size=9))
+def test_bytes_left_over_are_refused_and_carried(
+    one: tuple[Layout, bytes, tuple[object, ...], list[int]], extra: bytes
+) -> None:
+    layout, payload, _, ends = one
+    with pytest.raises(DecodeError) as error:
+        layout.read(payload + extra)
+    assert error.value.payload == payload + extra
+    assert (
+        error.value.reason
+        == f"payload too long: {len(payload + extra)} bytes where its flags announce {ends[-1]}"
+    )
+
+
+def test_an_empty_payload_has_not_even_flags() -> None:
+    with pytest.raises(DecodeError, match="too short: 0 bytes where its flags announce 1 or more"):
+        Layout((ALWAYS, SFLOAT)).read(b"")
+
+
+def read_time(content: str) -> tuple[DeviceTime | None, bool]:
+    return date_time(bytes.fromhex(content))
+
+
+def test_a_time_that_was_not_sent_says_nothing_of_the_clock() -> None:
+    assert date_time(None) == (None, False)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +137,7 @@ def test_bytes_left_over_are_refused_and_carry_the_payload() -> None:
     ],
 )
 def test_a_possible_time_is_the_sensors_time(content: str, time: DeviceTime) -> None:
-    assert date_time(content) == (time, set())
+    assert read_time(content) == (time, False)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +152,7 @@ def test_a_possible_time_is_the_sensors_time(content: str, time: DeviceTime) -> 
     ],
 )
 def test_a_date_that_is_not_known_is_kept_but_marked(content: str, time: DeviceTime) -> None:
-    assert date_time(content) == (time, {Flag.CLOCK_NOT_SET})
+    assert read_time(content) == (time, True)
 
 
 @pytest.mark.parametrize(
@@ -96,11 +174,10 @@ def test_a_date_that_is_not_known_is_kept_but_marked(content: str, time: DeviceT
     ],
 )
 def test_an_impossible_time_is_dropped_and_marked(content: str) -> None:
-    assert date_time(content) == (None, {Flag.CLOCK_NOT_SET})
+    assert read_time(content) == (None, True)
 
 
 @given(content=st.binary(min_size=7, max_size=7))
 def test_no_seven_bytes_break_the_clock(content: bytes) -> None:
-    flags: set[Flag] = set()
-    time = Payload(content).date_time(flags)
-    assert time is not None or flags == {Flag.CLOCK_NOT_SET}
+    time, clock_not_set = date_time(content)
+    assert time is not None or clock_not_set

@@ -1,4 +1,4 @@
-"""The identity of a reading: what is sent again is the same, what is measured again is not."""
+"""What is measured, and its identity: what is sent again is the same, what is measured again is not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hub.readings import DeviceTime, RawPayload, reading_id
+from hub.readings import (
+    AbsentReason,
+    Breathing,
+    Consciousness,
+    DeviceTime,
+    Measurement,
+    Quality,
+    RawPayload,
+    Value,
+    Vital,
+    reading_id,
+)
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -150,6 +161,14 @@ def test_identities_grow_with_the_time_of_receipt(at: datetime, later: timedelta
     assert later <= MILLISECOND or earlier_id < later_id
 
 
+@given(ALL_TIMES)
+@example(datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
+@example(datetime(1970, 1, 1, 0, 0, 0, 999_999, tzinfo=UTC))
+@example(datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
+def test_an_identity_has_the_milliseconds_that_were_full_when_it_was_received(at: datetime) -> None:
+    assert milliseconds_of(reading_id(received(at), None)) == max(since_1970(at), 0)
+
+
 @pytest.mark.parametrize("before_1970", [datetime(1, 1, 1, tzinfo=UTC), datetime(1969, 12, 31, tzinfo=UTC)])
 def test_a_moment_before_1970_is_taken_for_1970(before_1970: datetime) -> None:
     assert milliseconds_of(reading_id(received(before_1970), None)) == 0
@@ -169,3 +188,45 @@ def test_a_known_reading_keeps_its_identity(noon: datetime) -> None:
     assert reading_id(received(noon), shown(noon)) == uuid.UUID("019ca945-0a00-8d56-a18b-6cb5db1d527a")
     stream = [reading_id(received(noon + index * SECOND), None) for index in range(60)]
     assert all(one < other for one, other in pairwise(stream))
+
+
+VALUES = st.floats(allow_nan=False) | st.sampled_from(Consciousness) | st.sampled_from(Breathing)
+
+
+def is_of(vital: Vital, value: object) -> bool:
+    """Whether a vital has such values: the two that are codes, and numbers, which are floats."""
+    if vital is Vital.CONSCIOUSNESS:
+        return isinstance(value, Consciousness)
+    if vital is Vital.SUPPLEMENTAL_OXYGEN:
+        return isinstance(value, Breathing)
+    return isinstance(value, float)
+
+
+@given(st.sampled_from(Vital), VALUES, st.sampled_from(Quality))
+def test_a_measurement_is_of_its_vitals_type_or_cannot_be_made(
+    vital: Vital, value: Value, quality: Quality
+) -> None:
+    if is_of(vital, value):
+        assert Measurement(vital, value, quality=quality).usable == (quality is not Quality.UNUSABLE)
+        return
+    with pytest.raises(ValueError, match=f"{vital}: .* is not of this vital's type"):
+        Measurement(vital, value, quality=quality)
+
+
+@pytest.mark.parametrize("value", [True, 120, "A"])
+def test_a_driver_cannot_pass_off_something_else_as_a_number(value: Value) -> None:
+    with pytest.raises(ValueError, match=r"pulse_rate: .* is not of this vital's type"):
+        Measurement(Vital.PULSE_RATE, value)
+
+
+@given(st.sampled_from(Vital), st.sampled_from(AbsentReason))
+def test_a_measurement_has_a_value_or_the_reason_why_there_is_none(
+    vital: Vital, reason: AbsentReason
+) -> None:
+    assert not Measurement(vital, None, reason).usable
+    with pytest.raises(ValueError, match=f"{vital}: give a value or the reason for its absence"):
+        Measurement(vital, None)
+    for value in (36.6, Consciousness.ALERT, Breathing.AIR):
+        if is_of(vital, value):
+            with pytest.raises(ValueError, match=f"{vital}: give a value or the reason for its absence"):
+                Measurement(vital, value, reason)

@@ -20,6 +20,7 @@ from tabulate import tabulate
 
 from hub.demo.mosquitto import Mosquitto
 from hub.store.writer import GATHER
+from tests.aims import Found
 from tests.bench.alone import decoding, idle
 from tests.bench.block import RATE, Block, measure
 from tests.bench.peers_environment import PeersMissingError, peers_python
@@ -34,7 +35,7 @@ from tests.bench.systems import (
     reference,
     thingsboard,
 )
-from tests.bench.table import Aim, Blocks, Row, aims, side_by_side
+from tests.bench.table import Blocks, Row, held_to_the_aims, side_by_side
 
 _DISK = "/var/tmp"  # on a disk where /tmp may be memory; what is written there counts
 _LEAST_IN_A_FULL_COMMIT = 50  # of the raw limit, which shares commits as the hub does whatever it sends
@@ -85,7 +86,7 @@ def main() -> int:
                         continue
                     blocks.setdefault(system.name, []).append(block)
     rows = [*decoding(), *idle()]
-    results = blocks, rows, aims(blocks), missing, faults
+    results = blocks, rows, held_to_the_aims(blocks), missing, faults
     if chosen.json:
         print(json.dumps({"run": run, **_as_json(*results)}, indent=2))
     else:
@@ -111,16 +112,12 @@ def _systems(python: Path | None, blocks: dict[str, list[Block]]) -> Iterator[Sy
 
 
 def _print(
-    blocks: Blocks, rows: Sequence[Row], found: Sequence[Aim], missing: str | None, faults: Sequence[str]
+    blocks: Blocks, rows: Sequence[Row], found: Sequence[Found], missing: str | None, faults: Sequence[str]
 ) -> None:
     heads, table = side_by_side(blocks)
     print(tabulate(table, heads, disable_numparse=True))
     print()
-    print(
-        tabulate(
-            [(aim.what, aim.found, aim.verdict) for aim in found], ("aim of issue 3", "the hub", "verdict")
-        )
-    )
+    print("The aims of issue 3, the hub:", *found, sep="\n- ")
     print()
     print(tabulate([row.cells() for row in rows], ("what", "the hub", "beside", "ratio", "aim")))
     print()
@@ -132,12 +129,12 @@ def _print(
 
 
 def _as_json(
-    blocks: Blocks, rows: Sequence[Row], found: Sequence[Aim], missing: str | None, faults: Sequence[str]
+    blocks: Blocks, rows: Sequence[Row], found: Sequence[Found], missing: str | None, faults: Sequence[str]
 ) -> dict[str, object]:
     return {
         "blocks": [asdict(block) for measured in blocks.values() for block in measured],
         "alone": [asdict(row) for row in rows],
-        "aims": [{**asdict(aim), "verdict": aim.verdict} for aim in found],
+        "aims": [{**asdict(each), "verdict": each.verdict} for each in found],
         "not_measured": ([] if missing is None else [f"ThingsBoard: {missing}"]) + list(faults),
         "notes": _NOTES,
     }

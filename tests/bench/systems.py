@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -22,6 +22,10 @@ from tests.bench.ward import Key, configuration
 
 _PEERS = Path(__file__).parent / "peers"
 _START_SECONDS = 60
+THINGSBOARD = _PEERS / "thingsboard.py"
+"""Starts the gateway; run by the peers' own Python, with its configuration's path."""
+THINGSBOARD_LOGS = "TB_GW_LOGS_PATH"
+"""The variable that says where the gateway puts its logs."""
 QUIET_BROKER = ["set_tcp_nodelay true", "log_type none", "max_inflight_messages 100"]
 """A broker that writes a line for each packet would be measured for its log; and one window for all."""
 
@@ -69,14 +73,14 @@ def thingsboard(python: Path, storage: str) -> System:
     @contextlib.contextmanager
     def start(directory: Path, port: int) -> Iterator[Started]:
         lines = directory / "lines.sock"
-        config = _thingsboard_configuration(directory, port, storage, lines)
+        config = thingsboard_configuration(directory, port, lines, {"type": storage})
         with (
             answering_as_thingsboard(port),
             running(
-                [str(_PEERS / "thingsboard.py"), str(config)],
+                [str(THINGSBOARD), str(config)],
                 directory / "gateway.log",
                 python=str(python),
-                environment={"TB_GW_LOGS_PATH": str(directory)},
+                environment={THINGSBOARD_LOGS: str(directory)},
                 directory=directory,
             ) as pid,
             _unix_socket(pid, lines, directory / "gateway.log") as feed,
@@ -87,8 +91,20 @@ def thingsboard(python: Path, storage: str) -> System:
     return System(name, start, ["v1/gateway/telemetry"], readings_of_thingsboard, foreign=True)
 
 
-def _thingsboard_configuration(directory: Path, port: int, storage: str, lines: Path) -> Path:
-    """As shipped, but: no statistics, report strategy or log, which would cost it something; packs of
+def thingsboard_configuration(
+    directory: Path,
+    port: int,
+    lines: Path,
+    storage: Mapping[str, object],
+    *,
+    devices: Sequence[str] = (),
+    answers: bool = False,
+) -> Path:
+    """Write the gateway's configuration for one directory, and return its path; `storage` has its type, and
+    whatever is not to be as here. `devices`: those that it knows already, as from its life before.
+    `answers`: the connector says what was accepted.
+
+    As shipped, but: no statistics, report strategy or log, which would cost it something; packs of
     1,000 (10 is shipped) and no end of a file before 1,000,000 records (10,000 is shipped, and a backlog
     that is longer loses a part), which it is the faster and the safer for.
     """
@@ -112,7 +128,7 @@ def _thingsboard_configuration(directory: Path, port: int, storage: str, lines: 
             "reportStrategy": {"type": "DISABLED"},
             "checkingDeviceActivity": {"checkDeviceInactivity": False},
         },
-        "storage": {"type": storage, **records, **folders},
+        "storage": {**records, **folders, **storage},
         "grpc": {"enabled": False},
         "connectors": [
             {
@@ -127,7 +143,10 @@ def _thingsboard_configuration(directory: Path, port: int, storage: str, lines: 
     extensions = home / "extensions" / "careport"
     extensions.mkdir(parents=True)
     (extensions / "careport_connector.py").symlink_to(_PEERS / "careport_connector.py")
-    (home / "careport.json").write_text(json.dumps({"name": "bench", "socket": str(lines)}))
+    connector = {"name": "bench", "id": "bench", "socket": str(lines), "answers": answers}
+    (home / "careport.json").write_text(json.dumps(connector))
+    known = {"connectorName": "bench", "connectorId": "bench", "deviceType": "sensor"}
+    (home / "connected_devices.json").write_text(json.dumps(dict.fromkeys(devices, known)))
     (home / "logs.json").write_text(json.dumps({"version": 1, "root": {"level": "ERROR"}}))
     path = home / "tb_gateway.json"
     path.write_text(json.dumps(settings))

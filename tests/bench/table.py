@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from tests import aims
+from tests.aims import Found
 from tests.bench.block import RATE, Block
 
 Blocks = Mapping[str, Sequence[Block]]
@@ -24,20 +26,6 @@ class Row:
 
     def cells(self) -> tuple[str, ...]:
         return self.what, self.figure, self.beside, self.ratio, self.aim
-
-
-@dataclass(frozen=True, slots=True)
-class Aim:
-    """An aim of the work on the store, and what came of it; `met` is None where a peer was not measured."""
-
-    what: str
-    found: str
-    met: bool | None
-
-    @property
-    def verdict(self) -> str:
-        """In a word."""
-        return {True: "met", False: "MISSED", None: "not measured"}[self.met]
 
 
 def percentile(seconds: Sequence[float], share: float) -> float:
@@ -93,38 +81,48 @@ def side_by_side(blocks: Blocks) -> tuple[list[str], list[list[str]]]:
     return ["median [least-most]", *blocks], rows
 
 
-def aims(blocks: Blocks) -> list[Aim]:
+def held_to_the_aims(blocks: Blocks) -> list[Found]:
     """What issue 3 aims at, held to these blocks. A peer's latency is a reading's: none raises alerts."""
     hub = blocks["the hub"]
-    sqlite = blocks.get("ThingsBoard, sqlite")
     raw = next(measured for name, measured in blocks.items() if name.startswith("raw limit"))
-    rate, raw_rate = median(b.flood_rate for b in hub), median(b.flood_rate for b in raw)
-    alert = median(percentile(b.alerts, 0.99) for b in hub)
-    written = median(b.steady_written for b in hub)
-    memory = max(b.memory_peak for b in hub)
-    found = [
-        Aim(
-            "flood: at least 60 % of the raw limit at the same batch size",
-            f"{rate / raw_rate:.0%}",
+    rate, raw_rate = _rate(hub), _rate(raw)
+    alert = median(percentile(block.alerts, 0.99) for block in hub)
+    written = median(block.steady_written for block in hub)
+    memory = max(block.memory_peak for block in hub)
+    return [
+        *_held_beside_thingsboard(rate, alert, blocks.get("ThingsBoard, sqlite")),
+        Found(
+            aims.FLOOD_BESIDE_RAW,
+            f"{rate:,.0f}/s",
+            f"{raw_rate:,.0f}/s ({rate / raw_rate:.0%})",
             rate >= 0.6 * raw_rate,
         ),
-        Aim(f"{RATE:g}/s: alert p99 of 60 ms at most", f"{alert:.1f} ms", alert <= 60),
-        Aim(f"{RATE:g}/s: 900 bytes to disk a reading at most", f"{written:,.0f}", written <= 900),
-        Aim("memory with the model loaded: 80 MB at most", f"{memory:.0f} MB", memory <= 80),
+        Found(aims.ALERT, f"{alert:.1f} ms", "60 ms", bool(alert) and alert <= 60),
+        Found(aims.WRITTEN, f"{written:,.0f} bytes", "900 bytes", written <= 900),
+        Found(aims.MEMORY, f"{memory:.0f} MB at its highest", "80 MB", memory <= 80),
     ]
+
+
+def _held_beside_thingsboard(rate: float, alert: float, sqlite: Sequence[Block] | None) -> list[Found]:
     if sqlite is None:
-        found += [Aim("flood and alert p99 against ThingsBoard", "its gateway is not here", None)]
-        return found
-    theirs, theirs_p99 = (
-        median(b.flood_rate for b in sqlite),
-        median(percentile(b.readings, 0.99) for b in sqlite),
-    )
-    found += [
-        Aim("flood: at least 3 times ThingsBoard's, sqlite", f"{rate / theirs:.2f} x", rate >= 3 * theirs),
-        Aim(
-            f"{RATE:g}/s: alert p99 of 1/5 of ThingsBoard's reading p99 at most",
-            f"1/{theirs_p99 / alert:.1f}" if alert else "no alert",
+        both = aims.FLOOD_BESIDE_THINGSBOARD, aims.ALERT_BESIDE_THINGSBOARD
+        return [Found(aim, "its gateway is not here", "", None) for aim in both]
+    theirs, theirs_p99 = _rate(sqlite), median(percentile(block.readings, 0.99) for block in sqlite)
+    return [
+        Found(
+            aims.FLOOD_BESIDE_THINGSBOARD,
+            f"{rate:,.0f}/s",
+            f"{theirs:,.0f}/s ({rate / theirs:.2f} times)",
+            rate >= 3 * theirs,
+        ),
+        Found(
+            aims.ALERT_BESIDE_THINGSBOARD,
+            f"{alert:.1f} ms",
+            f"{theirs_p99:.1f} ms",
             bool(alert) and alert <= theirs_p99 / 5,
         ),
     ]
-    return found
+
+
+def _rate(measured: Sequence[Block]) -> float:
+    return median(block.flood_rate for block in measured)

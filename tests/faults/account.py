@@ -68,6 +68,10 @@ class Account:
         if payload is not None and item.kind in self._arrived:
             self._arrived[item.kind].add(payload.number)
 
+    def has_arrived(self, payload: Payload) -> bool:
+        """Whether its reading arrived, confirmed or not."""
+        return payload.number in self._arrived[READING]
+
     def missing(self) -> tuple[list[Payload], list[Payload]]:
         """The readings, and the alerts, that were confirmed and have not arrived."""
         confirmed = self.confirmed()
@@ -85,9 +89,10 @@ class Judgement:
     """The account against what arrived.
 
     `lost_*`: confirmed, and never arrived. `duplicates`: arrived again under the same identity, harmless.
-    `doubles`: arrived again under another identity, so that a receiver would count it twice. `strangers`:
-    arrived and never fed. `disorder`: something was told of an alert before it was raised, or the worse
-    alert of a resident before the first one.
+    `doubles`: arrived again under another identity, so that a receiver would count it twice. `clashes`:
+    arrived under an identity that is another's, so that a receiver would take it for a duplicate and drop
+    it. `strangers`: arrived and never fed. `disorder`: something was told of an alert before it was raised,
+    or the worse alert of a resident before the first one.
     """
 
     offered: int
@@ -97,6 +102,7 @@ class Judgement:
     lost_alerts: int
     duplicates: int
     doubles: int
+    clashes: int
     strangers: int
     disorder: int
 
@@ -110,7 +116,8 @@ class Judgement:
         counts = {
             "reading(s) lost": self.lost_readings,
             "alert(s) lost": self.lost_alerts,
-            "arrived under two identities": self.doubles,
+            "arrived again, not to be recognised by id": self.doubles,
+            "arrived under the id of another": self.clashes,
             "never fed": self.strangers,
         }
         return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
@@ -121,6 +128,7 @@ def judge(account: Account) -> Judgement:
     lost_readings, lost_alerts = account.missing()
     confirmed = account.confirmed()
     identities: dict[tuple[str, str | None, str], set[tuple[str, ...]]] = defaultdict(set)
+    bearers: dict[tuple[str, ...], set[tuple[str, str | None, str]]] = defaultdict(set)
     arrivals: Counter[tuple[str, ...]] = Counter()
     strangers = 0
     for item in account.heard:
@@ -128,9 +136,12 @@ def judge(account: Account) -> Judgement:
         if payload is None or (item.kind == RAISED and not payload.alerts):
             strangers += 1
         arrivals[item.identity] += 1
+        bearers[item.identity].add((item.kind, item.alert, item.reading))
         if item.kind in (READING, RAISED):
             identities[item.kind, item.alert, item.reading].add(item.identity)
     # A peer that gives no identity (an empty one) has no way to tell a duplicate: each more is a double.
+    bearers.pop((), None)
+    clashes = sum(len(each) - 1 for each in bearers.values())
     nameless = max(0, arrivals.pop((), 0) - sum(each == {()} for each in identities.values()))
     return Judgement(
         offered=account.offered,
@@ -138,8 +149,9 @@ def judge(account: Account) -> Judgement:
         alerts=sum(payload.alerts for payload in confirmed.values()),
         lost_readings=len(lost_readings),
         lost_alerts=len(lost_alerts),
-        duplicates=sum(count - 1 for count in arrivals.values()),
+        duplicates=sum(count - 1 for count in arrivals.values()) - clashes,
         doubles=sum(len(each) - 1 for each in identities.values()) + nameless,
+        clashes=clashes,
         strangers=strangers,
         disorder=_disorder(account),
     )

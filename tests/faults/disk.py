@@ -11,6 +11,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
+from tests.aims import FULL_CARD
 from tests.faults.card import card
 from tests.faults.feeding import hand_over
 from tests.faults.hub import Hub
@@ -113,7 +114,9 @@ def _full(run: Run) -> Row:
         )  # fmt: skip
         parts.system.kill()
     broken = "" if alive and on else "it did not go on by itself"
-    return judged(Hub.name, f"card full for {seconds:g} s, then freed", judgement, remarks, broken=broken)
+    return judged(
+        Hub.name, f"card full for {seconds:g} s, then freed", judgement, remarks, broken=broken, aim=FULL_CARD
+    )
 
 
 def _read_only(run: Run) -> Row:

@@ -18,20 +18,31 @@ _AWAY_SECONDS = 0.02
 class Feeder:
     """Feeds batches until left, over several connections at once, at most `rate` readings a second.
 
-    Many connections, since each waits for its commit, and commits wait a little for company.
+    Many connections, since each waits for its commit, and commits wait a little for company. They feed all
+    together, or, where it is to be `even`, each in its turn: a kill at any moment then meets readings that
+    were just handed over.
     A batch that could not be handed over is kept for the next try; one that was handed over and not
     confirmed (the system was killed) is never fed again.
     """
 
     def __init__(
-        self, system: System, ward: Ward, account: Account, *, rate: float = 1000.0, lanes: int = 12
+        self,
+        system: System,
+        ward: Ward,
+        account: Account,
+        *,
+        rate: float = 1000.0,
+        lanes: int = 12,
+        even: bool = False,
     ) -> None:
         self._system = system
         self._account = account
         self._ward = ward
         self._pause = BATCH * lanes / rate
+        self._began = monotonic()
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._feed) for _ in range(lanes)]
+        turns = [self._pause * lane / lanes if even else 0.0 for lane in range(lanes)]
+        self._threads = [threading.Thread(target=self._feed, args=(turn,)) for turn in turns]
         self._fault: BaseException | None = None
 
     def __enter__(self) -> Self:
@@ -50,17 +61,18 @@ class Feeder:
         if self._fault is not None and error is None:
             raise self._fault
 
-    def _feed(self) -> None:
+    def _feed(self, turn: float) -> None:
+        due = self._began + turn
         try:
-            while not self._stop.is_set():
-                began = monotonic()
+            while not self._stop.wait(max(0.0, due - monotonic())):
                 batch = self._ward.batch()
                 self._account.offer(batch)
                 while not self._stop.is_set():
                     if hand_over(self._system, self._account, batch):
                         break
                     self._stop.wait(_AWAY_SECONDS)
-                self._stop.wait(max(0.0, began + self._pause - monotonic()))
+                due += self._pause
+                due += max(0.0, (monotonic() - due) // self._pause) * self._pause  # turns missed are missed
         except BaseException as fault:  # noqa: BLE001  # raised again where the feeder is left
             self._fault = fault
 

@@ -12,6 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from hub.demo.mosquitto import Mosquitto
 from tests.faults.patience import wait
 from tests.faults.system import READING, AwayError, Heard, Make, Place
+from tests.faults.thingsboard import ThingsBoard
 from tests.faults.ward import Payload
 
 _TOPIC = "faults/bridge"
@@ -85,5 +86,7 @@ class Bridge:
 
 PEERS: dict[str, Make] = {
     "mosquitto bridge": partial(Bridge, saving=False),
+    "ThingsBoard, sqlite": partial(ThingsBoard, storage={"type": "sqlite"}),
+    "ThingsBoard, file": partial(ThingsBoard, storage={"type": "file"}),
     "mosquitto bridge, saving": partial(Bridge, saving=True),
 }

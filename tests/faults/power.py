@@ -12,6 +12,7 @@ from pathlib import Path
 from time import monotonic
 
 from hub.store.errors import StoreError
+from tests.aims import POWER
 from tests.faults.account import Judgement
 from tests.faults.card import Card, card
 from tests.faults.hub import Hub, stored
@@ -44,7 +45,7 @@ def scenarios(run: Run) -> Iterator[Row]:
     outcome, judgement, waits = _cuts(run, "as it is", rounds, {})
     each = f"{outcome.seconds / max(1, outcome.rounds):.1f} s a round; {_speed(waits)}"
     broken = _broken(outcome)
-    yield judged(Hub.name, f"{rounds} power cuts", judgement, each, broken=broken)
+    yield judged(Hub.name, f"{rounds} power cuts", judgement, each, broken=broken, aim=POWER)
 
     control, _, waits = _cuts(run, "control", run.scale.control_rounds, {SYNCHRONOUS: "NORMAL"})
     yield Row(
@@ -55,6 +56,7 @@ def scenarios(run: Run) -> Iterator[Row]:
         duplicates="",
         remarks=_losses(control) + f"; {_speed(waits)}",
         verdict=Verdict.KEPT if control.lossy else Verdict.BROKEN,
+        aim=POWER,
     )
     for journal, synchronous in _COMPARED:
         settings = {JOURNAL: journal, SYNCHRONOUS: synchronous}

@@ -32,11 +32,12 @@ class Scale:
     soak_readings: int
     soak_reconnects: int
     storm_hubs: int
-    peers: int
+    peers: int  # so many of the first ones
+    peer_rounds: int
 
 
-BRIEF = Scale(3, 20, 20, 6, 3, 20, 20_000, 20_000, 50, 50, 1)
-FULL = Scale(12, 20, 60, 60, 20, 60, 100_000, 200_000, 500, 50, 2)
+BRIEF = Scale(3, 20, 20, 6, 3, 20, 20_000, 20_000, 50, 50, 2, 2)
+FULL = Scale(12, 20, 60, 60, 20, 60, 100_000, 200_000, 500, 50, 4, 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,9 @@ class Stage:
     system: System
     subscriber: Subscriber
 
-    def feeding(self, rate: float = 1000.0, lanes: int = 12) -> Feeder:
+    def feeding(self, rate: float = 1000.0, lanes: int = 12, *, even: bool = False) -> Feeder:
         """Feed at load for as long as it is entered."""
-        return Feeder(self.system, self.ward, self.account, rate=rate, lanes=lanes)
+        return Feeder(self.system, self.ward, self.account, rate=rate, lanes=lanes, even=even)
 
 
 @contextlib.contextmanager

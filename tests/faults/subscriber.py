@@ -101,6 +101,12 @@ class Subscriber:
         self.listen()
         return next((self._moments[kind, name] for name in names if (kind, name) in self._moments), None)
 
+    def wait_for_quiet(self, seconds: float) -> None:
+        """Wait until nothing has arrived for so long."""
+        while self.wait_for_more(self.count, seconds):
+            pass
+        self.listen()
+
     def wait_for_all(self, seconds: float) -> Judgement:
         """Wait until everything confirmed has arrived, or until nothing has arrived for `seconds`."""
         seen, since = -1, monotonic()

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.faults.account import Account, Judgement, judge
 from tests.faults.system import RAISED, READING, Heard
 from tests.faults.ward import BATCH, Payload, Ward
 
+_BATCH = Ward().batch()
+_SOME = st.integers(1, 5)
+
 
 def _fed() -> tuple[Account, list[Payload]]:
-    account, batch = Account(), Ward().batch()
+    account, batch = Account(), _BATCH
     account.offer(batch)
     account.confirm(batch)
     return account, batch
@@ -93,3 +100,72 @@ def test_a_worse_alert_before_the_first_one_is_out_of_order() -> None:
     account, batch = _fed()
     told = _told(batch)
     assert _judged(account, [*told[:-2], told[-1], told[-2]]).disorder == 1
+
+
+@st.composite
+def _deliveries(draw: st.DrawFn) -> list[Heard]:
+    """All that a faithful system tells, in any order, any of it any number of times."""
+    return draw(st.permutations([*_TOLD, *draw(st.lists(st.sampled_from(_TOLD), max_size=10))]))
+
+
+_TOLD = _told(_BATCH)
+_READINGS = [item for item in _TOLD if item.kind == READING]
+_some_readings = st.lists(st.sampled_from(_READINGS), min_size=1, max_size=5, unique=True)
+
+
+@given(_deliveries())
+def test_no_order_and_no_repetition_is_a_fault(heard: Sequence[Heard]) -> None:
+    account, _ = _fed()
+    judgement = _judged(account, heard)
+    assert (judgement.faults, judgement.duplicates) == ("", len(heard) - len(_TOLD))
+
+
+@given(_deliveries(), st.lists(st.sampled_from(_TOLD), min_size=1, max_size=5, unique=True))
+def test_every_loss_is_counted(heard: Sequence[Heard], lost: Sequence[Heard]) -> None:
+    account, _ = _fed()
+    judgement = _judged(account, [item for item in heard if item not in lost])
+    readings = sum(item.kind == READING for item in lost)
+    assert (judgement.lost_readings, judgement.lost_alerts) == (readings, len(lost) - readings)
+    assert "lost" in judgement.faults
+
+
+@given(_deliveries(), _SOME)
+def test_every_phantom_is_counted(heard: Sequence[Heard], phantoms: int) -> None:
+    account, _ = _fed()
+    invented = [Heard(("hub", f"x{each}"), READING, f"C4:F2:17:00:00:00/{each}") for each in range(phantoms)]
+    judgement = _judged(account, [*heard, *invented])
+    assert judgement.strangers == phantoms
+    assert "never fed" in judgement.faults
+
+
+@given(_deliveries(), _some_readings)
+def test_every_id_that_changed_between_two_deliveries_is_counted(
+    heard: Sequence[Heard], again: Sequence[Heard]
+) -> None:
+    account, _ = _fed()
+    changed = [replace(item, identity=(*item.identity, "again")) for item in again]
+    judgement = _judged(account, [*heard, *changed])
+    assert judgement.doubles == len(again)
+    assert "not to be recognised by id" in judgement.faults
+
+
+@given(st.permutations(_READINGS), st.lists(st.sampled_from(_READINGS), min_size=1, max_size=5))
+def test_every_duplicate_that_nothing_tells_from_the_first_is_counted(
+    first: Sequence[Heard], again: Sequence[Heard]
+) -> None:
+    account, _ = _fed()
+    judgement = _judged(account, [replace(item, identity=()) for item in (*first, *again)])
+    assert (judgement.doubles, judgement.duplicates) == (len(again), 0)
+    assert "not to be recognised by id" in judgement.faults
+
+
+@given(_some_readings)
+def test_every_reading_that_came_under_the_id_of_another_is_counted(taken: Sequence[Heard]) -> None:
+    """All arrive, and yet a receiver that goes by the id keeps one of them."""
+    account, _ = _fed()
+    alert = _TOLD[-1]
+    judgement = _judged(
+        account, [replace(item, identity=alert.identity) if item in taken else item for item in _TOLD]
+    )
+    assert (judgement.clashes, judgement.duplicates, judgement.lost_readings) == (len(taken), 0, 0)
+    assert "id of another" in judgement.faults

@@ -2,16 +2,23 @@
 
 Loaded by the gateway's module loader in its own environment (so it imports nothing of the hub's). It does
 the least that a connector can: a line of JSON becomes one telemetry entry that carries the payload as it
-is. No decoding, no score, no alert; the line counts as taken when it is in the gateway's queue in memory.
+is. No decoding, no score, no alert.
+
+With `"answers": true` (the fault suite; the benchmark has the gateway bare) it says at the end of a
+connection what the gateway itself reported: first for how many lines `send_to_storage` returned SUCCESS,
+which is all that a connector of theirs ever learns, then for how many its event storage's `put` returned
+True.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
 import time
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 
@@ -24,9 +31,16 @@ class CareportConnector:
         self._config = config
         self._type = connector_type
         self._stopped = threading.Event()
+        self._stamp = 0
+        self._stamping = threading.Lock()
         entities = "thingsboard_gateway.gateway.entities"
         self._converted = import_module(f"{entities}.converted_data").ConvertedData
         self._payload = import_module(f"{entities}.datapoint_key").DatapointKey("payload")
+        self._success = import_module("thingsboard_gateway.gateway.constant_enums").Status.SUCCESS
+        self._answers = bool(config.get("answers"))
+        self._not_stored: dict[tuple[str, str], threading.Semaphore] = {}
+        if self._answers:
+            self._hear_what_is_stored(gateway._event_storage)
 
     def open(self) -> None:
         threading.Thread(target=self._listen, daemon=True).start()
@@ -35,20 +49,55 @@ class CareportConnector:
         self._stopped.set()
 
     def _listen(self) -> None:
+        path = Path(self._config["socket"])
+        path.unlink(missing_ok=True)  # left by a gateway that was killed
         server = socket.socket(socket.AF_UNIX)
-        server.bind(self._config["socket"])
-        server.listen()
-        stamp = 0
+        server.bind(str(path))
+        server.listen(128)
         while not self._stopped.is_set():
             connection, _ = server.accept()
-            for line in connection.makefile("rb"):
-                reading = json.loads(line)
-                converted = self._converted(reading["device"], "sensor")
-                # Of two entries of a device with the same millisecond the gateway keeps one.
-                stamp = max(stamp + 1, int(time.time() * 1000))
-                entry = {"ts": stamp, self._payload: reading["payload"]}
-                converted.add_to_telemetry(entry)
-                self._gateway.send_to_storage(self.name, self.get_id(), converted)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        stored = threading.Semaphore(0)
+        lines = successes = 0
+        for line in connection.makefile("rb"):
+            lines += 1
+            successes += self._hand_over(json.loads(line), stored)
+        if not self._answers:
+            return
+        with connection, contextlib.suppress(OSError):  # who asked may have lost patience
+            connection.sendall(json.dumps({"success": successes}).encode() + b"\n")
+            for _ in range(lines):
+                stored.acquire()
+            connection.sendall(json.dumps({"stored": lines}).encode() + b"\n")
+
+    def _hand_over(self, reading: dict[str, str], stored: threading.Semaphore) -> bool:
+        device, payload = reading["device"], reading["payload"]
+        if self._answers:
+            self._not_stored[device, payload] = stored
+        converted = self._converted(device, "sensor")
+        with self._stamping:  # of two entries of a device with the same millisecond the gateway keeps one
+            self._stamp = stamp = max(self._stamp + 1, int(time.time() * 1000))
+        converted.add_to_telemetry({"ts": stamp, self._payload: payload})
+        said = self._gateway.send_to_storage(self.name, self.get_id(), converted)
+        return bool(said == self._success)
+
+    def _hear_what_is_stored(self, storage: Any) -> None:
+        """Have each `put` of the gateway's storage that succeeds told to the connection that waits for it."""
+        put = storage.put
+
+        def heard(event: str) -> Any:
+            succeeded = put(event)
+            if succeeded:
+                pack = json.loads(event)
+                for entry in pack["telemetry"]:
+                    key = pack["deviceName"], entry["values"]["payload"]
+                    if (waiting := self._not_stored.pop(key, None)) is not None:
+                        waiting.release()
+            return succeeded
+
+        storage.put = heard
 
     def get_id(self) -> str:
         return str(self._config["id"])

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 _ALERT: TypeAdapter[Alert] = TypeAdapter(Alert)
 
 
-_AUDITED = {
+AUDITED = {
     AlertChange.RAISED: Audited.RAISED,
     AlertChange.ESCALATED: Audited.ESCALATED,
     AlertChange.ACKNOWLEDGED: Audited.ACKNOWLEDGED,
@@ -128,7 +128,7 @@ class AlertBook:
         detail: Mapping[str, object],
     ) -> None:
         noted = {**({"tell": tell} if tell else {}), **detail}
-        transaction.audit(trail.alert(_AUDITED[change], alert.id, Moment(at, self.clock.stamp()), noted))
+        transaction.audit(trail.alert(AUDITED[change], alert.id, Moment(at, self.clock.stamp()), noted))
         row = transaction.alert(alert.id)
         assert row is not None, "only a stored alert can be told of"
         raised_by = _whole(transaction, lambda: transaction.assessment(row.assessment))

@@ -28,7 +28,7 @@ The learned model's risk is no input here: it can add, never take away.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -169,10 +169,12 @@ class Decision:
     raised: Alert | None = None
 
 
-def consider(open_alert: Alert | None, assessed: Assessed, policy: AlertPolicy, new_id: UUID) -> Decision:
+def consider(
+    open_alert: Alert | None, assessed: Assessed, policy: AlertPolicy, new_id: Callable[[], UUID]
+) -> Decision:
     """Decide what an assessment means for the resident's open alert, and whether it raises one.
 
-    `new_id` is given to the alert that is raised, if one is.
+    `new_id` gives the alert that is raised its id, if one is.
 
     Raises:
         AlertError: `open_alert` is resolved, or is another resident's.
@@ -187,11 +189,11 @@ def consider(open_alert: Alert | None, assessed: Assessed, policy: AlertPolicy, 
     if open_alert is None:
         if not alerting:
             return Decision(Outcome.NOTHING)
-        return Decision(Outcome.RAISED, raised=_raise(assessed, new_id))
+        return Decision(Outcome.RAISED, raised=_raise(assessed, new_id()))
     open_alert = _not_after(open_alert, assessed.clock)
     if alerting and _is_news(open_alert, assessed, policy):
         closed = _resolve(open_alert, assessed, Resolution.SUPERSEDED)
-        return Decision(Outcome.SUPERSEDED, closed, _raise(assessed, new_id, open_alert))
+        return Decision(Outcome.SUPERSEDED, closed, _raise(assessed, new_id(), open_alert))
     return _follow(open_alert, assessed, policy)
 
 

@@ -159,6 +159,7 @@ class AlertStamps:
     raised: ClockStamp
     delivered: ClockStamp | None = None
     acknowledged: ClockStamp | None = None
+    resolved: ClockStamp | None = None
 
 
 def shifted(alert: Alert, step: Step) -> Alert:
@@ -188,6 +189,7 @@ def retold(alert: Alert, stamps: AlertStamps, steps: Sequence[Step]) -> Alert:
         measured_at=alert.measured_at + (raised_at - alert.raised_at),
         delivered_at=_retold(alert.delivered_at, stamps.delivered, steps),
         acknowledged_at=_retold(alert.acknowledged_at, stamps.acknowledged, steps),
+        resolved_at=_retold(alert.resolved_at, stamps.resolved, steps),
     )
 
 

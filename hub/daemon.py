@@ -24,10 +24,11 @@ from drivers.bluetooth.collector import BluetoothCollector, EnrolledSensor
 from drivers.catalogue import UnknownDriverError, driver
 from drivers.replay import ReplaySocket
 from hub import __version__, trail
-from hub.acknowledgements import Acknowledgements
+from hub.acknowledgements import Acknowledgements, KeptAcknowledgements
 from hub.alert_book import AlertBook
 from hub.alerts import Acknowledgement as Acknowledged
 from hub.alerts import AlertPolicy
+from hub.amending import AmendingTeller
 from hub.assessment.deterioration import DeteriorationModel, ModelError
 from hub.clock import MACHINE_CLOCK, Step, now, stamp
 from hub.commands import Commands
@@ -51,7 +52,6 @@ from hub.store.transaction import Transaction
 from hub.store.writer import Writer
 from hub.summaries import Summaries
 from hub.supervision import keep_running
-from hub.telling import Teller
 from hub.timekeeping import Timekeeper
 from hub.trail import Moment
 from hub.uplink.certificate import watch
@@ -153,6 +153,8 @@ async def running(config: Config) -> AsyncIterator[Hub]:
             model = load_model(config)
             identity = Identity(config.site.id, config.hub.id, config.site.test_data)
             follower = ClockFollower.of(config, identity)
+            register = Register(config.residents, config.sensors, one_person=config.site.one_person)
+            intake = Intake(config, identity, register, model, follower)  # before any step is followed
 
             def begin(transaction: Transaction) -> None:
                 follower.follow(transaction)  # before anything is stamped
@@ -162,10 +164,10 @@ async def running(config: Config) -> AsyncIterator[Hub]:
                 await writer.write(begin)
             except NotCommittedError as error:
                 _log.error("the start of the hub is not in the trail: %s", error)
-            teller = Teller(identity, follower.rule)
+            teller = AmendingTeller(identity, follower.rule)
             outbox = CardOutbox(path, writer, teller.event)
             try:
-                yield Hub(config, writer, outbox, sensors, radio, model, follower)
+                yield Hub(config, writer, outbox, sensors, radio, model, follower, intake)
             finally:
                 outbox.close()
                 with suppress(NotCommittedError, TimeoutError):
@@ -232,6 +234,7 @@ class Hub:
         radio: Radio | None,
         model: DeteriorationModel | None,
         follower: ClockFollower,
+        intake: Intake,
     ) -> None:
         self.service_manager = ServiceManager()
         self._config = config
@@ -242,12 +245,11 @@ class Hub:
             AlertBook(self._identity), AlertPolicy.of(config.alerts, config.observation_sets), follower
         )
         self._follower = follower
-        register = Register(config.residents, config.sensors, one_person=config.site.one_person)
         self._outbox = WithUnkept(outbox, Channel.ALERT)
         self._card_trouble: str | None = None
         self._reception = Reception(
             writer,
-            Intake(config, self._identity, register, model, follower),
+            intake,
             on_trouble=self._card_has,
             on_uncommitted=self._outbox.tell,
         )
@@ -255,7 +257,10 @@ class Hub:
             BluetoothCollector(sensors, radio, self._reception.accept_from_radio) if radio else None
         )
         self._housekeeping = Housekeeping(config, config.hub.data_directory / FILE_NAME, writer)
-        acknowledgements = Acknowledgements(self._identity, self._acknowledge, self._note_refused)
+        self._kept = KeptAcknowledgements(self._commands, self._outbox.told_of)
+        acknowledgements = Acknowledgements(
+            self._identity, self._acknowledge, self._note_refused, self._kept.keep
+        )
         self._forwarder = Forwarder(
             config.broker,
             client_id=f"carehub-{config.site.id}-{config.hub.id}",
@@ -266,7 +271,6 @@ class Hub:
             on_acknowledgement=acknowledgements.take,
             on_malformed=acknowledgements.malformed,
         )
-
         self._summaries: Summaries | None = None
         if config.publish.summary:
             self._summaries = Summaries(
@@ -334,20 +338,20 @@ class Hub:
         while True:
             await asyncio.sleep(_ESCALATION_SECONDS)
             try:
-                climbed = await self._writer.write(
-                    lambda transaction: self._commands.escalate(transaction, now(), monotonic())
-                )
+                acknowledged, climbed = await self._writer.write(self._climb)
             except NotCommittedError:
                 # Whoever is to be called next must be, though the card takes nothing.
-                climbed = 0
                 with suppress(NotCommittedError):
-                    self._outbox.tell(
-                        await self._writer.rehearse(
-                            lambda transaction: self._commands.escalate(transaction, now(), monotonic())
-                        )
-                    )
+                    self._outbox.tell(await self._writer.rehearse(self._climb))
+                continue
+            self._kept.forget(acknowledged)
             if climbed:
                 _log.warning("%d alert(s) without acknowledgement climbed the ladder", climbed)
+
+    def _climb(self, transaction: Transaction) -> tuple[Sequence[uuid.UUID], int]:
+        """Together: who has acknowledged an alert must not be passed over, now that the card has it."""
+        acknowledged = self._kept.record(transaction)
+        return acknowledged, self._commands.escalate(transaction, now(), monotonic())
 
     def _card_has(self, trouble: str | None) -> None:
         self._card_trouble = trouble

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -40,13 +41,21 @@ _STATE = "clock"
 """The fact that says what the clock was when it was followed last."""
 _MICROSECOND = timedelta(microseconds=1)
 
+OnFirstSet = Callable[[Transaction, Step], Mapping[str, int]]
+"""What else is done when a clock was set for the first time in its boot, by that step; returns how many of
+what, for the trail. All that is compared is told by the clock as it is then."""
+
 
 class ClockFollower:
-    """Follows one clock, for all that is decided on a store. For the writer's thread alone."""
+    """Follows one clock, for all that is decided on a store. For the writer's thread alone.
+
+    `on_first_set` is the intake's: it is to be set before anything is followed, since it is done once.
+    """
 
     def __init__(self, book: AlertBook, rule: ClockRule, resolve_after: timedelta) -> None:
         self.clock = book.clock
         self.rule = rule
+        self.on_first_set: OnFirstSet = lambda _transaction, _step: {}
         self._book = book
         self._resolve_after = resolve_after
         self._resumed = False
@@ -69,10 +78,16 @@ class ClockFollower:
             self._begin(transaction)
         now = self.clock.stamp()
         steps = self.clock.steps  # after the stamp: with all that came before it
-        for step in steps[transaction.followed or 0 :]:
-            self._apply(transaction, step)
+        missed = steps[transaction.followed or 0 :]
+        put_right = [self._apply(transaction, step) for step in missed]
         transaction.tell_anew(Present.of(self.rule, transaction.steps, now), len(steps))
         transaction.set_fact(_STATE, _text(ClockState.noted(self.clock.now(), now)))
+        for step, alerts in zip(missed, put_right, strict=True):
+            if step.kind is StepKind.FIRST_SET:
+                counts = {"open alerts": alerts, **self.on_first_set(transaction, step)}
+                if step.shift or any(counts.values()):
+                    moment = Moment(_wall(step), step.at)
+                    transaction.audit(trail.times_corrected(moment, step.shift, counts))
 
     def _begin(self, transaction: Transaction) -> None:
         """Go on from what the last run of the hub left, before anything is stamped."""
@@ -91,7 +106,8 @@ class ClockFollower:
         for alert in self._book.open_alerts(transaction):
             self._book.remember(transaction, carried_over(alert, clock, self._resolve_after))
 
-    def _apply(self, transaction: Transaction, step: Step) -> None:
+    def _apply(self, transaction: Transaction, step: Step) -> int:
+        """Store a step, and have the open alerts follow it; return how many of them were put right."""
         transaction.add_step(step)
         of_boot = [each for each in transaction.steps if each.at.boot == step.at.boot]
         put_right = 0
@@ -105,10 +121,8 @@ class ClockFollower:
                 after = right
             if after != alert:
                 self._book.remember(transaction, after)
-        moment = Moment(_wall(step), step.at)
-        transaction.audit(trail.clock_set(moment, step.kind.value, step.shift))
-        if step.kind is StepKind.FIRST_SET and step.shift:
-            transaction.audit(trail.times_corrected(moment, step.shift, {"open alerts": put_right}))
+        transaction.audit(trail.clock_set(Moment(_wall(step), step.at), step.kind.value, step.shift))
+        return put_right
 
 
 def _wall(step: Step) -> datetime:
@@ -123,12 +137,17 @@ def raised_entry(transaction: Transaction, alert: Alert) -> AuditEntry | None:
 
 def alert_stamps(transaction: Transaction, alert: Alert) -> AlertStamps | None:
     """Which clock told an alert's times, as the trail has it; None where it does not say."""
-    said = _first(transaction, alert, Audited.RAISED, Audited.DELIVERED, Audited.ACKNOWLEDGED)
+    said = _first(
+        transaction, alert, Audited.RAISED, Audited.DELIVERED, Audited.ACKNOWLEDGED, Audited.RESOLVED
+    )
     stamps = {what: entry.stamp for what, entry in said.items()}
     if Audited.RAISED not in stamps:
         return None
     return AlertStamps(
-        stamps[Audited.RAISED], stamps.get(Audited.DELIVERED), stamps.get(Audited.ACKNOWLEDGED)
+        stamps[Audited.RAISED],
+        stamps.get(Audited.DELIVERED),
+        stamps.get(Audited.ACKNOWLEDGED),
+        stamps.get(Audited.RESOLVED),
     )
 
 

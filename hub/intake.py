@@ -6,20 +6,22 @@ from __future__ import annotations
 import logging
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from hub import trail
 from hub.alert_book import AlertBook
 from hub.alerts import Alert, AlertPolicy, Decision, Outcome, consider
+from hub.amending import amend, each_alone
 from hub.assessed import Assessed
 from hub.assessment import news2
 from hub.assessment.deterioration import DeteriorationModel, Risk
 from hub.assessment.features import BASELINE_SETS
-from hub.assessment.news2 import News2, OxygenScale
-from hub.assessment.observation_set import Observation, ObservationSet, form
-from hub.clock import ClockStamp
+from hub.assessment.news2 import News2
+from hub.assessment.observation_set import ObservationSet, form
+from hub.clock import ClockStamp, Step
 from hub.config import Config, Resident
 from hub.following import ClockFollower
 from hub.placed import PlacedReading
@@ -30,6 +32,7 @@ from hub.store.recent import StoredSet
 from hub.store.rows import ModelName
 from hub.store.transaction import Transaction
 from hub.streams import Streams
+from hub.telling import worth_telling
 from hub.timing import TimeQuality, measured_at
 from hub.trail import Moment
 from hub.uplink.contract import AlertChange, Channel, Identity
@@ -90,6 +93,7 @@ class Intake:
         self._policy = AlertPolicy.of(config.alerts, config.observation_sets)
         self._book = AlertBook(identity, self._follower.clock)
         self._model_fails = False
+        self._follower.on_first_set = self._first_set
 
     def take(
         self,
@@ -141,6 +145,39 @@ class Intake:
                 taken = self._assess(transaction, source, resident, newest.at, newest, own=False)
         return taken
 
+    def assess_anew(self, transaction: Transaction, resident: Resident, boot: uuid.UUID) -> bool:
+        """Assess a resident once more at the moment of their newest set, if it was formed in this boot and a
+        reading belongs to it of which that was not known then; return whether there is one.
+
+        As where a reading comes late: it is that reading which completes the set.
+        """
+        newest = transaction.newest_set(resident.id)
+        row = None if newest is None else transaction.assessment(newest.sequence)
+        if newest is None or row is None or row.stamp is None or row.stamp.boot != boot:
+            return False
+        known = {number for _, number in row.observations.values()}
+        found, numbers = self._observations(transaction, resident, newest.at)
+        joined = [each for each in found.observations.values() if numbers[each.reading_id] not in known]
+        if not joined:
+            return False
+        number = numbers[max(joined, key=lambda each: each.measured_at).reading_id]
+        stored = transaction.reading(number)
+        assert stored is not None, "it was just found"
+        reading, told = stored.placed.reading, stored.place
+        place = transaction.present and transaction.present.place(reading, stored.placed.stamp, told)
+        source = _Source(reading, number, told, place or told)
+        self._assess(transaction, source, resident, newest.at, newest, own=False, anew=True)
+        return True
+
+    def _first_set(self, transaction: Transaction, step: Step) -> dict[str, int]:
+        """What follows for residents where the clock was set for the first time in this boot."""
+        boot = step.at.boot
+        amended = amend(transaction, self._book, step, sets=self._publish.observation)
+        assessed = each_alone(
+            transaction, self._register.residents, lambda each: self.assess_anew(transaction, each, boot)
+        )
+        return {"residents assessed anew": assessed, **amended}
+
     def _places(self, transaction: Transaction, reading: Reading, stamp: ClockStamp) -> tuple[Place, Place]:
         """A reading's place in time as it was told when it was received, and as it is now."""
         moment, quality = measured_at(reading, self._follower.rule, stamp.quality)
@@ -165,10 +202,12 @@ class Intake:
         before: StoredSet | None,
         *,
         own: bool,
+        anew: bool = False,
     ) -> Taken:
         """Assess the resident at a moment: the reading's own, or that of another.
 
-        `before` is the newest set that there was.
+        `before` is the newest set that there was. `anew` is where the reading was known and its age was not:
+        what comes of it is known only now, and ends no alert: that is for what is measured from now on.
         """
         told = source.told.measured_at if own else source.as_told(moment)
         observations, sources = self._observations(transaction, resident, moment)
@@ -188,12 +227,13 @@ class Intake:
             None if risk is None else risk.probability,
             None if risk is None else ModelName(risk.model, risk.version, risk.sha256_prefix),
         )
-        if self._publish.observation and _worth_telling(before, moment, score):
+        if self._publish.observation and worth_telling(before, moment, score):
             transaction.tell_assessment(Channel.OBSERVATION.priority, Channel.OBSERVATION, assessment)
         clock = self._follower.clock.now()
-        assessed = Assessed(resident.id, observations, score, source.place.received_at, clock)
-        alert_id = _alert_id(source.reading, told)
-        decision = self._alert(transaction, assessed, alert_id, source.number, assessment)
+        known_at = clock if anew else source.place.received_at
+        assessed = Assessed(resident.id, observations, score, known_at, clock)
+        new_id = partial(_alert_id, source.reading, told)
+        decision = self._alert(transaction, assessed, new_id, source.number, assessment, may_end=not anew)
         return Taken(
             resident=resident.id,
             outcome=decision.outcome,
@@ -206,21 +246,8 @@ class Intake:
     ) -> tuple[ObservationSet, dict[uuid.UUID, int]]:
         """The observation set of a resident at a moment, and the numbers of the readings that it is of."""
         found = tuple(transaction.newest_measurements(resident.id, moment - self._longest_recency, moment))
-        observed = (
-            (
-                vital,
-                Observation(
-                    value=each.value,
-                    measured_at=each.measured_at,
-                    reading_id=each.reading_id,
-                    quality=each.quality,
-                    doubtful_time=each.time_quality is TimeQuality.DOUBTFUL,
-                ),
-            )
-            for vital, each in found
-        )
-        numbers = {each.reading_id: each.reading for _, each in found}
-        return form(observed, moment, self._recency), numbers
+        numbers = {each.observation.reading_id: each.reading for _, each in found}
+        return form(((vital, each.observation) for vital, each in found), moment, self._recency), numbers
 
     def _risk(
         self, transaction: Transaction, resident: Resident, observations: ObservationSet, age: int | None
@@ -248,11 +275,20 @@ class Intake:
             )
 
     def _alert(
-        self, transaction: Transaction, assessed: Assessed, alert_id: uuid.UUID, number: int, assessment: int
+        self,
+        transaction: Transaction,
+        assessed: Assessed,
+        new_id: Callable[[], uuid.UUID],
+        number: int,
+        assessment: int,
+        *,
+        may_end: bool,
     ) -> Decision:
         open_alert = self._book.open_alert(transaction, assessed.resident, assessed.received_at)
-        decision = consider(open_alert, assessed, self._policy, alert_id)
+        decision = consider(open_alert, assessed, self._policy, new_id)
         at = assessed.received_at
+        if not may_end and decision.outcome in {Outcome.RESOLVED, Outcome.STEPPED_DOWN}:
+            return Decision(Outcome.UNCHANGED, open_alert)
         match decision.outcome, decision.existing:
             case Outcome.SUPERSEDED | Outcome.RESOLVED, Alert() as existing:
                 self._book.change(transaction, AlertChange.RESOLVED, existing, at)
@@ -271,19 +307,6 @@ def _alert_id(reading: Reading, at: datetime) -> uuid.UUID:
     `at` is as it was told: the clock may have been set meanwhile.
     """
     return uuid.uuid5(reading.id, f"alert:{at.isoformat()}")
-
-
-def _worth_telling(before: StoredSet | None, moment: datetime, score: news2.News2) -> bool:
-    """An observation set is told when it says something new, or a minute after the last one told nothing.
-
-    A streaming sensor makes a set every few seconds; the ICS is told of those that change the score or
-    what is missing, and otherwise of one a minute.
-    """
-    if before is None:
-        return True
-    if before.at.replace(second=0, microsecond=0) != moment.replace(second=0, microsecond=0):
-        return True
-    return news2.score(before.values, OxygenScale(before.scale)) != score
 
 
 def _kept(observations: ObservationSet, sources: Mapping[uuid.UUID, int]) -> dict[Vital, tuple[Value, int]]:

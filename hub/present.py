@@ -7,7 +7,7 @@ that come in or come back from the card.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -72,7 +72,7 @@ class Present:
         `told` is its place as it was told when it was received.
         """
         steps = self.steps.get(stamp.boot, ())
-        if stamp.boot == self.now.boot and _told_after(stamp, steps):
+        if stamp.boot == self.now.boot and told_after(stamp.since_boot, steps):
             return told
         received_at = present(reading.raw.received_at, stamp, steps, self.now)
         measured_at = measured_by_present(reading, stamp, steps, self.rule, self.now)
@@ -98,8 +98,9 @@ class Present:
         return frozenset(found)
 
 
-def _told_after(stamp: ClockStamp, steps: tuple[Step, ...]) -> bool:
-    return not steps or stamp.since_boot > steps[-1].at.since_boot + _SETTLED
+def told_after(since_boot: timedelta, steps: Sequence[Step]) -> bool:
+    """Whether what was stamped then was told when all these steps of its boot, oldest first, were made."""
+    return not steps or since_boot > steps[-1].at.since_boot + _SETTLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,9 @@ class Record:
     def placed(self, kept: PlacedReading) -> PlacedReading:
         """A reading with its times as they are known now; the same object where all are right."""
         steps = self.steps(kept.stamp.boot)
-        if not any(step.kind is StepKind.FIRST_SET for step in steps):
+        if told_after(kept.stamp.since_boot, steps) or not any(
+            step.kind is StepKind.FIRST_SET for step in steps
+        ):
             return kept
         reading = kept.reading
         received_at, told = corrected(reading.raw.received_at, kept.stamp, steps)

@@ -36,7 +36,8 @@ class Streams:
     def observe(self, resident: str, reading: Reading, at: datetime) -> tuple[Measurement, ...]:
         """Remember what a stream said at the moment `at`; return what is to be observed now, if anything."""
         raw = reading.raw
-        stream = self._streams.setdefault((resident, raw.device, raw.characteristic), _Stream())
+        name = resident, raw.device, raw.characteristic
+        stream = self._streams.get(name) or self._streams.setdefault(name, _Stream())
         stream.samples[reading.id] = Sample(at, reading.measurements)
         if stream.observed is not None:
             last, when = stream.observed

@@ -196,7 +196,8 @@ def _assessments(
     period began, the last one."""
     first = 1
     for sequence, reading in connection.execute(
-        "SELECT sequence, reading FROM assessment ORDER BY sequence DESC"
+        # Without those made anew of readings long before: see `hub/store/planner.py`.
+        "SELECT sequence, reading FROM assessment WHERE at IS NULL ORDER BY sequence DESC"
     ):
         if reading < first_reading:
             first = sequence + 1

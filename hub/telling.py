@@ -10,7 +10,7 @@ import sqlite3
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Protocol
 
@@ -25,19 +25,22 @@ from hub.placed import PlacedReading
 from hub.present import Record
 from hub.readings import Quality, Vital
 from hub.store.outbox import CannotBeToldError
+from hub.store.recent import StoredSet
 from hub.store.rows import (
     AssessmentRow,
     StoredReading,
     assessment_by_number,
     reading_by_number,
-    readings_between,
+    reading_rows,
 )
 from hub.store.steps import steps_of
+from hub.telling_readings import as_told, told_reading
 from hub.timing import ClockRule, TimeQuality
 from hub.uplink.cloudevents import Event
 from hub.uplink.contract import Channel, Identity
-from hub.uplink.feed import observation_event, readings_event
+from hub.uplink.feed import observation_event, readings_event, told_readings_event
 
+_MINUTE = timedelta(minutes=1)
 NO_READING = uuid.UUID(int=0)
 
 
@@ -86,17 +89,7 @@ class Teller:
             CannotBeToldError: it refers to what is no longer there, or cannot be read.
         """
         try:
-            match channel:
-                case Channel.OBSERVATION:
-                    return observation_event(self._identity, self._assessment(connection, first))
-                case Channel.READING:
-                    found = put_right(connection, self._rule, readings_between(connection, first, last))
-                    readings = [stored.placed for stored in found]
-                    if not readings:
-                        raise CannotBeToldError(f"readings {first} to {last} are no longer kept")
-                    return readings_event(self._identity, readings)
-                case _:
-                    raise CannotBeToldError(f"nothing is told of on {channel} by its number")
+            return self._made(connection, channel, first, last)
         except (CannotBeToldError, sqlite3.Error):
             raise  # the latter is the card's, and may pass
         except Exception as error:  # noqa: BLE001  # no row may keep the rows behind it, or alerts, from being told
@@ -104,6 +97,24 @@ class Teller:
             raise CannotBeToldError(
                 f"{channel} {first}: what the database has of it cannot be read ({type(error).__name__})"
             ) from None
+
+    def _made(self, connection: sqlite3.Connection, channel: str, first: int, last: int) -> Event:
+        match channel:
+            case Channel.OBSERVATION:
+                return observation_event(self._identity, self._assessment(connection, first))
+            case Channel.READING:
+                return self._readings(connection, first, last)
+            case _:
+                raise CannotBeToldError(f"nothing is told of on {channel} by its number")
+
+    def _readings(self, connection: sqlite3.Connection, first: int, last: int) -> Event:
+        rows = reading_rows(connection, first, last)
+        if not rows:
+            raise CannotBeToldError(f"readings {first} to {last} are no longer kept")
+        if self._rule is None or as_told(connection, rows):
+            return told_readings_event(self._identity, [told_reading(self._identity, row) for row in rows])
+        found = put_right(connection, self._rule, map(StoredReading.of, rows))
+        return readings_event(self._identity, [stored.placed for stored in found])
 
     def _assessment(self, connection: sqlite3.Connection, sequence: int) -> Assessment:
         row = assessment_by_number(connection, sequence)
@@ -159,6 +170,19 @@ def assessment_of(kept: Kept, row: AssessmentRow) -> Assessment:
         reading=row.reading_id,
         sources={stored.placed.reading.id: stored.placed for stored in sources.values()},
     )
+
+
+def worth_telling(before: StoredSet | None, moment: datetime, score: news2.News2) -> bool:
+    """An observation set is told when it says something new, or a minute after the last one told nothing.
+
+    A streaming sensor makes a set every few seconds; the ICS is told of those that change the score or
+    what is missing, and otherwise of one a minute. `before` is the newest set that there was.
+    """
+    if before is None:
+        return True
+    if abs(moment - before.at) >= _MINUTE or moment.minute != before.at.minute:
+        return True
+    return news2.score(before.values, OxygenScale(before.scale)) != score
 
 
 def alert_alone(alert: Alert) -> Assessment:

@@ -16,6 +16,8 @@ from hub.uplink.heard import (
     HeardReading,
     HeardSummary,
     alert_heard,
+    amended_alert_heard,
+    amended_observation_heard,
     hub_summary_heard,
     observation_heard,
     readings_heard,
@@ -50,6 +52,12 @@ def event_lines(event: Event) -> list[str]:
                 f"{when}  scored   {assessment.resident}: {_measured_words(assessment)}",
                 f"{'':19}{said}",
             ]
+        case ["amended_alert"]:
+            alert = amended_alert_heard(event)
+            return [f"{when}  amended  no new alert, its times put right: {alert.words}"]
+        case ["amended_observation"]:
+            assessment = amended_observation_heard(event).assessment
+            return [f"{when}  amended  {assessment.resident}: {_measured_words(assessment)}, times put right"]
         case ["reading"]:
             return [_reading_line(reading) for reading in readings_heard(event)]
         case ["answer"]:
@@ -163,7 +171,7 @@ def _day_and_hour(moment: datetime) -> str:
 def _uncommitted_lines(event: Event) -> list[str]:
     if event.extensions.get(COMMITTED) != "false":
         return []
-    yet = "; it cannot be acknowledged yet" if event.type in CALLING else ""
+    yet = "; an acknowledgement waits in its memory" if event.type in CALLING else ""
     return [f"{_MARGIN}not stored on the hub: its card takes nothing{yet}"]
 
 

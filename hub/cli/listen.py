@@ -127,7 +127,7 @@ def _settings(address: str, **credentials: Path | str | None) -> BrokerSettings:
 class Once:
     """Shows each event once: QoS 1 delivers at least once, and the id tells a repeat.
 
-    An alert that was told uncommitted is shown again when it is told committed: now it can be acknowledged.
+    An alert that was told uncommitted is shown again when it is told committed: now it escalates.
     """
 
     def __init__(self, show: Callable[[Event], None]) -> None:

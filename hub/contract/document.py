@@ -28,7 +28,7 @@ from hub.uplink.contract import (
     SummaryOf,
     event_type,
 )
-from hub.uplink.feed import FHIR
+from hub.uplink.feed import CORRECTS, FHIR
 from hub.uplink.fhir import codes
 from hub.uplink.inbox import LONGEST_CORRELATION
 from hub.uplink.plain import Answer, HubSummaryData, Status
@@ -68,6 +68,7 @@ class Told:
         return JSON if self.type in _PLAIN else FHIR
 
 
+_OF_SETS = (Channel.OBSERVATION, Channel.AMENDED_OBSERVATION)
 _CHANGES = {
     AlertChange.RAISED: "A resident's observations call for somebody, now.",
     AlertChange.ESCALATED: "Nobody has acknowledged an alert for too long: the next are to be told.",
@@ -86,6 +87,21 @@ EVENTS: tuple[Told, ...] = (
         event_type(Channel.OBSERVATION),
         "An observation set of a resident, with its NEWS2.",
         ("testdata", "band"),
+        True,
+    ),
+    Told(
+        Channel.AMENDED_OBSERVATION,
+        event_type(Channel.AMENDED_OBSERVATION),
+        "An observation set that was told before the hub's clock was first set: as it is known now.",
+        ("testdata", "band", CORRECTS),
+        True,
+    ),
+    Told(
+        Channel.AMENDED_ALERT,
+        event_type(Channel.AMENDED_ALERT),
+        "An alert that was told before the hub's clock was first set, its times put right: no new alert,"
+        " and nobody is to be called by it.",
+        (*_OF_ALERTS, CORRECTS),
         True,
     ),
     Told(Channel.READING, event_type(Channel.READING), "Readings as they came, in bytes too.", ("testdata",)),
@@ -118,6 +134,11 @@ _ABOUT = {
     Channel.SUMMARY: "What happened since the last one, on a schedule; publish.summary.",
     Channel.OBSERVATION: "Each observation set; publish.observation.",
     Channel.READING: "Each reading; publish.reading, off unless asked for.",
+    Channel.AMENDED_OBSERVATION: "Observation sets that were told with times that were wrong, put right.",
+    Channel.AMENDED_ALERT: (
+        "Alerts that were told with times that were wrong, put right. None of them is a new alert: they go"
+        " with the observations, in turn, and are to call nobody."
+    ),
     Channel.ACKNOWLEDGEMENT: "Acknowledgements, from the ICS to the hub.",
     Channel.ANSWER: "The hub's answers to those, at best effort.",
 }
@@ -206,6 +227,11 @@ headers), the content type is the data's, the payload is the data. With MQTT 3.1
 the payload is the whole event in the JSON Event Format ({STRUCTURED}); the schema of each
 is `cloudevent.` and the message's name. The hub takes acknowledgements in either mode over any version. No
 event is larger than {LARGEST_EVENT} bytes.
+
+Amendments: a hub whose clock is wrong when the machine starts tells wrong times until the network sets it.
+Then what it told is told again with the times put right, on channels and with types of their own; the
+attribute `corrects` names the event that is amended. Their Bundles put each resource in the place of the one
+that was told (PUT), "corrected" where that was "final". An amendment is no news: it must call nobody.
 
 At least once: whoever listens tells duplicates by `source` and `id`. Residents are pseudonyms, unique within
 their site. Events with the attribute `testdata` = "true" are of no real person.
@@ -309,7 +335,15 @@ def _attributes(told: Told) -> dict[str, Schema]:
         "testdata": {"enum": ["true", "false"]},
         "alert": {"type": "string", "format": "uuid"},
         "state": one_of(*(state.value for state in AlertState)),
-        "band": one_of(*(BANDS if told.channel is Channel.OBSERVATION else map(str, Band))),
+        "band": one_of(*(BANDS if told.channel in _OF_SETS else map(str, Band))),
+        CORRECTS: {
+            **pattern(f"^{UUID}$"),
+            "format": "uuid",
+            "description": (
+                "The id of the event that is amended, of the same source. Of an alert it is the one that"
+                " told that it was raised; what was told of it since is amended with it."
+            ),
+        },
     }
     if told.channel is Channel.ALERT:
         words = (

@@ -50,13 +50,13 @@ def _points() -> Schema:
     return items(any_of(sub_score, least), 7, 8)
 
 
-def news2() -> Schema:
-    """The NEWS2 score."""
+def news2(complete: str = "final") -> Schema:
+    """The NEWS2 score; `complete` is the status of one with nothing missing."""
     schema = resource(
         "Observation",
         {
             **NAMED,
-            "status": one_of("final", "preliminary"),
+            "status": one_of(complete, "preliminary"),
             "category": codes.SURVEY,
             "code": codes.NEWS2,
             "effectiveDateTime": DATE_TIME,
@@ -80,7 +80,7 @@ def news2() -> Schema:
     return {
         **schema,
         "oneOf": [
-            {"properties": {"status": const("final"), "interpretation": band_of(at_least=False)},
+            {"properties": {"status": const(complete), "interpretation": band_of(at_least=False)},
              "required": ["valueQuantity"], "not": {"required": ["dataAbsentReason"]}},
             {"properties": {"status": const("preliminary")}, "required": ["dataAbsentReason"],
              "not": {"required": ["valueQuantity"]}},

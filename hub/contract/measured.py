@@ -120,14 +120,14 @@ def sensor() -> Schema:
     )
 
 
-def clock() -> Schema:
+def clock(status: str = "final") -> Schema:
     """A sensor's clock against the hub's."""
     schema = resource(
         "Observation",
         {
             **NAMED,
             "extension": items(ref("fhir.gateway"), 1, 1),
-            "status": "final",
+            "status": status,
             "code": codes.DEVICE_CLOCK,
             "effectiveDateTime": DATE_TIME,
         },
@@ -142,14 +142,14 @@ def clock() -> Schema:
     return {**schema, "oneOf": [{"required": [key]} for key in keys]}
 
 
-def _measured(further: dict[str, object]) -> Schema:
+def _measured(status: str, further: dict[str, object]) -> Schema:
     """What every Observation of a reading has; the code is left to the caller."""
     return resource(
         "Observation",
         {
             **NAMED,
             "extension": items(any_of(*_observation_extensions()), 1, 3),
-            "status": "final",
+            "status": status,
             "category": codes.VITAL_SIGNS,
             "code": {"type": "object"},
             "effectiveDateTime": DATE_TIME,
@@ -165,10 +165,10 @@ def _measured(further: dict[str, object]) -> Schema:
     )
 
 
-def vital_sign() -> Schema:
+def vital_sign(status: str = "final") -> Schema:
     """A vital sign that is an Observation of its own."""
     return {
-        **_measured({"bodySite": whole({"text": TEXT}), **VALUE}),
+        **_measured(status, {"bodySite": whole({"text": TEXT}), **VALUE}),
         "anyOf": [
             {"properties": {"code": const(codes.VITALS[vital].code)}, **beside(f"fhir.value.{vital.value}")}
             for vital in Vital
@@ -177,10 +177,10 @@ def vital_sign() -> Schema:
     }
 
 
-def blood_pressure() -> Schema:
+def blood_pressure(status: str = "final") -> Schema:
     """The panel of a cuff."""
     parts = [component_of(codes.VITALS[each].code, f"fhir.value.{each.value}") for each in codes.PRESSURES]
-    schema = _measured({})
+    schema = _measured(status, {})
     schema["required"].append("component")
     schema["properties"] |= {
         "code": const(codes.BLOOD_PRESSURE),

@@ -34,36 +34,44 @@ def definitions() -> dict[str, Schema]:
         **measured.parts(),
         **_resources(),
         "reading.v1": _bundle(["fhir.reading"], most=MOST_READINGS),
-        "observation.v1": _bundle(_OBSERVED, ["fhir.news2"]),
+        "observation.v1": _bundle(_OBSERVED, [_SCORE]),
+        "amended_observation.v1": _bundle(_OBSERVED_AMENDED, [_SCORE_AMENDED]),
         **{
             f"alert.{change.value}.v1": _bundle(
                 [f"fhir.alert.{change.value}", "fhir.acknowledgement", *_OBSERVED],
-                [f"fhir.alert.{change.value}", "fhir.news2"],
+                [[f"fhir.alert.{change.value}"], _SCORE],
             )
             for change in AlertChange
         },
+        # The score as it was told, where the hub has lost what it was made of.
+        "amended_alert.v1": _bundle(
+            [*_ALERTS_AMENDED, f"{_AMENDED}.acknowledgement", *_OBSERVED_AMENDED, *_SCORE],
+            [_ALERTS_AMENDED, [*_SCORE, *_SCORE_AMENDED]],
+        ),
         "summary.resident.v1": _bundle(
-            ["fhir.hub", "fhir.summary", "fhir.summary.vital"], ["fhir.hub", "fhir.summary"]
+            ["fhir.hub", "fhir.summary", "fhir.summary.vital"], [["fhir.hub"], ["fhir.summary"]]
         ),
     }
 
 
-_OBSERVED = (
-    "fhir.hub",
-    "fhir.sensor",
-    "fhir.clock",
-    "fhir.vital-sign",
-    "fhir.blood-pressure",
-    "fhir.news2",
-    "fhir.risk",
-)
+_AMENDED = "fhir.amended"
+_DEVICES = ("hub", "sensor")
+_WITH_TIMES = ("clock", "vital-sign", "blood-pressure", "news2", "risk")
+_OBSERVED = [f"fhir.{each}" for each in (*_DEVICES, *_WITH_TIMES)]
+_OBSERVED_AMENDED = [
+    *(f"fhir.{each}" for each in _DEVICES),
+    *(f"{_AMENDED}.{each}" for each in _WITH_TIMES),
+]
+_SCORE, _SCORE_AMENDED = ["fhir.news2"], [f"{_AMENDED}.news2"]
+_ALERTS_AMENDED = [f"{_AMENDED}.alert.{change.value}" for change in AlertChange]
 
 
-def _bundle(kinds: Sequence[str], least: Sequence[str] = (), most: int | None = None) -> Schema:
+def _bundle(kinds: Sequence[str], least: Sequence[Sequence[str]] = (), most: int | None = None) -> Schema:
+    """A Bundle of entries of these kinds; of each group in `least` there must be one."""
     meta = whole({"source": pattern(f"^{codes.HUB}/[^/]+/[^/]+$")}, {"security": const([codes.TEST_DATA])})
     entry = items(any_of(*(ref(f"{kind}.entry") for kind in kinds)), 1, most)
     if least:
-        entry["allOf"] = [{"contains": ref(f"{kind}.entry")} for kind in least]
+        entry["allOf"] = [{"contains": any_of(*(ref(f"{kind}.entry") for kind in group))} for group in least]
     return whole({"resourceType": "Bundle", "meta": meta, "type": "transaction", "entry": entry})
 
 
@@ -80,6 +88,7 @@ def _entry(kind: str, resource: str, *, created: bool = True, updated: bool = Fa
 
 
 def _resources() -> dict[str, Schema]:
+    alerts = {change: judged.alert(change) for change in AlertChange}
     made = {
         "fhir.hub": measured.hub(),
         "fhir.sensor": measured.sensor(),
@@ -92,12 +101,20 @@ def _resources() -> dict[str, Schema]:
         "fhir.acknowledgement": judged.acknowledgement(),
         "fhir.summary": judged.summary(),
         "fhir.summary.vital": judged.summary_vital(),
-        **{f"fhir.alert.{change.value}": judged.alert(change) for change in AlertChange},
+        **{f"fhir.alert.{change.value}": schema for change, schema in alerts.items()},
+        # What takes the place of what was told: "corrected" where that was "final".
+        f"{_AMENDED}.clock": measured.clock("corrected"),
+        f"{_AMENDED}.vital-sign": measured.vital_sign("corrected"),
+        f"{_AMENDED}.blood-pressure": measured.blood_pressure("corrected"),
+        f"{_AMENDED}.news2": judged.news2("corrected"),
+        f"{_AMENDED}.risk": judged.risk(),
+        f"{_AMENDED}.acknowledgement": judged.acknowledgement(),
+        **{f"{_AMENDED}.alert.{change.value}": schema for change, schema in alerts.items()},
     }  # fmt: skip
     entries = {}
     for name, schema in made.items():
         kind = schema["properties"]["resourceType"]["const"]
         raised = name == f"fhir.alert.{AlertChange.RAISED.value}"
-        is_alert = name.startswith("fhir.alert.")
-        entries[f"{name}.entry"] = _entry(name, kind, created=not is_alert or raised, updated=is_alert)
+        updated = name.startswith(("fhir.alert.", f"{_AMENDED}."))
+        entries[f"{name}.entry"] = _entry(name, kind, created=not updated or raised, updated=updated)
     return {**made, **entries}

@@ -16,7 +16,7 @@ stands behind such a one could be read without this, and the hub could neither s
 
 FILE_NAME = "carehub.db"
 _FULL_BELOW = 1 << 20  # bytes
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """The number of steps in `migrations.py`; SQLite's user_version once they have run."""
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from hub.clock import now
 from hub.store.database import open_for_reading
+from hub.store.encoding import event_text
 from hub.store.errors import StoreError
-from hub.store.outbox import OutboxRow
+from hub.store.outbox import CannotBeToldError, OutboxRow
 from hub.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -53,11 +54,15 @@ class CardOutbox:
             raise StoreError(self._path, f"the outbox cannot be read: {error}") from error
 
     def _row(
-        self, sequence: int, channel: str, event: str | None, first: int | None, last: int | None
+        self, sequence: int, channel: str, event: bytes | None, first: int | None, last: int | None
     ) -> OutboxRow:
-        if event is not None:
-            return OutboxRow(sequence, channel, event)
-        return OutboxRow(sequence, channel, partial(self._make, channel, first or 0, last or 0))
+        if event is None:
+            return OutboxRow(sequence, channel, partial(self._make, channel, first or 0, last or 0))
+        try:
+            return OutboxRow(sequence, channel, event_text(event))
+        except ValueError as error:
+            # Alone: the rows behind it are told, and this one is set aside with the reason.
+            return OutboxRow(sequence, channel, partial(_cannot_be_told, f"what was kept of it is {error}"))
 
     def _make(self, channel: str, first: int, last: int) -> Event:
         try:
@@ -81,7 +86,11 @@ class CardOutbox:
         return await self._writer.write(lambda transaction: transaction.reclaim(channels))
 
 
-Waiting = tuple[int, str, str | None, int | None, int | None]
+def _cannot_be_told(why: str) -> Event:
+    raise CannotBeToldError(why)
+
+
+Waiting = tuple[int, str, bytes | None, int | None, int | None]
 """A row as it is stored: its sequence and channel, and either its event or what it refers to."""
 
 

@@ -10,6 +10,7 @@ import itertools
 import json
 import sqlite3
 import uuid
+import zlib
 from datetime import timedelta
 
 from sqlite_utils import Migrations
@@ -280,9 +281,20 @@ def m004_the_clock(db: Database) -> None:
     db.conn.execute("PRAGMA user_version = 4")
 
 
+@migrations()
+def m005_events_compressed(db: Database) -> None:
+    """An event that waits whole is kept compressed: an alert's, some 15 kB of JSON, is a few pages."""
+    connection = db.conn
+    # As bytes: a flipped bit may have made it no UTF-8.
+    connection.create_function("compressed", 1, lambda event: None if event is None else zlib.compress(event))
+    for statement in _EVENTS_COMPRESSED.split(";\n"):
+        connection.execute(statement)
+    connection.execute("PRAGMA user_version = 5")
+
+
 # No AUTOINCREMENT, which writes one page more at each commit. A reading's or assessment's number is not
 # used again, since the newest is never removed; an outbox row's is made by the writer
-# (`hub.store.transaction.Numbers`), the priority in its highest bits: their order is the order of sending.
+# (`hub.store.numbers.Numbers`), the priority in its highest bits: their order is the order of sending.
 _FEWER_BYTES = """
 CREATE TABLE source (
     number         INTEGER PRIMARY KEY,
@@ -352,4 +364,33 @@ CREATE TABLE outbox_aside (
     reason   TEXT NOT NULL,
     at       INTEGER NOT NULL
 )
+"""
+
+_EVENTS_COMPRESSED = """
+ALTER TABLE outbox RENAME TO outbox_before;
+ALTER TABLE outbox_aside RENAME TO outbox_aside_before;
+CREATE TABLE outbox (
+    sequence INTEGER PRIMARY KEY,
+    channel  TEXT NOT NULL,
+    event    BLOB,
+    first    INTEGER,
+    last     INTEGER
+);
+CREATE TABLE outbox_aside (
+    sequence INTEGER PRIMARY KEY,
+    channel  TEXT NOT NULL,
+    event    BLOB,
+    first    INTEGER,
+    last     INTEGER,
+    reason   TEXT NOT NULL,
+    at       INTEGER NOT NULL
+);
+INSERT INTO outbox
+    SELECT sequence, channel, compressed(CAST(event AS BLOB)), first, last
+    FROM outbox_before;
+INSERT INTO outbox_aside
+    SELECT sequence, channel, compressed(CAST(event AS BLOB)), first, last, reason, at
+    FROM outbox_aside_before;
+DROP TABLE outbox_before;
+DROP TABLE outbox_aside_before
 """

@@ -2,20 +2,24 @@
 
 All tables but the alerts' are numbered in the order of arrival, and so is what their rows refer to: a place
 in one is found from a place in another by bisection, without an index that each commit would have to write.
+Only an assessment that was made anew (`Intake.assess_anew`) is of a reading that came long before it; like
+all that are not made at the moment of their own reading it has an `at`, and is found in passing.
 """
 
 from __future__ import annotations
 
 import bisect
 import itertools
+import json
 import sqlite3
+import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
 from hub.clock import from_microseconds, to_microseconds
-from hub.store.encoding import observations_of
+from hub.store.encoding import event_text, observations_of
 from hub.store.retention import Kind, Limits, Piece
 
 PIECE = 500
@@ -76,6 +80,8 @@ class Planner:
         limits = self._limits
         if alerts := list(self._alerts(self._now - limits.keep_alerts)):
             return alerts  # alone: what they rested on may go only when they are gone
+        if refused := list(self._refused()):
+            return refused  # alone: none of it shall be counted twice
         pieces = itertools.chain(
             self._readings(self._now - max(limits.keep_readings, limits.window), _LOOKED_AT),
             self._old_samples(self._now - max(limits.keep_streams, _SAMPLES_STAY)),
@@ -145,11 +151,15 @@ class Planner:
         """Readings with their assessments, and with the messages that tell of any of them."""
         for first, last in itertools.islice(self._spans(self._progress.readings, before), most):
             going = self._numbers("SELECT sequence FROM reading WHERE sequence BETWEEN ? AND ?", first, last)
-            going -= self._evidence[0] | self._newest_set
-            going -= self._behind_evidence(first, last)
+            staying = self._evidence[0] | self._newest_set
+            going -= staying | self._behind_evidence(first, last)
             if going:
                 completed, later = self._assessments(first, last)
-                assessments = [number for number, reading in completed if reading in going]
+                assessments = [
+                    number
+                    for number, reading in completed
+                    if reading in going or (reading < first and reading not in staying)
+                ]
                 not_told = {*assessments, *self._made_of(later, going)}
                 outbox, aside = (
                     self._telling_of(table, "reading", going)
@@ -168,7 +178,45 @@ class Planner:
         ).fetchall()
         if rows:
             self._progress.begin_anew()
-            yield Piece(Kind.ALERTS, alerts=[identifier for (identifier,) in rows])
+            going = [identifier for (identifier,) in rows]
+            refused = [sequence for sequence, alert, _ in self._refused_of_alerts() if alert in going]
+            yield Piece(Kind.ALERTS, alerts=going, aside=refused)
+
+    def _refused(self) -> Iterator[Piece]:
+        """What the broker refused too long ago, but for what tells of an alert that is on the card."""
+        limits = self._limits
+        old = self._numbers(
+            "SELECT sequence FROM outbox_aside WHERE channel != 'alert' AND at < ? LIMIT ?",
+            to_microseconds(self._now - max(limits.keep_readings, limits.window)), PIECE,
+        )  # fmt: skip
+        young = to_microseconds(self._now - limits.keep_alerts)
+        future = to_microseconds(self._now + _WRONG_CLOCK)
+        for sequence, alert, at in self._refused_of_alerts():
+            if young <= at <= future:
+                if alert is not None:
+                    break  # and so are those behind it
+            elif not self._numbers("SELECT 1 FROM alert WHERE id = ?", alert):
+                old.add(sequence)
+        if old:
+            yield Piece(Kind.REFUSED, aside=sorted(old))
+
+    def _refused_of_alerts(self) -> Iterator[tuple[int, bytes | None, int]]:
+        """What was refused of alerts, oldest first: its number, the alert, of when it tells (microseconds).
+
+        Where that cannot be read: no alert, and when it was last refused.
+        """
+        rows = self._connection.execute(
+            "SELECT sequence, event, at FROM outbox_aside WHERE channel = 'alert' ORDER BY sequence"
+        )
+        for sequence, event, at in rows:
+            try:
+                said = json.loads(event_text(event or b""))
+                alert = uuid.UUID(said["alert"]).bytes
+                told_of = to_microseconds(datetime.fromisoformat(said["time"]))
+            except (ValueError, TypeError, LookupError, AttributeError):
+                yield sequence, None, at
+            else:
+                yield sequence, alert, told_of
 
     # --- what must stay
 
@@ -245,7 +293,8 @@ class Planner:
         return list(itertools.takewhile(lambda row: row[1] <= last, rows))
 
     def _assessments(self, first: int, last: int) -> tuple[list[tuple[int, int]], list[tuple[int, int, str]]]:
-        """The assessments that these readings completed, but for those kept; and those soon after."""
+        """The assessments that these readings completed, but for those kept; among them those made anew of
+        readings before; and those soon after."""
         begin = self._bisect("assessment", "reading", first)
         rows = self._connection.execute(
             "SELECT sequence, reading, observations FROM assessment WHERE sequence >= ? ORDER BY sequence",
@@ -278,24 +327,25 @@ class Planner:
         }
 
     def _bisect(self, table: str, column: str, value: int, channel: str | None = None) -> int:
-        """From which number on the rows of a table, of a channel, have at least this value in a column."""
-        of_channel = "" if channel is None else "channel = :channel AND first IS NOT NULL AND"
+        """From which number on the rows of a table have at least this value in a column: those of a channel,
+        or assessments made at the moment of their reading."""
+        in_order = "at IS NULL AND" if channel is None else "channel = :channel AND first IS NOT NULL AND"
         parameters: dict[str, object] = {"channel": channel}
-        low, high = self._ends(table, of_channel, channel)
+        low, high = self._ends(table, in_order, channel)
         while low < high:
             parameters["middle"] = middle = (low + high) // 2
             number, found = self._connection.execute(
-                f"SELECT sequence, {column} FROM {table} WHERE {of_channel} sequence >= :middle"
+                f"SELECT sequence, {column} FROM {table} WHERE {in_order} sequence >= :middle"
                 " ORDER BY sequence LIMIT 1",
                 parameters,
             ).fetchone() or (0, value)
             low, high = (low, middle) if found >= value else (number + 1, high)
         return low
 
-    def _ends(self, table: str, of_channel: str, channel: str | None) -> tuple[int, int]:
+    def _ends(self, table: str, in_order: str, channel: str | None) -> tuple[int, int]:
         if (table, channel) not in self._known_ends:
             low, high = self._connection.execute(
-                f"SELECT min(sequence), max(sequence) FROM {table} WHERE {of_channel} 1", {"channel": channel}
+                f"SELECT min(sequence), max(sequence) FROM {table} WHERE {in_order} 1", {"channel": channel}
             ).fetchone()
             self._known_ends[table, channel] = (0, 0) if low is None else (low, high + 1)
         return self._known_ends[table, channel]

@@ -13,21 +13,23 @@ from __future__ import annotations
 
 import bisect
 import sqlite3
-import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import NamedTuple, TypeVar
 
+from hub.assessment.observation_set import Observation
 from hub.clock import Step
 from hub.placed import PlacedReading
 from hub.present import Place, Present
-from hub.readings import Quality, Value, Vital
+from hub.readings import Value, Vital
 from hub.store.rows import SELECT_ASSESSMENT, SELECT_READING, AssessmentRow, StoredReading
 from hub.store.steps import all_steps
 from hub.timing import TimeQuality
 
+_Timed = TypeVar("_Timed")
 REMEMBERED_FOR = timedelta(hours=25)
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -40,35 +42,22 @@ _SETS_KEPT = 16  # of one resident
 _SETS_LOADED = 4 * _SETS_KEPT  # they need not have come in their order
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMeasurement:
+class StoredMeasurement(NamedTuple):
     """A usable measurement of a resident; `reading` is the number of the reading that said it."""
 
-    value: Value
-    measured_at: datetime
+    observation: Observation
     reading: int
-    reading_id: uuid.UUID
-    quality: Quality
-    time_quality: TimeQuality
 
     @staticmethod
     def of(
         sequence: int, placed: PlacedReading, measured_at: datetime, time_quality: TimeQuality
     ) -> Iterator[tuple[Vital, StoredMeasurement]]:
         """What observation sets may take from a reading, each as measured at that moment."""
-        for measurement in placed.taken:
-            if measurement.value is not None and measurement.usable:
-                yield (
-                    measurement.vital,
-                    StoredMeasurement(
-                        measurement.value,
-                        measured_at,
-                        sequence,
-                        placed.reading.id,
-                        measurement.quality,
-                        time_quality,
-                    ),
-                )
+        doubtful = time_quality is TimeQuality.DOUBTFUL
+        for each in placed.taken:
+            if each.value is not None and each.usable:
+                observation = Observation(each.value, measured_at, placed.reading.id, each.quality, doubtful)
+                yield each.vital, StoredMeasurement(observation, sequence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +105,11 @@ class Recent:
         self.followed: int | None = None
 
     @property
+    def loaded(self) -> bool:
+        """Whether the window is here; else it is loaded when it is first asked for anything."""
+        return self._loaded is not None
+
+    @property
     def _window(self) -> _Window:
         if self._loaded is None:
             self._load()
@@ -153,11 +147,9 @@ class Recent:
             return
         measured_at = placed.measured_at if place is None else place.measured_at
         quality = placed.time_quality if place is None else place.time_quality
-        _remember(self._loaded, sequence, placed, measured_at, quality, self._added)
-
-    def _added(self, by_time: list[StoredMeasurement], stored: StoredMeasurement) -> None:
-        self._undo.append(partial(by_time.remove, stored))
-        self._too_much = self._too_much or len(by_time) > _MEASUREMENTS_KEPT
+        for by_time, stored in _remember(self._loaded, sequence, placed, measured_at, quality):
+            self._undo.append(partial(by_time.remove, stored))
+            self._too_much = self._too_much or len(by_time) > _MEASUREMENTS_KEPT
 
     def add_set(self, resident: str, stored: StoredSet) -> None:
         """Remember an observation set."""
@@ -165,8 +157,8 @@ class Recent:
             return
         before = self._loaded.sets.get(resident)
         self._undo.append(partial(_put_sets_back, self._loaded.sets, resident, before))
-        sets = [*(before or ()), stored]
-        sets.sort(key=lambda each: (each.at, each.sequence))
+        sets = list(before or ())
+        sets.insert(_not_after(sets, stored.at, _of_set), stored)
         self._loaded.sets[resident] = sets[-_SETS_KEPT:]
 
     def covers(self, resident: str, since: datetime, until: datetime) -> bool:
@@ -186,20 +178,19 @@ class Recent:
     def newest(self, resident: str, until: datetime) -> Iterator[tuple[Vital, StoredMeasurement]]:
         """For each vital the newest measurement not after `until`; several, where they are of one instant."""
         for vital, known in self._window.vitals.get(resident, {}).items():
-            position = bisect.bisect_right(known.by_time, until, key=_moment)
+            by_time = known.by_time
+            position = _not_after(by_time, until, _moment)
             if position == 0:
                 continue
-            newest = known.by_time[position - 1]
+            newest = by_time[position - 1]
             yield vital, newest
-            for other in reversed(known.by_time[: position - 1]):
-                if other.measured_at != newest.measured_at:
-                    break
-                yield vital, other
+            while (position := position - 1) and _moment(by_time[position - 1]) == _moment(newest):
+                yield vital, by_time[position - 1]
 
     def sets_before(self, resident: str, before: datetime, most: int) -> list[StoredSet]:
         """The newest observation sets not after `before`, oldest first."""
         sets = self._window.sets.get(resident, [])
-        return sets[: bisect.bisect_right(sets, before, key=lambda each: each.at)][-most:]
+        return sets[: _not_after(sets, before, _of_set)][-most:]
 
     def newest_set(self, resident: str) -> StoredSet | None:
         """The resident's newest observation set."""
@@ -228,7 +219,7 @@ def _trim(window: _Window) -> None:
     for vitals in window.vitals.values():
         for known in vitals.values():
             if len(known.by_time) > _MEASUREMENTS_KEPT:
-                oldest = known.by_time[-(_MEASUREMENTS_KEPT // 2)].measured_at
+                oldest = _moment(known.by_time[-(_MEASUREMENTS_KEPT // 2)])
                 del known.by_time[: bisect.bisect_left(known.by_time, oldest, key=_moment)]
                 known.complete_since = oldest
 
@@ -241,28 +232,35 @@ def _put_sets_back(sets: dict[str, list[StoredSet]], resident: str, before: list
 
 
 def _moment(stored: StoredMeasurement) -> datetime:
-    return stored.measured_at
+    return stored.observation.measured_at
+
+
+def _of_set(stored: StoredSet) -> datetime:
+    return stored.at
+
+
+def _not_after(in_order: Sequence[_Timed], until: datetime, moment: Callable[[_Timed], datetime]) -> int:
+    """How many of them are not after a moment; mostly all are."""
+    if not in_order or moment(in_order[-1]) <= until:
+        return len(in_order)
+    return bisect.bisect_right(in_order, until, key=moment)
 
 
 def _remember(
-    window: _Window,
-    sequence: int,
-    placed: PlacedReading,
-    measured_at: datetime,
-    time_quality: TimeQuality,
-    added: Callable[[list[StoredMeasurement], StoredMeasurement], None] | None = None,
-) -> None:
-    resident = placed.resident
-    if resident is None:
-        return
+    window: _Window, sequence: int, placed: PlacedReading, measured_at: datetime, time_quality: TimeQuality
+) -> list[tuple[list[StoredMeasurement], StoredMeasurement]]:
+    """Take in what a reading measured; return each, with where it is now."""
+    added: list[tuple[list[StoredMeasurement], StoredMeasurement]] = []
+    if placed.resident is None:
+        return added
     for vital, stored in StoredMeasurement.of(sequence, placed, measured_at, time_quality):
-        vitals = window.vitals.get(resident)
+        vitals = window.vitals.get(placed.resident)
         if vitals is None:
-            vitals = window.vitals[resident] = defaultdict(_Vital)
+            vitals = window.vitals[placed.resident] = defaultdict(_Vital)
         by_time = vitals[vital].by_time
-        bisect.insort(by_time, stored, key=_moment)
-        if added is not None:
-            added(by_time, stored)
+        by_time.insert(_not_after(by_time, measured_at, _moment), stored)
+        added.append((by_time, stored))
+    return added
 
 
 def _loaded(connection: sqlite3.Connection, present: Present | None) -> _Window:

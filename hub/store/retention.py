@@ -1,16 +1,18 @@
 """What leaves the card, and in what order.
 
-By age, always: stream samples after `keep_streams`, readings and assessments after `keep_readings`, alerts
-after `keep_alerts`. By size, when the database is larger than it may be, each kind only when nothing is
-left of the one before it, the oldest first:
+By age, always: stream samples after `keep_streams`; readings and assessments after `keep_readings`, and what
+the broker refused as long after it was refused; alerts after `keep_alerts`, with what was refused of them.
+What was refused of an alert that the card has lost goes `keep_alerts` after the moment of which it tells. By
+size, when the database is larger than it may be, each kind only when nothing is left of the one before it,
+the oldest first:
 
 1. samples of a stream of which no observation was made, an hour old or more, that no message waits to tell;
 2. those that one waits to tell, with the message;
 3. waiting summaries;
 4. readings with their assessments, and what waits to be told of them: a message that waits is a few bytes
    and keeps its readings on the card, so that the two go together;
-5. alerts that were acknowledged and are resolved. What they rested on is then of the
-   kinds above;
+5. alerts that were acknowledged and are resolved, with what the broker refused of them. What they rested on
+   is then of the kinds above;
 6. where more than `newest` readings came within `window` (a flood), the older of those.
 
 Never, by neither: an alert that is open, or that nobody acknowledged; what a kept alert rests on (its
@@ -49,6 +51,7 @@ class Kind(StrEnum):
     SUMMARIES = "summaries"
     READINGS = "readings"
     ALERTS = "alerts"
+    REFUSED = "refused messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,8 @@ class Piece:
         """How many rows of what."""
         found = {
             self.kind.value: len(self.readings) + len(self.alerts),
-            "messages that waited": len(self.outbox) + len(self.aside),
+            "messages that waited": len(self.outbox),
+            Kind.REFUSED.value: len(self.aside),
         }
         return {what: number for what, number in found.items() if number}
 

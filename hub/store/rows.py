@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
 from hub.clock import ClockStamp, from_microseconds
 from hub.placed import PlacedReading
@@ -68,10 +70,10 @@ class StoredReading:
                 payload=_bytes(payload),
                 received_at=received,
                 characteristic=str(characteristic),
-                origin=Origin(str(origin)),
+                origin=_origin(origin),
             ),
             measurements=measurements_of(str(measurements)),
-            flags=frozenset(Flag(flag) for flag in str(flags).split("\n") if flag),
+            flags=_flags(str(flags)),
             device_time=DeviceTime.of(text) if text is not None else None,
             sequence_number=None if sequence_number is None else _number(sequence_number),
             user_id=None if user_id is None else _number(user_id),
@@ -212,10 +214,14 @@ def newest_stamp(connection: sqlite3.Connection) -> ClockStamp | None:
 
 def readings_between(connection: sqlite3.Connection, first: int, last: int) -> Iterator[StoredReading]:
     """The readings with these numbers and those between them."""
-    rows = connection.execute(
+    return map(StoredReading.of, reading_rows(connection, first, last))
+
+
+def reading_rows(connection: sqlite3.Connection, first: int, last: int) -> list[tuple[Any, ...]]:
+    """The columns of `SELECT_READING` of the readings with these numbers and those between them."""
+    return connection.execute(
         f"{SELECT_READING} WHERE r.sequence BETWEEN ? AND ? ORDER BY r.sequence", (first, last)
-    )
-    return (StoredReading.of(row) for row in rows)
+    ).fetchall()
 
 
 def assessment_by_number(connection: sqlite3.Connection, sequence: int) -> AssessmentRow | None:
@@ -242,7 +248,16 @@ def _number(value: object) -> int:
 
 def _stamp(boot: object, since_boot: object, clock: object) -> ClockStamp:
     elapsed = _number(since_boot) * _MICROSECOND
-    return ClockStamp(_uuid(boot), elapsed, CLOCK_QUALITIES[_number(clock)])
+    return ClockStamp(_boot(boot), elapsed, CLOCK_QUALITIES[_number(clock)])
+
+
+# What many rows have alike is made once. None of it can change.
+_origin = lru_cache(Origin)
+
+
+@lru_cache(maxsize=256)
+def _flags(text: str) -> frozenset[Flag]:
+    return frozenset(Flag(flag) for flag in text.split("\n") if flag)
 
 
 def _bytes(value: object) -> bytes:
@@ -253,3 +268,6 @@ def _bytes(value: object) -> bytes:
 
 def _uuid(value: object) -> uuid.UUID:
     return uuid.UUID(bytes=_bytes(value))
+
+
+_boot = lru_cache(maxsize=16)(_uuid)

@@ -6,7 +6,7 @@ place. Rows keep their numbers. What refers to what is lost:
 
 - a reading whose sensor, or boot, is lost gets one that says so; an assessment's model the same;
 - an assessment without the reading that formed it can be told by nobody, and is left behind;
-- an outbox row that refers to what is lost is set aside with the reason;
+- an outbox row that refers to what is lost, or whose event cannot be read, is set aside with the reason;
 - an alert is kept, and refers to number 0: it climbs on, and is told by itself (`hub/alert_book.py`).
 """
 
@@ -18,7 +18,6 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
@@ -26,12 +25,11 @@ from time import monotonic
 from hub.clock import now, stamp, to_microseconds
 from hub.store import audit
 from hub.store.damage import FACT, Damage, log_of, unfinished
-from hub.store.pages import Pages, Row, Value
+from hub.store.encoding import event_text
+from hub.store.pages import Pages, Value
+from hub.store.tables import Table, tables_of
 
 _log = logging.getLogger(__name__)
-_FIRST = ("alert", "fact", "outbox", "outbox_aside", "source", "boot", "model", "audit", "alert_history")
-_LAST = ("assessment", "reading", "measurement")
-"""The order in which tables are copied: what is most dearly missed first; then others; then these."""
 _NUMBERED = ("reading", "assessment")
 _KEPT_DAMAGED = 2
 _PAGES_AT_ONCE = 500
@@ -130,100 +128,13 @@ def _sync(path: Path) -> None:
         os.close(file)
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    name: str
-    kind: str
-    may_be_left_out: bool
-    required: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """A table of the new database: its columns in the order in which a record has them."""
-
-    name: str
-    columns: tuple[_Column, ...]
-    rowid_column: int | None
-    has_rowid: bool
-
-    def values(self, row: Row) -> list[Value] | None:
-        """The row's columns; None where it cannot be one of this table."""
-        values = list(row.values)
-        if self.has_rowid != (row.rowid is not None) or len(values) > len(self.columns):
-            return None
-        if any(not column.may_be_left_out for column in self.columns[len(values) :]):
-            return None
-        if self.rowid_column is not None:
-            if self.rowid_column >= len(values) or values[self.rowid_column] is not None:
-                return None
-            values[self.rowid_column] = row.rowid
-        if not all(_fits(column, value) for column, value in zip(self.columns, values, strict=False)):
-            return None
-        return values if self.rowid_column is not None or not self.has_rowid else [*values, row.rowid]
-
-    def insert(self, length: int) -> str:
-        names = [column.name for column in self.columns]
-        if self.has_rowid and self.rowid_column is None:
-            names = [*names[: length - 1], "rowid"]
-        columns = ", ".join(f'"{name}"' for name in names[:length])
-        return f"INSERT OR IGNORE INTO {self.name} ({columns}) VALUES ({', '.join('?' * length)})"
-
-
-def _fits(column: _Column, value: Value) -> bool:
-    if value is None:
-        return not column.required
-    match column.kind:
-        case "INTEGER":
-            return isinstance(value, int)
-        case "TEXT":
-            return isinstance(value, str)
-        case "BLOB":
-            return isinstance(value, bytes)
-        case "REAL":
-            return isinstance(value, int | float)
-        case _:
-            return True
-
-
-def _tables(connection: sqlite3.Connection) -> list[_Table]:
-    tables = []
-    for _, name, kind, _, without_rowid, _ in connection.execute("PRAGMA main.table_list").fetchall():
-        if kind != "table" or name.startswith(("sqlite_", "_sqlite_")):
-            continue
-        found = connection.execute(f"PRAGMA table_info({name})").fetchall()
-        keys = [column for column in found if column[5]]
-        alias = not without_rowid and len(keys) == 1 and keys[0][2].upper() == "INTEGER"
-        if without_rowid:
-            found = sorted(keys, key=lambda column: int(column[5])) + [c for c in found if not c[5]]
-        columns = tuple(
-            _Column(
-                column[1],
-                column[2].upper(),
-                may_be_left_out=not column[3] or column[4] is not None,
-                required=bool(column[3] or (column[5] and without_rowid)),
-            )
-            for column in found
-        )
-        rowid_column = found.index(keys[0]) if alias else None
-        if rowid_column is not None:
-            columns = tuple(
-                _Column(c.name, "", may_be_left_out=False, required=False) if i == rowid_column else c
-                for i, c in enumerate(columns)
-            )
-        tables.append(_Table(name, columns, rowid_column, not without_rowid))
-    order = {name: place - len(_FIRST) for place, name in enumerate(_FIRST)}
-    order |= {name: place + 1 for place, name in enumerate(_LAST)}
-    return sorted(tables, key=lambda table: order.get(table.name, 0))
-
-
 class _Salvage:
     """Copies from the pages of a damaged database into a new one."""
 
     def __init__(self, old: Pages, new: sqlite3.Connection) -> None:
         self._old = old
         self._new = new
-        self._tables = _tables(new)
+        self._tables = tables_of(new)
         self._pages_lost: Counter[str] = Counter()
         self._rows_lost: Counter[str] = Counter()
         self._complete = True
@@ -248,7 +159,7 @@ class _Salvage:
         for _, statement in triggers:
             self._new.execute(statement)
 
-    def _copy(self, table: _Table, numbers: Iterable[int]) -> None:
+    def _copy(self, table: Table, numbers: Iterable[int]) -> None:
         try:
             self._new.execute("BEGIN")
             for values in self._rows(table, numbers):
@@ -261,7 +172,7 @@ class _Salvage:
                 self._new.execute("ROLLBACK")
             self._complete = False
 
-    def _rows(self, table: _Table, numbers: Iterable[int]) -> Iterator[list[Value]]:
+    def _rows(self, table: Table, numbers: Iterable[int]) -> Iterator[list[Value]]:
         for number in numbers:
             page = self._old.page(number)
             if page is None:
@@ -348,7 +259,7 @@ class _Salvage:
             self._forget(table, f"rowid = {int(rowid)}")
         saved = {
             table.name: int(self._new.execute(f"SELECT count(*) FROM {table.name}").fetchone()[0])
-            for table in _tables(self._new)
+            for table in tables_of(self._new)
         }
         damage = Damage(
             at, why, file, saved, dict(self._pages_lost), dict(self._rows_lost), untold, self._complete
@@ -389,18 +300,32 @@ class _Salvage:
                 )
 
     def _set_aside_untold(self, at: datetime) -> int:
+        self._new.create_function("readable", 1, _readable)
         lost = (
-            "first IS NOT NULL AND (channel = 'reading' AND NOT EXISTS"
+            "(event IS NOT NULL AND NOT readable(event)"
+            " OR first IS NOT NULL AND channel = 'reading' AND NOT EXISTS"
             " (SELECT 1 FROM reading r WHERE r.sequence BETWEEN first AND last)"
-            " OR channel = 'observation' AND first NOT IN (SELECT sequence FROM assessment))"
+            " OR first IS NOT NULL AND channel IN ('observation', 'amended_observation')"
+            " AND first NOT IN (SELECT sequence FROM assessment)"
+            " OR first IS NOT NULL AND channel = 'amended_alert'"
+            " AND first NOT IN (SELECT sequence FROM audit))"
         )
-        # Without the numbers: other rows will have them.
+        # Without the numbers: other rows will have them. And without what could never be read.
         self._new.execute(
             "INSERT OR IGNORE INTO outbox_aside (sequence, channel, reason, at)"
             f" SELECT sequence, channel, ?, ? FROM outbox WHERE {lost}",
             (LOST, to_microseconds(at)),
         )
         self._new.execute(
-            f"UPDATE outbox_aside SET first = NULL, last = NULL, reason = ? WHERE {lost}", (LOST,)
+            f"UPDATE outbox_aside SET event = NULL, first = NULL, last = NULL, reason = ? WHERE {lost}",
+            (LOST,),
         )
         return self._new.execute(f"DELETE FROM outbox WHERE {lost}").rowcount
+
+
+def _readable(event: bytes) -> bool:
+    try:
+        event_text(event)
+    except ValueError:
+        return False
+    return True

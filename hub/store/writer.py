@@ -24,9 +24,10 @@ from typing import Generic, Self, TypeVar
 
 from hub.store.database import open_for_writing
 from hub.store.errors import NotCommittedError, StoreError, is_fault_of_database, trouble_of_card
+from hub.store.numbers import Numbers
 from hub.store.recent import Recent
 from hub.store.reserve import SIZE, Reserve
-from hub.store.transaction import Numbers, Transaction
+from hub.store.transaction import Transaction
 
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
@@ -59,25 +60,23 @@ class _Job(Generic[Result]):
         self.result: Result
         self.error: Exception | None = None
 
-    def run(self, transaction: Transaction, connection: sqlite3.Connection) -> None:
-        """Do the work inside a savepoint.
+    def run(self, transaction: Transaction) -> None:
+        """Do the work as a piece of the transaction.
 
         A fault of the card (full, read-only, unreadable, damaged) is raised on: it ends the whole
         transaction. Any other is this job's own, is undone, and travels to whoever asked.
         """
         self.error = None
-        mark = transaction.mark()
-        connection.execute("SAVEPOINT job")
+        transaction.begin_piece()
         try:
             self.result = self.work(transaction)
             self.urgent = self.urgent or transaction.urgent
+            transaction.keep_piece()
         except Exception as error:  # it is re-raised where the work was asked for
             if is_fault_of_database(error):
                 raise
-            connection.execute("ROLLBACK TO job")
-            transaction.undo_to(mark)
+            transaction.undo_piece()
             self.error = error
-        connection.execute("RELEASE job")
 
     def settle(self) -> None:
         """Tell the waiting task; on the event loop's thread."""
@@ -217,7 +216,7 @@ class Writer:
     def _timed(self, job: _Job[object], transaction: Transaction) -> float:
         """Run a job; return how many seconds it took."""
         begun = monotonic()
-        job.run(transaction, self._connection)
+        job.run(transaction)
         return monotonic() - begun
 
     def _take_singly(self, jobs: Sequence[_Job[object]], failed: Transaction, error: Exception) -> bool:
@@ -243,7 +242,7 @@ class Writer:
             transaction = Transaction(self._connection, self._recent, self._numbers)
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
-                job.run(transaction, self._connection)
+                job.run(transaction)
                 transaction.finish()
                 self._connection.execute("COMMIT")
             except Exception as its_error:  # noqa: BLE001  # as above
@@ -273,17 +272,15 @@ class Writer:
             transaction = Transaction(memory, recent, Numbers.of(memory))
             try:
                 memory.execute("BEGIN")
-                job.run(transaction, memory)
-            except sqlite3.Error as error:
+                job.run(transaction)
+            except Exception as error:  # noqa: BLE001  # a row of the work itself may be at fault
                 job.error = NotCommittedError(self._path, f"nothing could be rehearsed: {error}")
             transaction.undo_all()
             self._numbers.known.clear()
 
     def _undo(self, transaction: Transaction) -> None:
         if self._connection.in_transaction:
-            with suppress(
-                sqlite3.Error
-            ):  # a failing card: then it is undone before the next one
+            with suppress(sqlite3.Error):  # a failing card: then it is undone before the next one
                 self._connection.execute("ROLLBACK")
         transaction.undo_all()
 

@@ -41,6 +41,8 @@ class Channel(StrEnum):
     READING = "reading"
     ACKNOWLEDGEMENT = "ack"
     ANSWER = "answer"
+    AMENDED_OBSERVATION = "amended_observation"
+    AMENDED_ALERT = "amended_alert"
 
     @property
     def priority(self) -> int:
@@ -52,6 +54,8 @@ _PRIORITIES = {
     Channel.ALERT: 0,
     Channel.STATUS: 1,
     Channel.OBSERVATION: 2,
+    Channel.AMENDED_OBSERVATION: 2,  # an amendment calls nobody: it goes with the observations, in turn
+    Channel.AMENDED_ALERT: 2,
     Channel.SUMMARY: 3,
     Channel.READING: 4,
     Channel.ACKNOWLEDGEMENT: 5,

@@ -7,20 +7,22 @@ CloudEvents extension attributes `alert`, `state`, `band` and `testdata` are for
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from hub.alerts import Alert
 from hub.assessed import Assessment
+from hub.assessment.news2 import Band
 from hub.placed import PlacedReading
 from hub.summary import ResidentSummary
-from hub.uplink.cloudevents import Event
+from hub.uplink.cloudevents import Event, Written, json_text
 from hub.uplink.contract import AlertChange, Channel, Identity, SummaryOf, event_type
 from hub.uplink.fhir.alerts import Step, acknowledgement_entry, alert_entry
 from hub.uplink.fhir.codes import Json
 from hub.uplink.fhir.observations import observations_of
 from hub.uplink.fhir.raw import reading_entry
-from hub.uplink.fhir.resources import Place, bundle, hub_device, once
+from hub.uplink.fhir.resources import Place, amended, bundle, bundle_text, hub_device, once
 from hub.uplink.fhir.scores import band_code, news2_entry, news2_name, risk_entry, risk_name
 from hub.uplink.fhir.summary import summary_entries, summary_id
 
@@ -30,11 +32,36 @@ FHIR = "application/fhir+json"
 MOST_READINGS = 50
 """In one event. Where each has many values, fewer fit into 64 KiB: see the README."""
 
+CORRECTS = "corrects"
+"""The CloudEvents attribute of an amendment: the id of the event that it corrects, of the same source."""
+
+_CORRECTED = "corrected"
 _READINGS = uuid.UUID("b0a1b2a6-6c54-5f1d-8e0e-6f8f6e3a9d41")
 
 
+class ToldReading(NamedTuple):
+    """What an event needs of a reading: its id, whose it is, when it was received, its entry as JSON."""
+
+    id: str
+    resident: str | None
+    received_at: datetime
+    entry: str
+
+    @classmethod
+    def of(cls, identity: Identity, placed: PlacedReading) -> ToldReading:
+        """What is told of a reading; raw bytes included."""
+        reading = placed.reading
+        entry = json_text(reading_entry(_place(identity), placed))
+        return cls(str(reading.id), placed.resident, reading.raw.received_at, entry)
+
+
 def readings_event(identity: Identity, readings: Sequence[PlacedReading]) -> Event:
-    """Readings that were committed together, in the order given; raw bytes included.
+    """`told_readings_event` of these readings."""
+    return told_readings_event(identity, [ToldReading.of(identity, placed) for placed in readings])
+
+
+def told_readings_event(identity: Identity, readings: Sequence[ToldReading]) -> Event:
+    """Readings that were committed together, in the order given.
 
     The event's id follows from the readings' ids and their order, so that it is the same when sent again.
 
@@ -43,14 +70,13 @@ def readings_event(identity: Identity, readings: Sequence[PlacedReading]) -> Eve
     """
     if not 1 <= len(readings) <= MOST_READINGS:
         raise ValueError(f"an event has 1 to {MOST_READINGS} readings, not {len(readings)}")
-    place = _place(identity)
-    residents = {placed.resident for placed in readings}
+    residents = {told.resident for told in readings}
     return _event(
         identity,
         event_type(Channel.READING),
-        uuid.uuid5(_READINGS, "".join([placed.reading.id.hex for placed in readings])),
-        max([placed.reading.raw.received_at for placed in readings]),
-        bundle([reading_entry(place, placed) for placed in readings], place),
+        uuid.uuid5(_READINGS, "".join([told.id for told in readings]).replace("-", "")),
+        max([told.received_at for told in readings]),
+        Written(bundle_text([told.entry for told in readings], _place(identity))),
         residents.pop() if len(residents) == 1 else None,
         {},
     )
@@ -62,12 +88,91 @@ def observation_event(identity: Identity, assessment: Assessment) -> Event:
     return _event(
         identity,
         event_type(Channel.OBSERVATION),
-        uuid.uuid5(assessment.id, "observation"),
+        _observation_id(assessment),
         assessment.observations.at,
         bundle(once([hub_device(place), *_assessment(place, assessment)]), place),
         assessment.resident,
         {"band": band_code(assessment.news2)},
     )
+
+
+def amended_observation_event(identity: Identity, assessment: Assessment) -> Event:
+    """An observation set that was told with times that were wrong, as it is known now.
+
+    Its resources take the place of those that a server has. `corrects` is the id of the event that told of
+    it; its own id follows from that.
+    """
+    place = _place(identity)
+    corrects = _observation_id(assessment)
+    entries = [amended(entry) for entry in once([hub_device(place), *_assessment(place, assessment)])]
+    return _event(
+        identity,
+        event_type(Channel.AMENDED_OBSERVATION),
+        uuid.uuid5(corrects, _CORRECTED),
+        assessment.observations.at,
+        bundle(entries, place),
+        assessment.resident,
+        {"band": band_code(assessment.news2), CORRECTS: str(corrects)},
+    )
+
+
+def _observation_id(assessment: Assessment) -> uuid.UUID:
+    return uuid.uuid5(assessment.id, "observation")
+
+
+def amended_alert_event(
+    identity: Identity,
+    change: AlertChange,
+    alert: Alert,
+    at: datetime,
+    assessment: Assessment,
+    *,
+    entry_number: int,
+    tell: str | None = None,
+) -> Event:
+    """An alert that was told with times that were wrong, as it is known now: no new alert.
+
+    Args:
+        change: the last one, which happened `at`.
+        assessment: the one that raised the alert; of a nil id where it is lost.
+        entry_number: the place in the trail of the change that was told wrongly.
+        tell: whom to tell, where that change was that it escalated.
+
+    `corrects` is the id of the event that told that it was raised; what was told of it since is amended with
+    it. Its own id follows from both.
+    """
+    place = _place(identity)
+    step = Step(change.value, at, tell or None, 0)
+    reason, about = news2_name(assessment), _judged(assessment)
+    acknowledged = acknowledgement_entry(place, alert)
+    of_it = _assessment(place, assessment)
+    if assessment.id.int:  # where it is lost, what a server has of it is better than what there is here
+        of_it = [amended(entry) for entry in of_it]
+    entries = [
+        alert_entry(place, alert, step, first=False, reason=reason, about=about),
+        *([] if acknowledged is None else [amended(acknowledged)]),
+        hub_device(place),
+        *of_it,
+    ]
+    corrects = _alert_id(alert, AlertChange.RAISED, 0, alert.news2.band)
+    return _event(
+        identity,
+        event_type(Channel.AMENDED_ALERT),
+        uuid.uuid5(corrects, f"{_CORRECTED}:{entry_number}"),
+        at,
+        bundle(once(entries), place),
+        alert.resident,
+        {**_of_alert(alert), CORRECTS: str(corrects)},
+    )
+
+
+def _of_alert(alert: Alert) -> dict[str, str]:
+    return {"alert": str(alert.id), "state": alert.state.value, "band": alert.band.value}
+
+
+def _alert_id(alert: Alert, change: AlertChange, rung: int, band: Band, repeat: int = 0) -> uuid.UUID:
+    again = f":{repeat}" if repeat else ""
+    return uuid.uuid5(alert.id, f"{change}:{rung}:{band}{again}")
 
 
 def alert_event(
@@ -103,15 +208,14 @@ def alert_event(
         hub_device(place),
         *(entry for each in told for entry in _assessment(place, each)),
     ]
-    again = f":{repeat}" if repeat else ""
     return _event(
         identity,
         event_type(Channel.ALERT, change),
-        uuid.uuid5(alert.id, f"{change}:{alert.rung}:{alert.band}{again}"),
+        _alert_id(alert, change, alert.rung, alert.band, repeat),
         at,
         bundle(once(entries), place),
         alert.resident,
-        {"alert": str(alert.id), "state": alert.state.value, "band": alert.band.value},
+        _of_alert(alert),
     )
 
 
@@ -150,7 +254,7 @@ def _event(
     kind: str,
     name: uuid.UUID,
     at: datetime,
-    data: Json,
+    data: Mapping[str, Any],
     subject: str | None,
     attributes: dict[str, str],
 ) -> Event:

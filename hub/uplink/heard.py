@@ -164,7 +164,16 @@ def readings_heard(event: Event) -> tuple[HeardReading, ...]:
 @_as_a_hub_says_it
 def observation_heard(event: Event) -> HeardObservation:
     """The observation set of an event of the observation channel. Raises `HeardError`."""
-    told = _Told(event, event_type(Channel.OBSERVATION))
+    return _observation(_Told(event, event_type(Channel.OBSERVATION)))
+
+
+@_as_a_hub_says_it
+def amended_observation_heard(event: Event) -> HeardObservation:
+    """The observation set of an amendment, as it is known now. Raises `HeardError`."""
+    return _observation(_Told(event, event_type(Channel.AMENDED_OBSERVATION)))
+
+
+def _observation(told: _Told) -> HeardObservation:
     score = first(each for each in told.resources.values() if each.get("code") == codes.NEWS2)
     return HeardObservation(told.site, told.hub, told.test_data, assessment_of(told.resources, score))
 
@@ -172,7 +181,16 @@ def observation_heard(event: Event) -> HeardObservation:
 @_as_a_hub_says_it
 def alert_heard(event: Event) -> HeardAlert:
     """The alert of an event of the alert channel. Raises `HeardError`."""
-    told = _Told(event, *(event_type(Channel.ALERT, change) for change in AlertChange))
+    return _alert(_Told(event, *(event_type(Channel.ALERT, change) for change in AlertChange)))
+
+
+@_as_a_hub_says_it
+def amended_alert_heard(event: Event) -> HeardAlert:
+    """The alert of an amendment, with the last change of it: no new alert. Raises `HeardError`."""
+    return _alert(_Told(event, event_type(Channel.AMENDED_ALERT)))
+
+
+def _alert(told: _Told) -> HeardAlert:
     alert: Json = first(_of_type(told, "CommunicationRequest"))
     parts = parts_of(alert, codes.ALERT)
     text = {each["id"]: each["contentString"] for each in alert["payload"]}

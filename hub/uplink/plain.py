@@ -31,9 +31,14 @@ class Said(BaseModel):
 
 
 class AnswerOutcome(StrEnum):
-    """What became of a message on the `ack` topic. All but RECORDED changed nothing."""
+    """What became of a message on the `ack` topic. All but RECORDED and KEPT_IN_MEMORY changed nothing.
+
+    KEPT_IN_MEMORY: it is of an alert that was told uncommitted. It is recorded as soon as the card takes the
+    alert, and the alert's own event says so; a restart before then loses it.
+    """
 
     RECORDED = "recorded"
+    KEPT_IN_MEMORY = "kept_in_memory"
     ALREADY_ACKNOWLEDGED = "already_acknowledged"
     UNKNOWN_ALERT = "unknown_alert"
     MALFORMED = "malformed"

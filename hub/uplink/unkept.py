@@ -2,8 +2,8 @@
 
 They wait in memory, before all that waits on the card, and say in an extension attribute that they are not
 `committed` (their data is FHIR, and stays as it is): this hub does not know of such an alert after a restart,
-does not escalate it, and cannot record that it was acknowledged. Their ids are those with which they are told
-again if they are committed later.
+does not escalate it, and keeps in memory that it was acknowledged (`hub/acknowledgements.py`). Their ids are
+those with which they are told again if they are committed later.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
+from uuid import UUID
 
 from hub.errors import CareportError
 from hub.store.outbox import Outbox, OutboxRow
@@ -28,6 +29,7 @@ COMMITTED = "committed"
 """The CloudEvents extension attribute that is "false" on these events, and on no others."""
 
 _MOST = 200
+_MOST_ALERTS = 1_000
 _log = logging.getLogger(__name__)
 
 
@@ -40,6 +42,11 @@ class WithUnkept:
         self._rows: dict[int, OutboxRow] = {}
         self._numbers = itertools.count(-(1 << 62))  # the card's are positive
         self._told: OrderedDict[tuple[object, ...], float] = OrderedDict()
+        self._alerts: OrderedDict[str, None] = OrderedDict()
+
+    def told_of(self, alert: UUID) -> bool:
+        """Whether an alert was told from memory, since this process began; of the last 1,000 such alerts."""
+        return str(alert) in self._alerts
 
     @property
     def changed(self) -> asyncio.Event:
@@ -53,6 +60,9 @@ class WithUnkept:
                 continue
             number = next(self._numbers)
             marked = replace(event, extensions={**event.extensions, COMMITTED: "false"})
+            self._alerts[event.extensions.get("alert", "")] = None
+            if len(self._alerts) > _MOST_ALERTS:
+                self._alerts.popitem(last=False)
             self._rows[number] = OutboxRow(number, self._channel, to_json(marked))
             _log.critical("an alert could not be committed and is told from memory alone: event %s", event.id)
             self.changed.set()

@@ -329,7 +329,7 @@ def test_a_reading_beyond_the_limit_is_not_alerted_and_the_decision_says_so() ->
 def test_another_residents_or_a_resolved_alert_is_refused(change: dict[str, object]) -> None:
     alert = replace(raised(HIGH), **change)  # type: ignore[arg-type]  # a parametrised field name
     with pytest.raises(AlertError) as caught:
-        consider(alert, assessed(HIGH, 1), POLICY, uuid.uuid4())
+        consider(alert, assessed(HIGH, 1), POLICY, uuid.uuid4)
     assert caught.value.alert == alert.id
 
 

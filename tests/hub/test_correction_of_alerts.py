@@ -180,7 +180,7 @@ class TwoHubs(RuleBasedStateMachine):
                 for vital, each in said.observations.observations.items()
             }
             one = Assessed("R-0412", ObservationSet(at, observations), said.news2, received_at)
-            decision = consider(self.alerts[index], one, POLICY, identity)
+            decision = consider(self.alerts[index], one, POLICY, lambda: identity)
             alert = decision.raised or decision.existing
             self.alerts[index] = alert if alert is not None and alert.open else None
             outcomes.append((decision.outcome, alert.band if alert else None))

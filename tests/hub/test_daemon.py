@@ -19,6 +19,7 @@ from hub.clock import now
 from hub.config import load
 from hub.daemon import Hub, main, running
 from hub.store.database import FILE_NAME, open_for_writing
+from hub.store.encoding import event_bytes
 from hub.store.errors import NotCommittedError
 from hub.store.writer import Writer
 from hub.uplink.cloudevents import Event, Message, from_message, to_json
@@ -337,7 +338,7 @@ async def test_an_alert_that_an_earlier_version_told_and_that_waited_is_delivere
     )
     connection = open_for_writing(load(path).hub.data_directory / FILE_NAME)
     connection.execute(
-        "INSERT INTO outbox (sequence, channel, event) VALUES (1, 'alert', ?)", (to_json(event),)
+        "INSERT INTO outbox (sequence, channel, event) VALUES (1, 'alert', ?)", (event_bytes(to_json(event)),)
     )
     connection.close()
     async with HubProcess(path) as hub:

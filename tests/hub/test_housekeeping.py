@@ -58,6 +58,22 @@ async def test_what_is_too_old_is_removed_and_that_is_noted(
     assert removed(house.connection)["readings"] == 8
 
 
+async def test_what_the_broker_refused_long_ago_is_removed_and_that_is_noted(
+    house: House, writer: Writer, believed: None
+) -> None:
+    with house.transaction() as transaction:
+        for number, days in enumerate((100, 80)):
+            transaction.tell(1, "summary", "{}")
+            (sequence,) = transaction.connection.execute("SELECT sequence FROM outbox").fetchone()
+            transaction.set_aside(sequence, f"refused {number}", now() - timedelta(days=days))
+    await Housekeeping(house.config, house.path, writer).turn()
+    assert house.connection.execute("SELECT reason FROM outbox_aside").fetchall() == [("refused 1",)]
+    assert removed(house.connection) == {"refused messages": 1}
+    noted = audit.newest(house.connection, Audited.RETENTION)
+    assert noted is not None
+    assert (noted.detail["reason"], noted.detail["removed"]) == ("age", {"refused messages": 1})
+
+
 async def test_while_the_clock_is_not_believed_nothing_is_too_old(
     house: House, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

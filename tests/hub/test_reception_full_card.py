@@ -101,8 +101,7 @@ async def test_an_alert_that_cannot_be_committed_is_told_and_is_the_same_when_it
     card.free()
     async with asyncio.timeout(20):
         await waits
-    texts = house.connection.execute("SELECT event FROM outbox WHERE channel = 'alert'").fetchall()
-    assert [json.loads(text)["id"] for (text,) in texts] == [told.events[0]["id"]]
+    assert [event.id for event in house.events("alert")] == [told.events[0]["id"]]
     assert told.trouble == ["full", None]
     assert audit.newest(house.connection, Audited.CARD_WRITABLE) is not None
 

@@ -181,6 +181,21 @@ def test_readings_whose_times_were_wrong_hide_none_that_came_before_them(house: 
     assert summary(house)[1][ILL].vitals
 
 
+def test_a_set_assessed_anew_of_a_reading_before_the_period_hides_none(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock was set within the period."""
+    monkeypatch.setattr("hub.summaries._STRAYS", 0)
+    house.take(oximeter(97, NINE - 2 * DAYS))
+    house.take(oximeter(97, NINE))
+    house.connection.execute(
+        "INSERT INTO assessment (resident, at, reading, scale, observations, band, total)"
+        " SELECT resident, ?, reading, scale, observations, band, total FROM assessment WHERE sequence = 1",
+        (to_microseconds(NINE),),
+    )
+    assert summary(house)[1][ILL].sets == 2
+
+
 # --- each is told once
 
 

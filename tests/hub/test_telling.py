@@ -147,9 +147,8 @@ def test_an_unreadable_assessment_does_not_keep_an_alert_from_being_told(
     commands = Commands(AlertBook(house.identity), policy)
     with house.transaction() as transaction:
         assert commands.escalate(transaction, noon + timedelta(hours=5), 0.0) == 1
-    told = house.connection.execute("SELECT event FROM outbox WHERE channel = 'alert'").fetchall()
-    (escalated,) = [text for (text,) in told if "alert.escalated" in text]
-    assert str(alert.id) in escalated
+    (escalated,) = house.events("alert.escalated")
+    assert escalated.extensions["alert"] == str(alert.id)
 
 
 def test_a_fault_that_nobody_foresaw_is_the_rows_own(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +157,7 @@ def test_a_fault_that_nobody_foresaw_is_the_rows_own(house: House, monkeypatch: 
     def fails(*_: object) -> None:
         raise AssertionError("QUINCEY")
 
-    monkeypatch.setattr(telling, "readings_event", fails)
+    monkeypatch.setattr(telling, "told_readings_event", fails)
     with pytest.raises(CannotBeToldError) as refused:
         Teller(house.identity).event(house.connection, Channel.READING, 1, 1)
     assert "QUINCEY" not in str(refused.value)

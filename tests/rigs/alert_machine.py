@@ -40,7 +40,7 @@ from hub.config import Rung
 from hub.readings import Vital
 from tests.rigs.assessments import LADDER, MINUTE, NOON, POLICY, WELL
 
-Consider = Callable[[Alert | None, Assessed, AlertPolicy, uuid.UUID], Decision]
+Consider = Callable[[Alert | None, Assessed, AlertPolicy, Callable[[], uuid.UUID]], Decision]
 Escalate = Callable[[Alert, Sequence[Rung], datetime], Escalation | None]
 POINTS = [
     WELL,
@@ -229,7 +229,8 @@ class Ward(RuleBasedStateMachine):
 
     def assess(self, assessment: Assessed) -> Decision:
         before = self.open[0] if self.open else None
-        decision = self.tested.consider(before, assessment, POLICY, uuid.UUID(int=len(self.alerts) + 1))
+        new_id = uuid.UUID(int=len(self.alerts) + 1)
+        decision = self.tested.consider(before, assessment, POLICY, lambda: new_id)
         for alert in (decision.existing, decision.raised):
             if alert is not None:
                 self.alerts[alert.id] = alert

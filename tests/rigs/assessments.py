@@ -75,7 +75,7 @@ def considered(alert: Alert | None, *assessments: Assessed, policy: AlertPolicy 
     """The decision on the last of these, each considered after the other."""
     decision = Decision(Outcome.NOTHING, alert)
     for each in assessments:
-        decision = consider(alert, each, policy, uuid.uuid4())
+        decision = consider(alert, each, policy, uuid.uuid4)
         alert = decision.raised or decision.existing
         if alert is not None and not alert.open:
             alert = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import uuid
 from collections.abc import Mapping
@@ -12,11 +13,12 @@ from typing import Any
 from hub.clock import ClockQuality, ClockStamp
 from hub.placed import PlacedReading
 from hub.readings import Breathing, Consciousness, Measurement, RawPayload, Reading, Value, Vital
+from hub.store.numbers import Numbers
 from hub.store.planner import Planner, Progress
 from hub.store.recent import Recent
 from hub.store.retention import Limits, Piece
 from hub.store.rows import AlertRow
-from hub.store.transaction import Numbers, Transaction
+from hub.store.transaction import Transaction
 from hub.timing import TimeQuality
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -47,26 +49,38 @@ class Card:
         reading = Reading(id=uuid.uuid4(), raw=raw, measurements=_PULSE)
         observed = () if sample else _PULSE if streaming else None
         received = TimeQuality.RECEIVED
-        return self._transaction.add_reading(
+        number = self._transaction.add_reading(
             PlacedReading(reading, resident, self.now, received, _STAMP, observed)
         )
+        self._transaction.finish()
+        return number
 
-    def assessment(self, reading: int, sources: Mapping[Vital, int]) -> int:
-        """Assess at a reading, with values of these readings."""
+    def assessment(self, reading: int, sources: Mapping[Vital, int], *, at: datetime | None = None) -> int:
+        """Assess at a reading, or at another moment; with values of these readings."""
         observations: dict[Vital, tuple[Value, int]] = {
             vital: (VALUES.get(vital, 72.0), source) for vital, source in sources.items()
         }
-        return self._transaction.add_assessment(
-            "R-0412", None, self.now, reading, 1, observations, "low", 0, None, None, None
+        number = self._transaction.add_assessment(
+            "R-0412", at, self.now, reading, 1, observations, "low", 0, None, None, None
         )
+        self._transaction.finish()
+        return number
 
     def alert(self, reading: int, assessment: int) -> uuid.UUID:
         """Raise one, of a resident of its own, since each has one open at the most; and tell of it."""
         alert = uuid.uuid4()
         row = AlertRow(alert, str(alert), "high", "raised", self.now, None, reading, assessment, "{}")
         self._transaction.add_alert(row)
-        self.tell(0, "alert", event="{}")
+        self.tell_of(alert)
         return alert
+
+    def tell_of(self, alert: uuid.UUID) -> None:
+        """Tell of an alert once more."""
+        self.tell(0, "alert", event=json.dumps({"alert": str(alert), "time": self.now.isoformat()}))
+
+    def lose(self, alert: uuid.UUID) -> None:
+        """Damage takes it from the card."""
+        self.connection.execute("DELETE FROM alert WHERE id = ?", (alert.bytes,))
 
     def acknowledge(self, alert: uuid.UUID) -> None:
         """Somebody has taken it."""
@@ -92,6 +106,7 @@ class Card:
     ) -> None:
         """Put a message into the outbox."""
         self._transaction._enqueue(priority, channel, event=event, first=first, last=last)
+        self._transaction.finish()
 
     def send(self, channel: str, *, refused: bool = False) -> None:
         """The broker takes the oldest message of a channel, or refuses it."""
@@ -102,6 +117,16 @@ class Card:
                 self._transaction.set_aside(sequence, "refused", self.now)
             else:
                 self._transaction.remove_from_outbox([sequence])
+
+    def refuse(self, channel: str) -> None:
+        """The broker refuses all that waits of a channel."""
+        waiting = "SELECT count(*) FROM outbox WHERE channel = ?"
+        for _ in range(self.connection.execute(waiting, (channel,)).fetchone()[0]):
+            self.send(channel, refused=True)
+
+    def reclaim(self, channel: str) -> None:
+        """What was refused of a channel is tried once more."""
+        self._transaction.reclaim([channel])
 
     def planner(self) -> Planner:
         """What would go now."""

@@ -14,6 +14,7 @@ from drivers.catalogue import driver
 from drivers.virtual import encoding
 from hub.alert_book import alert_of
 from hub.alerts import Alert
+from hub.amending import AmendingTeller
 from hub.assessment.deterioration import DeteriorationModel
 from hub.clock import Clock
 from hub.config import Config, load
@@ -24,12 +25,14 @@ from hub.readings import Breathing, Consciousness, Origin, RawPayload, Reading
 from hub.residents import Register
 from hub.store.audit import history
 from hub.store.database import FILE_NAME, open_for_writing
+from hub.store.encoding import event_text
+from hub.store.numbers import Numbers
 from hub.store.outbox import CannotBeToldError
 from hub.store.queries import alerts
 from hub.store.recent import Recent
 from hub.store.rows import SELECT_ASSESSMENT, AssessmentRow, reading_by_number
-from hub.store.transaction import Numbers, Transaction
-from hub.telling import KeptReadings, Teller, assessment_of
+from hub.store.transaction import Transaction
+from hub.telling import KeptReadings, assessment_of
 from hub.uplink.cloudevents import Event, from_json, to_json
 from hub.uplink.contract import AlertChange, Identity, assessment_data
 from hub.uplink.fhir.understood import HeardAssessment
@@ -166,7 +169,7 @@ class House:
         self.follower = ClockFollower.of(self.config, self.identity, self.clock)
         self.intake = Intake(self.config, self.identity, register, model, self.follower)
         self._recent, self._numbers = Recent(self.connection), Numbers.of(self.connection)
-        self._teller = Teller(self.identity, self.follower.rule)
+        self._teller = AmendingTeller(self.identity, self.follower.rule)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -196,8 +199,10 @@ class House:
             (kind.partition(".")[0],),
         )
         events = [
-            self._teller.event(self.connection, channel, first, last) if text is None else from_json(text)
-            for channel, text, first, last in rows
+            self._teller.event(self.connection, channel, first, last)
+            if kept is None
+            else from_json(event_text(kept))
+            for channel, kept, first, last in rows
         ]
         return [event for event in events if event.type.startswith(f"uk.careport.{kind}")]
 

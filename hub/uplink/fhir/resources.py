@@ -11,6 +11,7 @@ from functools import lru_cache
 from hashlib import sha1
 from urllib.parse import quote
 
+from hub.uplink.cloudevents import json_text
 from hub.uplink.fhir import codes
 from hub.uplink.fhir.codes import Json
 
@@ -150,6 +151,20 @@ def update(name: str, made: Json) -> Json:
     return {"fullUrl": name, "resource": made, "request": request}
 
 
+def amended(entry: Json) -> Json:
+    """An entry for a server that may have it with times that were wrong: it takes the place of that one.
+
+    What was "final" is "corrected"; what was never more than "preliminary" stays so, as it is not complete
+    by its times being right. Devices have no times.
+    """
+    made = entry["resource"]
+    if made["resourceType"] == "Device":
+        return entry
+    if made["resourceType"] == "Observation" and made["status"] == "final":
+        made = {**made, "status": "corrected"}
+    return update(entry["fullUrl"], made)
+
+
 def once(entries: Iterable[Json]) -> list[Json]:
     """The entries, each `fullUrl` once, the first of them kept."""
     kept: dict[str, Json] = {}
@@ -164,3 +179,8 @@ def bundle(entries: Sequence[Json], place: Place) -> Json:
     if place.test_data:
         made |= LABELLED
     return {"resourceType": "Bundle", "meta": made, "type": "transaction", "entry": list(entries)}
+
+
+def bundle_text(entries: Iterable[str], place: Place) -> str:
+    """`bundle` as JSON, of entries that are JSON already."""
+    return json_text(bundle([], place)).removesuffix("]}") + ",".join(entries) + "]}"

@@ -10,10 +10,13 @@ from hypothesis import given, settings
 
 from hub.cli.event_words import event_lines
 from hub.summary import AlertsSummary, DeviceSummary, ResidentSummary
-from hub.uplink.feed import resident_summary_event
+from hub.uplink.contract import AlertChange
+from hub.uplink.feed import amended_alert_event, amended_observation_event, resident_summary_event
 from hub.uplink.hub_summary import hub_summary_event
 from tests.hub.uplink.test_hub_summary import HUB, LINK, RESIDENT, SUMMARIES, wired
-from tests.rigs.fhir_samples import LIVE, TEST
+from tests.rigs.fhir_samples import LIVE, NOON, TEST, alert, complete
+
+RAISED = AlertChange.RAISED
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +75,12 @@ def test_of_very_many_sensors_some_are_listed_and_the_others_counted() -> None:
 def test_any_summary_can_be_put_into_words(summary: ResidentSummary) -> None:
     lines = event_lines(wired(resident_summary_event(TEST, summary)))
     assert all(line == line.rstrip() and len(line) < 200 for line in lines)
+
+
+def test_an_amendment_is_said_to_be_no_new_alert() -> None:
+    told = complete()
+    (line,) = event_lines(wired(amended_alert_event(TEST, RAISED, alert(told), NOON, told, entry_number=7)))
+    assert line.startswith("12:00:00  amended  no new alert, its times put right: R-0412: NEWS2")
+    (line,) = event_lines(wired(amended_observation_event(TEST, told)))
+    assert line.startswith("12:00:00  amended  R-0412: ")
+    assert line.endswith(", times put right")

@@ -97,7 +97,7 @@ async def test_an_alert_is_printed_as_people_read_it_and_acknowledged_if_asked(
 async def test_an_alert_that_the_hub_could_not_store_says_so(tmp_path: Path, broker: Mosquitto) -> None:
     event = raised(tmp_path)
     unkept = replace(event, extensions={**event.extensions, "committed": "false"})
-    words = "not stored on the hub: its card takes nothing; it cannot be acknowledged yet"
+    words = "not stored on the hub: its card takes nothing; an acknowledgement waits in its memory"
     with Ics(broker) as ics, listening(tmp_path, address(broker)) as listener:
         await until(lambda: "connected to" in listener.errors)
         for each in (unkept, unkept, event):  # at least once; and then it was stored, under the same id

@@ -23,7 +23,14 @@ from hub.uplink.contract import (
     acknowledgement_event,
     event_type,
 )
-from hub.uplink.feed import alert_event, observation_event, readings_event
+from hub.uplink.feed import (
+    CORRECTS,
+    alert_event,
+    amended_alert_event,
+    amended_observation_event,
+    observation_event,
+    readings_event,
+)
 from hub.uplink.fhir import codes
 from hub.uplink.unkept import COMMITTED
 from tests.rigs.broker import Ics, Mosquitto, Received, until
@@ -99,6 +106,22 @@ def never_told_a_summary_since_yesterday(directory: Path) -> None:
     connection.close()
 
 
+AMENDED = (Channel.AMENDED_OBSERVATION, Channel.AMENDED_ALERT)
+
+
+def have_something_amended(directory: Path) -> None:
+    """As where this machine's clock had been set, which a test cannot do."""
+    connection = open_for_writing(directory / "data" / FILE_NAME)
+    (assessment,) = connection.execute("SELECT min(sequence) FROM assessment").fetchone()
+    (entry,) = connection.execute("SELECT max(sequence) FROM audit WHERE what = 'alert raised'").fetchone()
+    for place, (channel, number) in enumerate(zip(AMENDED, (assessment, entry), strict=True)):
+        connection.execute(
+            "INSERT INTO outbox (sequence, channel, first, last) VALUES (?, ?, ?, ?)",
+            (channel.priority << 48 | 9_000_000 + place, channel, number, number),
+        )
+    connection.close()
+
+
 def kinds(ics: Ics) -> set[str]:
     return {message.user_properties.get("type", "") for message in list(ics.received)}
 
@@ -146,9 +169,11 @@ async def all_that_a_hub_says(directory: Path, broker: Mosquitto, ics: Ics) -> l
             lambda: len({"summary.hub", "summary.resident"} & {kind[12:-3] for kind in kinds(ics)}) == 2
         )
         await hub.kill()
+        have_something_amended(directory)
         await until(lambda: any(b'"lost"' in message.payload for message in ics.on("status")), _PATIENCE)
         await hub.start()
         await until(lambda: json.loads(ics.on("status")[-1].payload)["state"] == "online", _PATIENCE)
+        await until(lambda: {event_type(channel) for channel in AMENDED} <= kinds(ics), _PATIENCE)
         assert await hub.stop() == 0
         await until(lambda: json.loads(ics.on("status")[-1].payload)["state"] == "offline", _PATIENCE)
     return list(ics.received)
@@ -242,6 +267,51 @@ def test_whatever_the_feed_makes_is_as_the_contract_says(identity: Identity, dat
     tell = data.draw(st.none() | st.just("GP"))
     change, at = data.draw(st.sampled_from(AlertChange)), data.draw(times)
     assert event_faults(alert_event(identity, change, changed, at, made, tell=tell)) == []
+    assert event_faults(amended_observation_event(identity, made)) == []
+    amended = amended_alert_event(identity, change, changed, at, made, entry_number=7, tell=tell)
+    assert event_faults(amended) == []
+
+
+def any_amendments() -> list[Event]:
+    told = complete()
+    made = replace(alert(told), acknowledged_at=NOON, acknowledged_by="x", acknowledged_via="ics")
+    return [
+        amended_observation_event(TEST, told),
+        amended_alert_event(TEST, AlertChange.ESCALATED, made, NOON, told, entry_number=7, tell="GP"),
+    ]
+
+
+@pytest.mark.parametrize("event", any_amendments(), ids=lambda event: event.type)
+def test_an_amendment_says_what_it_corrects_and_a_spoilt_one_is_refused(event: Event) -> None:
+    properties = dict(to_binary(event).user_properties)
+    validator = header_validator(event.type)
+    assert in_words(validator, properties) == []
+    for attribute in ("subject", "testdata", "band", CORRECTS):
+        assert not validator.is_valid({name: said for name, said in properties.items() if name != attribute})
+    assert not validator.is_valid({**properties, CORRECTS: "nothing"})
+    for what, wrong in list(spoilt(json.loads(to_json(event))["data"]))[::4]:
+        assert not data_validator(event.type).is_valid(wrong), what
+
+
+@pytest.mark.parametrize("event", any_amendments(), ids=lambda event: event.type)
+def test_an_amendment_is_taken_for_no_other_event_and_creates_nothing_that_may_be_there(event: Event) -> None:
+    data = json.loads(to_json(event))["data"]
+    others = (told.type for told in EVENTS if told.type != event.type)
+    assert not any(data_validator(other).is_valid(data) for other in others)
+    put = [entry for entry in data["entry"] if entry["request"]["method"] == "PUT"]
+    devices = [entry for entry in data["entry"] if entry["resource"]["resourceType"] == "Device"]
+    assert len(put) + len(devices) == len(data["entry"])
+    for entry in put:
+        kind, known = entry["resource"]["resourceType"], entry["resource"]["identifier"][0]
+        created = {
+            "method": "POST",
+            "url": kind,
+            "ifNoneExist": f"identifier={known['system']}|{known['value']}",
+        }
+        as_it_was, entry["request"] = entry["request"], created
+        assert not data_validator(event.type).is_valid(data)
+        entry["request"] = as_it_was
+    assert data_validator(event.type).is_valid(data)
 
 
 def test_a_partial_score_with_a_value_is_refused() -> None:

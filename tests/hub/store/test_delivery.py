@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from hub.store.database import open_for_reading
 from hub.store.delivery import CardOutbox, set_aside_of
+from hub.store.encoding import event_bytes
 from hub.store.errors import NotCommittedError, StoreError
-from hub.store.transaction import Numbers, Transaction
+from hub.store.numbers import Numbers
+from hub.store.outbox import CannotBeToldError
+from hub.store.transaction import Transaction
 from hub.store.writer import Writer
-from tests.rigs.house import untold
+from hub.uplink.cloudevents import to_json
+from tests.rigs.house import House, oximeter, untold
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "carehub.db"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path / "house")
 
 
 @pytest.fixture
@@ -76,7 +86,7 @@ async def test_what_is_refused_once_more_is_kept_with_the_newer_reason(
     await outbox.set_aside(1, "still too large")
     assert await events(outbox) == ["reading"]
     kept = open_for_reading(path).execute("SELECT event, reason FROM outbox_aside WHERE channel = 'alert'")
-    assert kept.fetchall() == [("refused alert", "still too large")]
+    assert kept.fetchall() == [(event_bytes("refused alert"), "still too large")]
 
 
 async def test_a_number_is_not_used_again_while_its_row_is_set_aside(
@@ -114,3 +124,40 @@ async def test_an_outbox_that_cannot_be_read_is_an_error_with_the_files_name(tmp
         outbox.close()
         with pytest.raises(StoreError, match=r"carehub\.db: the outbox cannot be read"):
             await outbox.waiting(1, [])
+
+
+async def test_an_event_that_the_card_has_damaged_cannot_be_told_and_keeps_none_behind_it(
+    path: Path, writer: Writer, outbox: CardOutbox
+) -> None:
+    await writer.write(lambda transaction: transaction.tell(0, "alert", "later alert"))
+    await writer.write(
+        lambda transaction: transaction.connection.execute(
+            "UPDATE outbox SET event = substr(event, 1, 9) WHERE channel = 'alert'"
+        )
+    )
+    damaged, other = await outbox.waiting(10, [])
+    assert callable(damaged.event)
+    with pytest.raises(CannotBeToldError, match="what was kept of it is not as it was written"):
+        damaged.event()
+    assert other.event == "reading"
+
+
+async def test_what_nothing_is_left_of_is_not_tried_again(
+    path: Path, writer: Writer, outbox: CardOutbox
+) -> None:
+    """What a salvage has set aside, so that it is known of: the broker would be asked for ever."""
+    await writer.write(
+        lambda transaction: transaction.connection.execute(
+            "INSERT INTO outbox_aside (sequence, channel, reason, at) VALUES (77, 'alert', 'lost', 0)"
+        )
+    )
+    assert await outbox.reclaim({"alert"}) == 1
+    assert await events(outbox) == ["refused alert", "reading"]
+    assert set_aside_of(open_for_reading(path), "alert") == 1
+
+
+async def test_an_event_takes_a_fraction_of_its_bytes_on_the_card(house: House) -> None:
+    house.take(oximeter(80, datetime(2026, 3, 1, 12, tzinfo=UTC)))
+    (kept,) = house.connection.execute("SELECT length(event) FROM outbox WHERE channel = 'alert'").fetchone()
+    (event,) = house.events("alert")
+    assert 5 * kept < len(to_json(event))

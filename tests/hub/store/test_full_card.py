@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from hub.store.database import open_for_reading
 from hub.store.delivery import waiting
+from hub.store.encoding import event_text
 from hub.store.errors import NotCommittedError, StoreError
 from hub.store.reserve import Reserve
 from hub.store.transaction import Transaction
@@ -17,7 +19,7 @@ from hub.store.writer import RESERVE_NAME, Writer
 from tests.rigs.small_card import SmallCard, small_card
 
 RESERVE = 2 << 20
-EVENT = "x" * 20_000
+EVENT = random.Random(1).randbytes(20_000).hex()  # which cannot be made smaller than 20,000 bytes
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def writer_on(card: SmallCard) -> Writer:
 def kept(card: SmallCard) -> list[int]:
     connection = open_for_reading(card.root / "carehub.db")
     try:
-        return [int(str(row[2]).split()[0]) for row in waiting(connection, 10_000, [])]
+        return [int(event_text(row[2] or b"").split()[0]) for row in waiting(connection, 10_000, [])]
     finally:
         connection.close()
 
@@ -66,7 +68,7 @@ async def test_on_a_full_card_the_reserve_is_given_up_so_that_alerts_go_on(card:
         with_reserve, error = await commit_until_it_fails(writer, len(without))
         assert error.trouble == "full"
         assert not writer.reserve.there
-        assert len(with_reserve) * len(EVENT) > RESERVE / 2
+        assert len(with_reserve) * len(EVENT) / 2 > RESERVE / 2
     assert kept(card) == [*without, *with_reserve]
 
 

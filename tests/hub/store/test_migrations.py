@@ -26,6 +26,7 @@ from hub.readings import Flag, Measurement, Origin, Quality, RawPayload, Reading
 from hub.store.audit import history
 from hub.store.damage import damages
 from hub.store.database import SCHEMA_VERSION, open_for_writing
+from hub.store.encoding import event_text
 from hub.store.errors import StoreError
 from hub.store.queries import alerts
 from hub.store.rows import SELECT_ASSESSMENT, SELECT_READING, AssessmentRow, ModelName, StoredReading
@@ -226,15 +227,40 @@ def test_every_alert_and_its_history_is_there(new: sqlite3.Connection, migrated:
 
 
 def test_what_waits_still_waits_in_its_order(migrated: sqlite3.Connection) -> None:
-    waiting = migrated.execute("SELECT channel, event, first, last FROM outbox ORDER BY sequence").fetchall()
-    assert waiting == [
+    def told(rows: sqlite3.Cursor) -> list[tuple[object, ...]]:
+        return [(channel, event_text(event), *others) for channel, event, *others in rows]
+
+    waiting = migrated.execute("SELECT channel, event, first, last FROM outbox ORDER BY sequence")
+    assert told(waiting) == [
         ("alert", '{"number": 3}', None, None),
         ("observation", '{"number": 1}', None, None),
         ("observation", '{"number": 4}', None, None),
         ("reading", '{"number": 5}', None, None),
     ]
-    aside = migrated.execute("SELECT channel, event, reason FROM outbox_aside ORDER BY sequence").fetchall()
-    assert aside == [("alert", '{"number": 0}', "too large"), ("reading", '{"number": 2}', "not authorised")]
+    aside = migrated.execute("SELECT channel, event, reason FROM outbox_aside ORDER BY sequence")
+    assert told(aside) == [
+        ("alert", '{"number": 0}', "too large"),
+        ("reading", '{"number": 2}', "not authorised"),
+    ]
+
+
+def test_a_waiting_event_with_a_damaged_letter_is_migrated_and_can_be_told(old: Path) -> None:
+    with closing(sqlite3.connect(old)) as connection:
+        connection.execute(
+            "UPDATE outbox SET event = CAST(? AS TEXT) WHERE channel = 'alert'", (b'{"number": "\xff"}',)
+        )
+        connection.commit()
+    with closing(open_for_writing(old)) as connection:
+        ((event,),) = connection.execute("SELECT event FROM outbox WHERE channel = 'alert'").fetchall()
+    assert event_text(event) == '{"number": "\ufffd"}'
+
+
+def test_an_older_hub_refuses_what_it_could_not_read(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fourth schema's hub would take a compressed event for one that is to be made."""
+    open_for_writing(old).close()
+    monkeypatch.setattr("hub.store.database.SCHEMA_VERSION", 4)
+    with pytest.raises(StoreError, match="newer hub"):
+        open_for_writing(old)
 
 
 def test_the_hub_goes_on_from_there(old: Path, tmp_path: Path) -> None:

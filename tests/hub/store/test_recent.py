@@ -12,14 +12,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from hub.assessment.observation_set import Observation
 from hub.clock import stamp
 from hub.placed import PlacedReading
 from hub.readings import DeviceTime, Measurement, Quality, RawPayload, Reading, Value, Vital, reading_id
 from hub.store import recent
 from hub.store.database import make_schema
+from hub.store.numbers import Numbers
 from hub.store.recent import Recent, StoredMeasurement
 from hub.store.rows import SELECT_ASSESSMENT, SELECT_READING, AssessmentRow, StoredReading
-from hub.store.transaction import Numbers, Transaction
+from hub.store.transaction import Transaction
 from hub.timing import TimeQuality
 
 BEGIN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -56,7 +58,7 @@ measured = st.lists(
     st.tuples(st.sampled_from(_VITALS), st.integers(30, 40), st.sampled_from(Quality)), min_size=1, max_size=2
 )
 pieces = st.lists(
-    st.tuples(st.sampled_from(RESIDENTS), moments, measured, st.booleans(), st.booleans()),
+    st.tuples(st.sampled_from(RESIDENTS), moments, measured, *[st.booleans()] * 3),
     min_size=1, max_size=4,
 )  # fmt: skip
 
@@ -86,23 +88,23 @@ class Window(RuleBasedStateMachine):
     @rule(work=pieces, committed=st.booleans())
     def transaction(
         self,
-        work: list[tuple[str, datetime, list[tuple[Vital, int, Quality]], bool, bool]],
+        work: list[tuple[str, datetime, list[tuple[Vital, int, Quality]], bool, bool, bool]],
         committed: bool,
     ) -> None:
         transaction = Transaction(self.connection, self.recent, self.numbers)
         self.connection.execute("BEGIN")
-        for resident, at, said, formed, undone in work:
-            mark = transaction.mark()
-            self.connection.execute("SAVEPOINT job")
+        for resident, at, said, formed, undone, compared in work:
+            transaction.begin_piece()
             number = transaction.add_reading(self.placed(resident, at, said))
             if formed:
                 values: dict[Vital, tuple[Value, int]] = {said[0][0]: (float(said[0][1]), number)}
                 transaction.add_assessment(resident, None, at, number, 1, values, "low", 1, None, None, None)
             if undone:
-                self.connection.execute("ROLLBACK TO job")
-                transaction.undo_to(mark)
-            self.connection.execute("RELEASE job")
-            self.compare(transaction)
+                transaction.undo_piece()
+            else:
+                transaction.keep_piece()
+            if compared:
+                self.compare(transaction)
         if committed:
             transaction.finish()
             self.connection.execute("COMMIT")
@@ -125,22 +127,28 @@ class Window(RuleBasedStateMachine):
             self.compare(Transaction(self.connection, self.recent, self.numbers))
 
     def compare(self, transaction: Transaction) -> None:
-        rows = self.connection.execute(SELECT_READING).fetchall()
-        all_read = [StoredReading.of(row) for row in rows]
-        sets = [AssessmentRow.of(row) for row in self.connection.execute(SELECT_ASSESSMENT)]
+        """What it answers first, and then what is there: to be read from the card, it is written to it."""
+        since = timedelta(minutes=30)
+        moments = [BEGIN + timedelta(minutes=minute) for minute in (-61, -20, 0, 25, 61)]
+        measured = {
+            (one, until): tuple(transaction.newest_measurements(one, until - since, until))
+            for one in RESIDENTS
+            for until in moments
+        }
+        last = BEGIN + timedelta(minutes=200)
+        sets = {one: transaction.sets_before(one, last, 3) for one in RESIDENTS}
+        newest_sets = {one: transaction.newest_set(one) for one in RESIDENTS}
+        connection = transaction.connection
+        all_read = [StoredReading.of(row) for row in connection.execute(SELECT_READING)]
+        all_sets = [AssessmentRow.of(row) for row in connection.execute(SELECT_ASSESSMENT)]
+        for (resident, until), found in measured.items():
+            assert all(each.observation.measured_at <= until for _, each in found)
+            expected = newest(measurements(all_read, resident), until - since, until)
+            assert newest(found, until - since, until) == expected
         for resident in RESIDENTS:
-            for minute in (-61, -20, 0, 25, 61):
-                until = BEGIN + timedelta(minutes=minute)
-                since = until - timedelta(minutes=30)
-                found = tuple(transaction.newest_measurements(resident, since, until))
-                assert all(each.measured_at <= until for _, each in found)
-                expected = newest(measurements(all_read, resident), since, until)
-                assert newest(found, since, until) == expected
-            kept = sorted((each.at, each.sequence) for each in sets if each.resident == resident)
-            until = BEGIN + timedelta(minutes=200)
-            answers = [(each.at, each.sequence) for each in transaction.sets_before(resident, until, 3)]
-            assert answers == kept[-3:]
-            newest_set = transaction.newest_set(resident)
+            kept = sorted((each.at, each.sequence) for each in all_sets if each.resident == resident)
+            assert [(each.at, each.sequence) for each in sets[resident]] == kept[-3:]
+            newest_set = newest_sets[resident]
             assert (newest_set and (newest_set.at, newest_set.sequence)) == (kept[-1] if kept else None)
 
 
@@ -159,25 +167,25 @@ def measurements(
                 yield (
                     each.vital,
                     StoredMeasurement(
-                        each.value, placed.measured_at, stored.sequence, placed.reading.id, each.quality,
-                        placed.time_quality,
+                        Observation(each.value, placed.measured_at, placed.reading.id, each.quality),
+                        stored.sequence,
                     ),
-                )  # fmt: skip
+                )
 
 
 def newest(found: Iterable[tuple[Vital, StoredMeasurement]], since: datetime, until: datetime) -> Found:
     """For each vital those of the newest instant in the time asked for."""
     within: dict[Vital, list[StoredMeasurement]] = {}
     for vital, each in found:
-        if since <= each.measured_at <= until:
+        if since <= each.observation.measured_at <= until:
             within.setdefault(vital, []).append(each)
     answer: Found = {}
     for vital, several in within.items():
-        last = max(each.measured_at for each in several)
+        last = max(each.observation.measured_at for each in several)
         answer[vital] = {
-            (each.value, each.measured_at, each.reading, each.quality)
+            (each.observation.value, last, each.reading, each.observation.quality)
             for each in several
-            if each.measured_at == last
+            if each.observation.measured_at == last
         }
     return answer
 
@@ -196,6 +204,7 @@ def test_what_waited_for_the_card_hides_nothing_that_came_after_it() -> None:
         at = BEGIN + timedelta(minutes=minute)
         raw = replace(placed.reading.raw, received_at=at)
         transaction.add_reading(replace(placed, reading=replace(placed.reading, raw=raw), measured_at=at))
+    transaction.finish()
     machine.teardown()
     again = Transaction(connection, Recent(connection), Numbers.of(connection))
     since = BEGIN - timedelta(minutes=20)
@@ -214,6 +223,7 @@ def test_a_moment_before_the_window_is_answered_from_the_card() -> None:
                 "R-1", BEGIN + timedelta(minutes=minute), [(Vital.PULSE_RATE, 60 + minute, Quality.GOOD)]
             )
         )
+    transaction.finish()
     window.settled()
     machine.teardown()
     assert not window.covers("R-1", BEGIN, BEGIN)
@@ -233,6 +243,7 @@ def test_a_window_made_anew_gives_the_same_answers() -> None:
                 "R-1", BEGIN + timedelta(minutes=minute), [(Vital.PULSE_RATE, 60 + minute, Quality.GOOD)]
             )
         )
+    transaction.finish()
     window.settled()
     machine.teardown()
     again = Recent(connection)
@@ -249,10 +260,11 @@ def test_the_samples_of_a_stream_do_not_crowd_out_what_was_measured_before_them(
     for _ in range(100):
         sample = machine.placed("R-2", BEGIN, [(Vital.TEMPERATURE, 37, Quality.GOOD)])
         transaction.add_reading(replace(sample, observed=()))
+    transaction.finish()
     machine.teardown()
     again = Recent(connection)
     assert again.covers("R-1", BEGIN, BEGIN)
-    assert [stored.value for _, stored in again.newest("R-1", BEGIN)] == [60.0]
+    assert [stored.observation.value for _, stored in again.newest("R-1", BEGIN)] == [60.0]
 
 
 def test_a_window_that_was_not_looked_through_to_its_end_does_not_claim_to_know() -> None:
@@ -263,6 +275,7 @@ def test_a_window_that_was_not_looked_through_to_its_end_does_not_claim_to_know(
     for _ in range(200):
         sample = machine.placed("R-2", BEGIN, [(Vital.TEMPERATURE, 37, Quality.GOOD)])
         transaction.add_reading(replace(sample, observed=()))
+    transaction.finish()
     machine.teardown()
     again = Transaction(connection, Recent(connection), Numbers.of(connection))
     found = newest(again.newest_measurements("R-1", BEGIN, BEGIN), BEGIN, BEGIN)
@@ -285,6 +298,7 @@ def test_a_sensor_whose_clock_is_years_off_is_found_though_the_window_does_not_r
     for _ in range(20):
         transaction.add_reading(machine.placed("R-2", BEGIN, [(Vital.TEMPERATURE, 37, Quality.GOOD)]))
     transaction.add_reading(of_a_wrong_year(machine))
+    transaction.finish()
     machine.teardown()
     window = Recent(connection)
     again = Transaction(connection, window, Numbers.of(connection))
@@ -301,6 +315,7 @@ def test_a_damaged_reading_on_the_card_keeps_no_new_one_from_being_assessed() ->
     for minute in range(40):
         at = BEGIN + timedelta(minutes=minute)
         transaction.add_reading(machine.placed("R-1", at, [(Vital.PULSE_RATE, 60 + minute, Quality.GOOD)]))
+    transaction.finish()
     machine.teardown()
     connection.execute("UPDATE reading SET measurements = 'x' WHERE sequence = 2")
     again = Transaction(connection, Recent(connection), Numbers.of(connection))

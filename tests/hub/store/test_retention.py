@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,7 +54,44 @@ def test_readings_go_after_their_time_with_their_assessments_and_whatever_waits_
     assert card.numbers("reading") == young
     assert card.numbers("assessment") == [newest]
     assert card.numbers("outbox") == card.numbers("outbox_aside") == []
-    assert removed(card.connection) == {"readings": 1, "messages that waited": 3}
+    assert removed(card.connection) == {"readings": 1, "messages that waited": 2, "refused messages": 1}
+
+
+@pytest.mark.parametrize("between", [0, 40, 700])
+def test_sets_that_were_assessed_anew_go_too_and_hide_none_that_came_before_them(
+    card: Card, between: int
+) -> None:
+    """They are of readings that came long before them: the clock was set meanwhile."""
+    before = [card.reading() for _ in range(30)]
+    since_boot = [card.reading() for _ in range(between)]
+    for number in (*before, *since_boot):
+        card.assessment(number, {PULSE: number})
+    for number in before:
+        card.assessment(number, {PULSE: number}, at=card.now)
+    for _ in range(between):
+        number = card.reading()
+        card.assessment(number, {PULSE: number})
+    card.now += 91 * DAY
+    young = fill(card)
+    newest = card.assessment(young[0], {PULSE: young[0]})
+    card.by_age()
+    assert card.numbers("reading") == young
+    assert card.numbers("assessment") == [newest]
+
+
+def test_a_set_assessed_anew_stays_with_its_reading_where_that_has_to_stay(card: Card) -> None:
+    kept, *_ = before = [card.reading() for _ in range(3)]
+    raised = card.assessment(kept, {PULSE: kept})
+    card.alert(kept, raised)
+    for number in (*before[1:], *(card.reading() for _ in range(600))):
+        card.assessment(number, {PULSE: number})
+    anew = card.assessment(kept, {PULSE: kept}, at=card.now)
+    card.now += 91 * DAY
+    young = fill(card)
+    newest = card.assessment(young[0], {PULSE: young[0]})
+    card.by_age()
+    assert card.numbers("reading") == [kept, *young]
+    assert card.numbers("assessment") == [raised, anew, newest]
 
 
 def test_samples_of_a_stream_go_sooner_and_what_was_assessed_of_it_stays(card: Card) -> None:
@@ -203,3 +242,104 @@ def test_removed_pages_are_used_again_and_the_file_does_not_grow(card: Card) -> 
     after = Size.of(card.connection)
     assert after.file <= before.file * 1.1
     assert after.used < after.file
+
+
+def test_what_the_broker_refused_goes_as_long_after_as_readings_do_and_is_counted(card: Card) -> None:
+    reading = card.reading()
+    card.tell(1, "summary", event="{}")
+    card.tell(3, "reading", first=reading, last=reading)
+    card.send("summary", refused=True)
+    card.now += DAY
+    card.send("reading", refused=True)
+    _, second = card.numbers("outbox_aside")
+    card.now += 90 * DAY - MINUTE
+    card.limits = replace(LIMITS, newest=9)  # so that no reading goes and takes its message along
+    (piece,) = card.by_age()
+    assert (piece.kind, piece.counts) == (Kind.REFUSED, {"refused messages": 1})
+    assert card.numbers("outbox_aside") == [second]
+    card.now += 2 * MINUTE
+    card.by_age()
+    assert card.numbers("outbox_aside") == []
+    assert removed(card.connection) == {"refused messages": 2}
+    assert card.by_age() == []
+
+
+def refused_alert(card: Card) -> uuid.UUID:
+    """Raised, refused by the broker, tried again by the next connection and refused again, and escalated."""
+    reading = card.reading()
+    alert = card.alert(reading, card.assessment(reading, {PULSE: reading}))
+    card.refuse("alert")
+    card.reclaim("alert")
+    card.tell_of(alert)
+    card.refuse("alert")
+    return alert
+
+
+def test_what_was_refused_of_an_alert_goes_with_the_alert_and_not_before(card: Card) -> None:
+    first, second = refused_alert(card), refused_alert(card)
+    card.now += 800 * DAY
+    fill(card)
+    card.by_age()
+    while card.by_size():
+        pass
+    assert len(card.numbers("outbox_aside")) == 4
+    for alert in (first, second):
+        card.acknowledge(alert)
+    card.resolve(first)
+    card.now += 366 * DAY
+    (alerts, *_) = card.by_age()
+    assert alerts.counts == {"alerts": 1, "refused messages": 2}
+    assert len(card.numbers("outbox_aside")) == 2
+    card.resolve(second)
+    card.now += MINUTE
+    gone = []
+    while pieces := card.by_size():
+        gone += [piece.counts for piece in pieces]
+    assert {"alerts": 1, "refused messages": 2} in gone
+    assert card.numbers("outbox_aside") == []
+
+
+def test_what_was_refused_of_an_alert_that_the_card_has_lost_stays_as_long_as_alerts_do(card: Card) -> None:
+    """However often it was tried again meanwhile."""
+    lost, kept = refused_alert(card), refused_alert(card)
+    card.connection.execute(
+        "INSERT INTO outbox_aside (sequence, channel, reason, at)"
+        " SELECT 77, 'alert', 'lost', max(at) FROM outbox_aside"
+    )
+    card.lose(lost)
+    card.now += 364 * DAY
+    card.reclaim("alert")
+    card.refuse("alert")
+    while card.by_age() or card.by_size():
+        pass
+    assert len(card.numbers("outbox_aside")) == 5
+    card.now += 2 * DAY
+    assert [piece.counts for piece in card.by_age()] == [{"refused messages": 3}]
+    assert len(card.numbers("outbox_aside")) == 2
+    assert card.connection.execute("SELECT id FROM alert").fetchall() == [(kept.bytes,)]
+
+
+def test_a_refused_alert_of_a_wrong_clock_is_as_old_as_those_around_it(card: Card) -> None:
+    """It must not keep those behind it for the years that the clock was ahead."""
+    card.now = BEGIN + 20 * 365 * DAY
+    ahead = refused_alert(card)
+    card.now = BEGIN
+    behind = refused_alert(card)
+    for alert in (ahead, behind):
+        card.lose(alert)
+    card.now += 366 * DAY
+    card.by_age()
+    assert card.numbers("outbox_aside") == []
+
+
+def test_a_refused_alert_that_cannot_be_read_keeps_none_behind_it(card: Card) -> None:
+    damaged, behind = refused_alert(card), refused_alert(card)
+    card.connection.execute("UPDATE outbox_aside SET event = x'00' WHERE sequence <= 2")
+    for alert in (damaged, behind):
+        card.lose(alert)
+    card.now += 364 * DAY
+    card.reclaim("alert")
+    card.refuse("alert")
+    card.now += 2 * DAY
+    card.by_age()
+    assert card.numbers("outbox_aside") == [1, 2], "refused two days ago, and nobody knows of when it tells"

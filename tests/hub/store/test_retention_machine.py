@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import uuid
 from collections.abc import Collection, Iterator
@@ -15,9 +16,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from hub.clock import to_microseconds
 from hub.readings import Vital
 from hub.store import planner
 from hub.store.database import make_schema
+from hub.store.encoding import event_text
 from hub.store.planner import Planner
 from hub.store.retention import Limits
 from tests.rigs.card import DAY, HOUR, MINUTE, Card
@@ -128,6 +131,17 @@ class Retention(RuleBasedStateMachine):
     def the_broker_answers(self, channel: str, refused: bool) -> None:
         self.card.send(channel, refused=refused)
 
+    @rule()
+    def the_broker_refuses_an_alert(self) -> None:
+        self.card.send("alert", refused=True)
+
+    @rule()
+    def refused_alerts_are_tried_again_and_refused_again(self) -> None:
+        waiting = self.card.numbers("outbox")
+        self.card.reclaim("alert")
+        for _ in range(len(self.card.numbers("outbox")) - len(waiting)):
+            self.card.send("alert", refused=True)
+
     @rule(which=st.integers(0, 5), resolves=st.booleans())
     def something_happens_to_an_alert(self, which: int, resolves: bool) -> None:
         open_ones = [each for each, alert in self.alerts.items() if not alert.may_go]
@@ -154,6 +168,11 @@ class Retention(RuleBasedStateMachine):
         left = old & set(self.card.numbers("reading")) - rests - set(before[-LIMITS.newest :])
         # A sample behind a reading that alone keeps the newest assessment may stay with it.
         assert {n for n in left if self.received[n][2] != "sample"} == set()
+        (refused,) = self.card.connection.execute(
+            "SELECT count(*) FROM outbox_aside WHERE channel != 'alert' AND at < ?",
+            (to_microseconds(self.card.now - LIMITS.keep_readings),),
+        ).fetchone()
+        assert refused == 0
 
     @rule()
     def there_is_too_much(self) -> None:
@@ -200,12 +219,17 @@ class Retention(RuleBasedStateMachine):
                     assert first in assessments
                     assert self.sources[first] <= readings
 
+    def told_of(self, table: str) -> list[uuid.UUID]:
+        rows = self.card.connection.execute(f"SELECT event FROM {table} WHERE channel = 'alert'")
+        return [uuid.UUID(json.loads(event_text(event))["alert"]) for (event,) in rows]
+
     @invariant()
-    def what_tells_of_an_alert_waits_for_ever(self) -> None:
-        (waiting,) = self.card.connection.execute(
-            "SELECT count(*) FROM outbox WHERE channel = 'alert'"
-        ).fetchone()
-        assert waiting == len(self.alerts)
+    def what_tells_of_an_alert_waits_for_ever_and_if_refused_as_long_as_the_alert_is_there(self) -> None:
+        present, refused = set(self.present()), set(self.told_of("outbox_aside"))
+        assert refused <= present, "it goes with its alert"
+        gone = set(self.alerts) - refused - set(self.told_of("outbox"))
+        assert gone.isdisjoint(present)
+        assert all(self.alerts[each].may_go for each in gone)
 
     @invariant()
     def the_newest_are_there(self) -> None:

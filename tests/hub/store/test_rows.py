@@ -14,6 +14,7 @@ from hub.clock import ClockQuality, ClockStamp, from_microseconds
 from hub.placed import PlacedReading
 from hub.readings import DeviceTime, Flag, Measurement, Origin, RawPayload, Reading, Value, Vital
 from hub.store.database import make_schema
+from hub.store.numbers import Numbers
 from hub.store.recent import Recent
 from hub.store.rows import (
     SELECT_READING,
@@ -25,7 +26,7 @@ from hub.store.rows import (
     reading_by_number,
     readings_between,
 )
-from hub.store.transaction import Numbers, Transaction
+from hub.store.transaction import Transaction
 from hub.timing import TimeQuality
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -82,6 +83,7 @@ def test_a_reading_comes_back_as_it_was_stored(placed: PlacedReading) -> None:
     if _TRANSACTION.knows_reading(placed.reading.id):
         return
     number = _TRANSACTION.add_reading(placed)
+    _TRANSACTION.finish()
     assert reading_by_number(_CONNECTION, number) == StoredReading(number, placed)
     assert list(readings_between(_CONNECTION, number, number + 5)) == [StoredReading(number, placed)]
 
@@ -90,7 +92,9 @@ def a_reading(transaction: Transaction, at: datetime = NOON) -> int:
     raw = RawPayload("C4:F2:17:00:00:01", "blood_pressure", b"x", at)
     reading = Reading(uuid.uuid4(), raw, (Measurement(Vital.PULSE_RATE, 72.0),))
     stamped = ClockStamp(uuid.UUID(int=5), timedelta(seconds=3), ClockQuality.STEPPED)
-    return transaction.add_reading(PlacedReading(reading, "R-1", at, TimeQuality.RECEIVED, stamped))
+    number = transaction.add_reading(PlacedReading(reading, "R-1", at, TimeQuality.RECEIVED, stamped))
+    transaction.finish()
+    return number
 
 
 @pytest.mark.parametrize("at", [None, NOON - timedelta(hours=1)])
@@ -104,10 +108,12 @@ def test_an_assessment_comes_back_as_it_was_stored(at: datetime | None, risk: fl
     }
     model = None if risk is None else ModelName("m", "1", "ab")
     number = transaction.add_assessment("R-1", at, at or NOON, reading, 2, values, "low", 1, 85, risk, model)
+    transaction.finish()
     row = assessment_by_number(connection, number)
     assert row is not None
     assert (row.at, row.reading, row.scale, row.observations) == (at or NOON, reading, 2, values)
     assert (row.band, row.total, row.age, row.risk, row.model) == ("low", 1, 85, risk, model)
+    transaction.finish()
     assert newest_assessment(connection, "R-1") == row
     assert newest_assessment(connection, "R-2") is None
 

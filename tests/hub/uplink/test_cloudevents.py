@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -14,8 +15,10 @@ from hub.uplink.cloudevents import (
     Event,
     EventError,
     Message,
+    Written,
     from_json,
     from_message,
+    json_text,
     to_binary,
     to_json,
     to_structured,
@@ -296,6 +299,18 @@ def test_an_event_comes_back_the_same_through_every_form(event: Event) -> None:
     assert from_json(to_json(event)) == event
     assert from_message(to_binary(event)) == event
     assert from_message(to_structured(event)) == event
+
+
+@given(events)
+def test_what_is_written_already_is_sent_and_read_as_if_it_were_not(event: Event) -> None:
+    written = replace(event, data=Written(json_text(event.data)))
+    assert to_json(written) == to_json(event)
+    assert to_json(event) == json_text({**event.attributes(), "data": event.data})
+    assert to_binary(written) == to_binary(event)
+    assert to_structured(written) == to_structured(event)
+    assert written == event
+    assert {**written.data} == event.data
+    assert len(written.data) == len(event.data)
 
 
 @given(

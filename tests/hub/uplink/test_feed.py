@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 
 from hub.alerts import Resolution
 from hub.assessment.news2 import Band
+from hub.placed import PlacedReading
 from hub.readings import Flag, Measurement, Origin, Vital
-from hub.uplink.cloudevents import Event, from_message, to_binary, to_json
+from hub.uplink.cloudevents import Event, from_message, json_text, to_binary, to_json
 from hub.uplink.contract import AlertChange, Identity
 from hub.uplink.feed import MOST_READINGS, alert_event, observation_event, readings_event
-from hub.uplink.fhir.resources import urn_within
+from hub.uplink.fhir.raw import reading_entry
+from hub.uplink.fhir.resources import Place, bundle, bundle_text, urn_within
 from tests.rigs.fhir_samples import (
     LIVE,
     MINUTE,
@@ -35,6 +37,7 @@ from tests.rigs.fhir_samples import (
     oximeter,
     partial,
     placed,
+    placed_readings,
     resources,
 )
 
@@ -116,6 +119,18 @@ def test_readings_of_several_people_have_no_subject_and_a_nobodys_none_either() 
 @given(st.uuids(), st.text(max_size=20))
 def test_a_name_within_another_is_its_uuid_of_version_5(namespace: uuid.UUID, name: str) -> None:
     assert urn_within(namespace, name) == f"urn:uuid:{uuid.uuid5(namespace, name)}"
+
+
+@given(st.lists(placed_readings(), min_size=1, max_size=3), st.sampled_from([LIVE, TEST]))
+def test_what_is_written_of_readings_is_the_bundle_of_their_entries(
+    readings: list[PlacedReading], identity: Identity
+) -> None:
+    """The text is put together from the entries' texts; nobody could tell."""
+    place = Place(identity.site, identity.hub, identity.test_data)
+    entries = [reading_entry(place, each) for each in readings]
+    whole = json_text(bundle(entries, place))
+    assert bundle_text(map(json_text, entries), place) == whole
+    assert to_binary(readings_event(identity, readings)).payload == whole.encode()
 
 
 # --- test data

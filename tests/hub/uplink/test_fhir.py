@@ -15,7 +15,13 @@ from pydantic import ValidationError
 
 from hub.uplink.cloudevents import Event, to_json
 from hub.uplink.contract import AlertChange
-from hub.uplink.feed import alert_event, observation_event, readings_event
+from hub.uplink.feed import (
+    alert_event,
+    amended_alert_event,
+    amended_observation_event,
+    observation_event,
+    readings_event,
+)
 from hub.uplink.fhir.raw import bytes_at_most
 from tests.rigs.fhir_bindings import (
     binding_faults,
@@ -58,6 +64,29 @@ def test_any_readings_are_valid(identity: Any, readings: Any) -> None:
 @given(_identities, assessments())
 def test_any_assessment_is_valid(identity: Any, made: Any) -> None:
     check(observation_event(identity, made))
+
+
+@_settings
+@given(_identities, assessments())
+def test_any_amended_assessment_is_valid(identity: Any, made: Any) -> None:
+    check(amended_observation_event(identity, made))
+
+
+@_settings
+@given(st.data())
+def test_any_amended_alert_is_valid(data: st.DataObject) -> None:
+    raising = data.draw(assessments())
+    check(
+        amended_alert_event(
+            data.draw(_identities),
+            data.draw(st.sampled_from(AlertChange)),
+            data.draw(alerts(raising)),
+            data.draw(times),
+            raising,
+            entry_number=data.draw(st.integers(1, 99)),
+            tell=data.draw(st.none() | st.sampled_from(["senior carer", ""])),
+        )
+    )
 
 
 @_settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -108,3 +109,17 @@ async def test_one_for_which_there_was_no_room_is_told_when_there_is() -> None:
     await outbox.delivered([rows[0].sequence])
     outbox.tell([raised("last", "R-0412")])
     assert "last" in [told(row)[0] for row in await outbox.waiting(200, [])]
+
+
+async def test_it_knows_of_which_alerts_it_has_told_but_not_of_all_that_there_ever_were() -> None:
+    outbox = WithUnkept(Card(), "alert")
+    told_alerts = []
+    for number in range(1001):
+        outbox.tell([raised(str(number), f"R-{number}")])
+        (row, *_) = await outbox.waiting(1, [])
+        assert isinstance(row.event, str)
+        told_alerts.append(alert_heard(from_json(row.event)).alert)
+        await outbox.delivered([row.sequence])
+    assert not outbox.told_of(uuid.uuid4())
+    assert [outbox.told_of(alert) for alert in told_alerts[:2]] == [False, True]
+    assert outbox.told_of(told_alerts[-1])

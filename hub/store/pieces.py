@@ -1,0 +1,117 @@
+"""A transaction of many pieces of work, each of which is kept whole or undone alone.
+
+What a piece adds is gathered in memory, under numbers that it has at once, and written together with that of
+other pieces. What a piece writes at once is written behind a savepoint, which is opened when it is first
+needed: most pieces need none. Before that, what was gathered before the piece is written, so that its
+savepoint undoes nothing but its own. A piece may have pieces of its own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from hub.store.gathered import Gathered
+from hub.store.numbers import Numbers
+from hub.store.recent import Recent
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A piece of work, or the transaction itself: what it has gathered, and how things were at its start."""
+
+    recent: int
+    reading: int
+    assessment: int
+    gathered: Gathered = field(default_factory=Gathered)
+    protected: bool = False
+    """Whether its savepoint is open."""
+
+
+class Pieces:
+    """One open transaction, and the pieces of work that are being done in it."""
+
+    def __init__(self, connection: sqlite3.Connection, recent: Recent, numbers: Numbers) -> None:
+        self._connection = connection
+        self._recent = recent
+        self._numbers = numbers
+        self._pieces = [_Piece(0, numbers.reading, numbers.assessment, protected=True)]
+        """The transaction itself, the piece that is being done, if one is, a piece of that, ..."""
+        self._failed: Exception | None = None
+
+    def begin_piece(self) -> None:
+        """Begin a piece of work, which `keep_piece` or `undo_piece` ends."""
+        self._pieces.append(_Piece(self._recent.mark(), self._numbers.reading, self._numbers.assessment))
+
+    def keep_piece(self) -> None:
+        """The piece is done: what becomes of it becomes of what it is a piece of.
+
+        Raises what has ended the whole transaction, also where the work has passed over it.
+        """
+        self._still_open()
+        piece = self._pieces.pop()
+        if piece.protected:
+            self._connection.execute("RELEASE piece")
+        piece.gathered.add_to(self._gathered)
+
+    def undo_piece(self) -> None:
+        """Leave nothing of the piece, on the card or beside it. Raises as `keep_piece`."""
+        self._still_open()
+        piece = self._pieces.pop()
+        if piece.protected:
+            self._connection.execute("ROLLBACK TO piece")
+            self._connection.execute("RELEASE piece")
+        self._forget(piece)
+
+    def undo_all(self) -> None:
+        """The whole transaction was undone on the card: leave nothing of it beside the card."""
+        del self._pieces[1:]
+        self._gathered.clear()
+        self._forget(self._pieces[0])
+
+    def _forget(self, piece: _Piece) -> None:
+        self._recent.undo_to(piece.recent)
+        self._numbers.reading, self._numbers.assessment = piece.reading, piece.assessment
+        self._numbers.forget()
+
+    @property
+    def _gathered(self) -> Gathered:
+        """Of the piece that is being done."""
+        return self._pieces[-1].gathered
+
+    def _is_gathered(self, reading_id: bytes) -> bool:
+        """Whether there is a reading with this id that is not on the card yet."""
+        return any(reading_id in piece.gathered.readings for piece in self._pieces)
+
+    def _at_once(self) -> sqlite3.Connection:
+        """The connection, to write by what is not gathered."""
+        if not self._pieces[-1].protected:
+            self._still_open()
+            for before, piece in pairwise(self._pieces):
+                if not piece.protected:
+                    self._write(before.gathered)
+                    self._connection.execute("SAVEPOINT piece")
+                    piece.protected = True
+        return self._connection
+
+    def _with_all(self) -> sqlite3.Connection:
+        """The connection, now that all that was gathered is written: to read by."""
+        connection = self._at_once()
+        self._write(self._gathered)
+        return connection
+
+    def _write(self, gathered: Gathered) -> None:
+        try:
+            gathered.write(self._connection)
+        except Exception as error:
+            # Perhaps the fault of a piece that is done, and perhaps half is written: no piece can go on.
+            self._failed = error
+            raise
+
+    def _still_open(self) -> None:
+        if self._failed is not None:
+            raise self._failed
+        if len(self._pieces) > 1 and not self._connection.in_transaction:
+            # SQLite itself undoes all after some faults of the card: nothing may be written after that.
+            raise sqlite3.OperationalError("the transaction is over")

@@ -23,7 +23,7 @@ from hub.local_socket import serve
 from hub.readings import RawPayload
 
 _log = logging.getLogger(__name__)
-_UNDER_WAY = 400
+_UNDER_WAY = 200
 """How many payloads of one sender may wait for their commit; then the sender waits."""
 
 

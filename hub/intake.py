@@ -246,8 +246,8 @@ class Intake:
     ) -> tuple[ObservationSet, dict[uuid.UUID, int]]:
         """The observation set of a resident at a moment, and the numbers of the readings that it is of."""
         found = tuple(transaction.newest_measurements(resident.id, moment - self._longest_recency, moment))
-        numbers = {each.observation.reading_id: each.reading for _, each in found}
-        return form(((vital, each.observation) for vital, each in found), moment, self._recency), numbers
+        numbers = {each.reading_id: each.reading for _, each in found}
+        return form(found, moment, self._recency), numbers
 
     def _risk(
         self, transaction: Transaction, resident: Resident, observations: ObservationSet, age: int | None

@@ -16,6 +16,7 @@ stands behind such a one could be read without this, and the hub could neither s
 
 FILE_NAME = "carehub.db"
 _FULL_BELOW = 1 << 20  # bytes
+_WRITER_CACHE, _READER_CACHE = 512, 256  # KiB of pages; 2 MB each unless said, and the kernel has them too
 SCHEMA_VERSION = 5
 """The number of steps in `migrations.py`; SQLite's user_version once they have run."""
 
@@ -46,6 +47,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA secure_delete = FAST")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE}")
         connection.text_factory = readable_text
         _bring_up_to_date(path, connection)
     except sqlite3.Error as error:
@@ -116,6 +118,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
         connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute(f"PRAGMA cache_size = -{_READER_CACHE}")
         connection.text_factory = readable_text
         connection.execute("SELECT sequence FROM reading LIMIT 1").fetchone()
     except sqlite3.Error as error:

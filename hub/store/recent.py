@@ -14,11 +14,11 @@ from __future__ import annotations
 import bisect
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from hub.assessment.observation_set import Observation
 from hub.clock import Step
@@ -34,18 +34,20 @@ REMEMBERED_FOR = timedelta(hours=25)
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _READINGS_LOADED = 20_000
+_LOADED_FOR = timedelta(hours=1)  # however many these are, up to
+_READINGS_LOADED_MOST = 100_000
 _LOADED_AT_ONCE = 500
 _LOOKED_THROUGH = 10  # times as many, for a stream's samples, of which nine in ten are no observation
 _ASSESSMENTS_LOADED = 5_000
-_MEASUREMENTS_KEPT = 64  # of one vital of one resident; when there are more, half of them go
+_MEASUREMENTS_KEPT = 32  # of one vital of one resident; when there are more, half of them go
 _SETS_KEPT = 16  # of one resident
 _SETS_LOADED = 4 * _SETS_KEPT  # they need not have come in their order
 
 
-class StoredMeasurement(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredMeasurement(Observation):
     """A usable measurement of a resident; `reading` is the number of the reading that said it."""
 
-    observation: Observation
     reading: int
 
     @staticmethod
@@ -56,8 +58,10 @@ class StoredMeasurement(NamedTuple):
         doubtful = time_quality is TimeQuality.DOUBTFUL
         for each in placed.taken:
             if each.value is not None and each.usable:
-                observation = Observation(each.value, measured_at, placed.reading.id, each.quality, doubtful)
-                yield each.vital, StoredMeasurement(observation, sequence)
+                stored = StoredMeasurement(
+                    each.value, measured_at, placed.reading.id, each.quality, doubtful, reading=sequence
+                )
+                yield each.vital, stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +84,12 @@ class _Vital:
 
 @dataclass(slots=True)
 class _Window:
-    """What is remembered, all of it told by one clock."""
+    """What is remembered, all of it told by one clock: of a resident all since `reached`, if it is there."""
 
     vitals: dict[str, defaultdict[Vital, _Vital]] = field(default_factory=dict)
     sets: dict[str, list[StoredSet]] = field(default_factory=dict)
     complete_since: datetime = _ALWAYS
+    reached: dict[str, datetime] = field(default_factory=dict)
 
 
 class Recent:
@@ -167,13 +172,42 @@ class Recent:
         Of a vital that is measured every few seconds only the last minutes are here, and the newest not
         after `until` is among them, unless `until` lies before them.
         """
-        if since < self._window.complete_since:
+        if since < self._complete_since(resident):
             return False
         known = self._window.vitals.get(resident)
         return known is None or all(
             vital.complete_since is None or vital.complete_since <= since or vital.complete_since < until
             for vital in known.values()
         )
+
+    def lacks(self, resident: str, since: datetime, until: datetime) -> datetime | None:
+        """Until when it lacks what was measured of a resident from `since` on, where all later is here.
+
+        None where it lacks nothing, or `until` itself lies before.
+        """
+        complete = self._complete_since(resident)
+        return complete if since < complete <= until else None
+
+    def reach_back(
+        self, resident: str, since: datetime, found: Iterable[tuple[Vital, StoredMeasurement]]
+    ) -> None:
+        """Remember what the card has of a resident from `since` on: it need not be asked again.
+
+        It is committed: nothing of it is undone with the transaction.
+        """
+        known = {each.reading for vital in self._vitals_of(resident).values() for each in vital.by_time}
+        for vital, stored in found:
+            if stored.reading not in known:
+                by_time = self._vitals_of(resident)[vital].by_time
+                by_time.insert(_not_after(by_time, _moment(stored), _moment), stored)
+                self._too_much = self._too_much or len(by_time) > _MEASUREMENTS_KEPT
+        self._window.reached[resident] = since
+
+    def _complete_since(self, resident: str) -> datetime:
+        return self._window.reached.get(resident, self._window.complete_since)
+
+    def _vitals_of(self, resident: str) -> defaultdict[Vital, _Vital]:
+        return self._window.vitals.setdefault(resident, defaultdict(_Vital))
 
     def newest(self, resident: str, until: datetime) -> Iterator[tuple[Vital, StoredMeasurement]]:
         """For each vital the newest measurement not after `until`; several, where they are of one instant."""
@@ -232,7 +266,7 @@ def _put_sets_back(sets: dict[str, list[StoredSet]], resident: str, before: list
 
 
 def _moment(stored: StoredMeasurement) -> datetime:
-    return stored.observation.measured_at
+    return stored.measured_at
 
 
 def _of_set(stored: StoredSet) -> datetime:
@@ -277,13 +311,18 @@ def _load_readings(
 ) -> dict[int, datetime]:
     """Take in the newest readings on the card; return by number when they were measured."""
     (highest,) = connection.execute("SELECT coalesce(max(sequence), 0) FROM reading").fetchone()
-    lowest = highest - _LOOKED_THROUGH * _READINGS_LOADED
+    lowest = highest - _LOOKED_THROUGH * _READINGS_LOADED_MOST
     rows = connection.execute(
         f"{SELECT_READING} WHERE r.sequence > ? AND coalesce(r.observed, '') != '[]'"
-        f" ORDER BY r.sequence DESC LIMIT {_READINGS_LOADED}",
+        f" ORDER BY r.sequence DESC LIMIT {_READINGS_LOADED_MOST}",
         (lowest,),
     )
+    (assessed,) = connection.execute(
+        "SELECT coalesce(min(reading), 0) FROM"
+        f" (SELECT reading FROM assessment ORDER BY sequence DESC LIMIT {_ASSESSMENTS_LOADED})"
+    ).fetchone()
     newest = oldest = None
+    ended_early = False
     count = 0
     moments: dict[int, datetime] = {}
     for row in rows:
@@ -302,13 +341,17 @@ def _load_readings(
             # Not the end of it: what waited for a full card has a higher number than what came after it.
             window.complete_since = newest - REMEMBERED_FOR
             continue
+        if count > _READINGS_LOADED and newest - place.received_at > _LOADED_FOR:
+            ended_early = True
+            break
         oldest = place.received_at
-        moments[stored.sequence] = place.measured_at
+        if stored.sequence >= assessed:
+            moments[stored.sequence] = place.measured_at
         _remember(window, stored.sequence, stored.placed, place.measured_at, place.time_quality)
         if count % _LOADED_AT_ONCE == 0:
             _trim(window)  # of a stream there is far more than is kept
     more = connection.execute("SELECT 1 FROM reading WHERE sequence <= ? LIMIT 1", (lowest,)).fetchone()
-    if count >= _READINGS_LOADED or more is not None:
+    if ended_early or count >= _READINGS_LOADED_MOST or more is not None:
         window.complete_since = max(window.complete_since, oldest or _NEVER)
     return moments
 

@@ -136,7 +136,11 @@ class Transaction(Pieces):
 
         What was measured before `since` need not be among them.
         """
-        if self._window.covers(resident, since, until):
+        lacking = self._window.lacks(resident, since, until)
+        if lacking is not None:
+            past = measured_between(self._connection, self.present, resident, since, lacking)
+            self._recent.reach_back(resident, since, past)
+        if self._recent.covers(resident, since, until):
             return self._recent.newest(resident, until)
         # Both: a reading of a sensor whose clock is years off has an id of those years. What is gathered and
         # not on the card yet is in the window.

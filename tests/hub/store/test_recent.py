@@ -12,7 +12,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from hub.assessment.observation_set import Observation
 from hub.clock import stamp
 from hub.placed import PlacedReading
 from hub.readings import DeviceTime, Measurement, Quality, RawPayload, Reading, Value, Vital, reading_id
@@ -39,6 +38,8 @@ def make_small(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(recent, "_MEASUREMENTS_KEPT", 6)
     patched.setattr(recent, "_SETS_KEPT", 4)
     patched.setattr(recent, "_READINGS_LOADED", 15)
+    patched.setattr(recent, "_LOADED_FOR", timedelta(0))
+    patched.setattr(recent, "_READINGS_LOADED_MOST", 25)
     patched.setattr(recent, "_LOADED_AT_ONCE", 5)
     patched.setattr(recent, "REMEMBERED_FOR", timedelta(minutes=40))
 
@@ -142,7 +143,7 @@ class Window(RuleBasedStateMachine):
         all_read = [StoredReading.of(row) for row in connection.execute(SELECT_READING)]
         all_sets = [AssessmentRow.of(row) for row in connection.execute(SELECT_ASSESSMENT)]
         for (resident, until), found in measured.items():
-            assert all(each.observation.measured_at <= until for _, each in found)
+            assert all(each.measured_at <= until for _, each in found)
             expected = newest(measurements(all_read, resident), until - since, until)
             assert newest(found, until - since, until) == expected
         for resident in RESIDENTS:
@@ -167,8 +168,11 @@ def measurements(
                 yield (
                     each.vital,
                     StoredMeasurement(
-                        Observation(each.value, placed.measured_at, placed.reading.id, each.quality),
-                        stored.sequence,
+                        each.value,
+                        placed.measured_at,
+                        placed.reading.id,
+                        each.quality,
+                        reading=stored.sequence,
                     ),
                 )
 
@@ -177,15 +181,13 @@ def newest(found: Iterable[tuple[Vital, StoredMeasurement]], since: datetime, un
     """For each vital those of the newest instant in the time asked for."""
     within: dict[Vital, list[StoredMeasurement]] = {}
     for vital, each in found:
-        if since <= each.observation.measured_at <= until:
+        if since <= each.measured_at <= until:
             within.setdefault(vital, []).append(each)
     answer: Found = {}
     for vital, several in within.items():
-        last = max(each.observation.measured_at for each in several)
+        last = max(each.measured_at for each in several)
         answer[vital] = {
-            (each.observation.value, last, each.reading, each.observation.quality)
-            for each in several
-            if each.observation.measured_at == last
+            (each.value, last, each.reading, each.quality) for each in several if each.measured_at == last
         }
     return answer
 
@@ -264,7 +266,7 @@ def test_the_samples_of_a_stream_do_not_crowd_out_what_was_measured_before_them(
     machine.teardown()
     again = Recent(connection)
     assert again.covers("R-1", BEGIN, BEGIN)
-    assert [stored.observation.value for _, stored in again.newest("R-1", BEGIN)] == [60.0]
+    assert [stored.value for _, stored in again.newest("R-1", BEGIN)] == [60.0]
 
 
 def test_a_window_that_was_not_looked_through_to_its_end_does_not_claim_to_know() -> None:
@@ -280,6 +282,54 @@ def test_a_window_that_was_not_looked_through_to_its_end_does_not_claim_to_know(
     again = Transaction(connection, Recent(connection), Numbers.of(connection))
     found = newest(again.newest_measurements("R-1", BEGIN, BEGIN), BEGIN, BEGIN)
     assert {value for value, *_ in found[Vital.PULSE_RATE]} == {60.0}
+
+
+def crowded(machine: Window, minutes: int) -> Recent:
+    """A pulse of R-1, and many temperatures of R-2 in the minutes since; then the hub starts anew."""
+    connection = database()
+    transaction = Transaction(connection, Recent(connection), Numbers.of(connection))
+    transaction.add_reading(machine.placed("R-1", BEGIN, [(Vital.PULSE_RATE, 60, Quality.GOOD)]))
+    for number in range(minutes * 4):
+        at = BEGIN + timedelta(minutes=number // 4)
+        transaction.add_reading(machine.placed("R-2", at, [(Vital.TEMPERATURE, 37, Quality.GOOD)]))
+    transaction.finish()
+    machine.teardown()
+    return Recent(connection)
+
+
+def test_what_the_window_lacks_of_a_resident_is_asked_of_the_card_once() -> None:
+    window = crowded(Window(), 5)
+    connection = window._connection
+    asked: list[str] = []
+    since, until = BEGIN - timedelta(minutes=30), BEGIN + timedelta(minutes=21)
+    transaction = Transaction(connection, window, Numbers.of(connection))
+    assert not window.covers("R-1", since, until)
+    connection.set_trace_callback(asked.append)
+    for minute in range(3):
+        later = timedelta(minutes=minute)
+        found = dict(transaction.newest_measurements("R-1", since + later, until + later))
+        assert found[Vital.PULSE_RATE].value == 60.0
+    assert len(asked) == 1
+    assert window.covers("R-1", since, until)
+    assert not window.covers("R-2", since, until)
+
+
+def test_a_moment_before_the_window_is_asked_of_the_card_and_not_reached_back_to() -> None:
+    """What a sensor's memory has told of may be months ago."""
+    window = crowded(Window(), 5)
+    transaction = Transaction(window._connection, window, Numbers.of(window._connection))
+    found = dict(transaction.newest_measurements("R-1", BEGIN - timedelta(days=60), BEGIN))
+    assert found[Vital.PULSE_RATE].value == 60.0
+    assert not window.covers("R-1", BEGIN - timedelta(days=60), BEGIN)
+
+
+def test_an_hour_is_loaded_though_more_was_measured_in_it_than_is_loaded_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    window = crowded(Window(), 5)
+    monkeypatch.setattr(recent, "_LOADED_FOR", timedelta(minutes=30))
+    monkeypatch.setattr(recent, "_READINGS_LOADED_MOST", 1000)
+    assert window.covers("R-1", BEGIN, BEGIN + timedelta(minutes=21))
 
 
 def of_a_wrong_year(machine: Window) -> PlacedReading:

@@ -17,7 +17,7 @@ from hub.alerts import Alert, AlertPolicy, Decision, Outcome, consider
 from hub.amending import amend, each_alone
 from hub.assessed import Assessed
 from hub.assessment import news2
-from hub.assessment.deterioration import DeteriorationModel, Risk
+from hub.assessment.deterioration import HASH_PREFIX, DeteriorationModel
 from hub.assessment.features import BASELINE_SETS
 from hub.assessment.news2 import News2
 from hub.assessment.observation_set import ObservationSet, form
@@ -84,6 +84,9 @@ class Intake:
         self._follower = follower or ClockFollower.of(config, identity)
         self._register = register
         self._model = model
+        self._model_name = (
+            None if model is None else ModelName(model.name, model.version, model.sha256[:HASH_PREFIX])
+        )
         self._publish = config.publish
         self._recency = config.observation_sets
         self._longest_recency = max(
@@ -224,8 +227,8 @@ class Intake:
             score.band.value,
             score.total,
             age,
-            None if risk is None else risk.probability,
-            None if risk is None else ModelName(risk.model, risk.version, risk.sha256_prefix),
+            risk,
+            None if risk is None else self._model_name,
         )
         if self._publish.observation and worth_telling(before, moment, score):
             transaction.tell_assessment(Channel.OBSERVATION.priority, Channel.OBSERVATION, assessment)
@@ -246,22 +249,22 @@ class Intake:
     ) -> tuple[ObservationSet, dict[uuid.UUID, int]]:
         """The observation set of a resident at a moment, and the numbers of the readings that it is of."""
         found = tuple(transaction.newest_measurements(resident.id, moment - self._longest_recency, moment))
-        numbers = {each.reading_id: each.reading for _, each in found}
-        return form(found, moment, self._recency), numbers
+        numbers = {each.observation.reading_id: each.reading for _, each in found}
+        return form(((vital, each.observation) for vital, each in found), moment, self._recency), numbers
 
     def _risk(
         self, transaction: Transaction, resident: Resident, observations: ObservationSet, age: int | None
-    ) -> Risk | None:
-        """The model's risk; None where it has none, whatever its reason: the score must not wait for it."""
+    ) -> float | None:
+        """The model's probability; None where it has none, whatever its reason: the score must not wait."""
         if self._model is None:
             return None
         earlier = transaction.sets_before(resident.id, observations.at, BASELINE_SETS)
         try:
-            risk = self._model.risk(observations.values, [each.values for each in earlier], age)
+            risk = self._model.probability(observations.values, [each.values for each in earlier], age)
         except Exception:  # noqa: BLE001  # the model may add, never take away: no fault of it costs an alert
             self._say_once_that_the_model_fails()
             return None
-        if risk is not None and not math.isfinite(risk.probability):
+        if risk is not None and not math.isfinite(risk):
             self._say_once_that_the_model_fails()
             return None
         return risk

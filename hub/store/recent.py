@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from hub.assessment.observation_set import Observation
 from hub.clock import Step
@@ -44,10 +44,10 @@ _SETS_KEPT = 16  # of one resident
 _SETS_LOADED = 4 * _SETS_KEPT  # they need not have come in their order
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredMeasurement(Observation):
+class StoredMeasurement(NamedTuple):
     """A usable measurement of a resident; `reading` is the number of the reading that said it."""
 
+    observation: Observation
     reading: int
 
     @staticmethod
@@ -58,10 +58,8 @@ class StoredMeasurement(Observation):
         doubtful = time_quality is TimeQuality.DOUBTFUL
         for each in placed.taken:
             if each.value is not None and each.usable:
-                stored = StoredMeasurement(
-                    each.value, measured_at, placed.reading.id, each.quality, doubtful, reading=sequence
-                )
-                yield each.vital, stored
+                observation = Observation(each.value, measured_at, placed.reading.id, each.quality, doubtful)
+                yield each.vital, StoredMeasurement(observation, sequence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +264,7 @@ def _put_sets_back(sets: dict[str, list[StoredSet]], resident: str, before: list
 
 
 def _moment(stored: StoredMeasurement) -> datetime:
-    return stored.measured_at
+    return stored.observation.measured_at
 
 
 def _of_set(stored: StoredSet) -> datetime:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from hub.alerts import Alert
-from hub.assessment.deterioration import SHIPPED_CARD, SHIPPED_MODEL, DeteriorationModel, Risk
+from hub.assessment.deterioration import SHIPPED_CARD, SHIPPED_MODEL, DeteriorationModel
 from hub.assessment.news2 import Band
 from hub.readings import (
     Reading,
@@ -38,16 +38,18 @@ def house(tmp_path: Path) -> Iterator[House]:
 class Stub:
     """A model that always says the same, whatever that is."""
 
+    name, version, sha256 = "stub", "0", "0" * 64
+
     def __init__(self, says: float | Exception | None) -> None:
         self._says = says
 
-    def risk(
+    def probability(
         self, current: Mapping[Vital, Value], earlier: Sequence[Mapping[Vital, Value]], age: int | None
-    ) -> Risk | None:
+    ) -> float | None:
         """Say it."""
         if isinstance(self._says, Exception):
             raise self._says
-        return None if self._says is None else Risk(self._says, "stub", "0", "0" * 12, (), ())
+        return self._says
 
 
 def getting_worse(noon: datetime) -> list[Reading]:
@@ -145,9 +147,9 @@ def test_the_model_is_given_the_sets_before_this_one_oldest_first(tmp_path: Path
     seen: list[list[object]] = []
 
     class Watching(Stub):
-        def risk(
+        def probability(
             self, current: Mapping[Vital, Value], earlier: Sequence[Mapping[Vital, Value]], age: int | None
-        ) -> Risk | None:
+        ) -> float | None:
             seen.append([one[Vital.OXYGEN_SATURATION] for one in earlier])
             return None
 

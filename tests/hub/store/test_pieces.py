@@ -361,7 +361,7 @@ async def test_what_is_gathered_is_seen_by_a_rehearsal_which_leaves_nothing(path
     def would_alert(transaction: Transaction) -> None:
         adds(2)(transaction)
         found = dict(transaction.newest_measurements("R-1", NOON, NOON + timedelta(seconds=1)))
-        transaction.tell(0, "alert", str(found[Vital.PULSE_RATE].value))
+        transaction.tell(0, "alert", str(found[Vital.PULSE_RATE].observation.value))
 
     async with Writer(path, AN_HOUR) as writer, asyncio.timeout(20):
         await writer.write(lambda _transaction: None, urgent=True)
@@ -431,7 +431,7 @@ def test_the_window_is_loaded_with_what_is_gathered_and_not_yet_on_the_card() ->
     transaction = opened()
     transaction.add_reading(placed(1))
     found = dict(transaction.newest_measurements("R-1", NOON, NOON + timedelta(minutes=1)))
-    assert found[Vital.PULSE_RATE].value == 61.0
+    assert found[Vital.PULSE_RATE].observation.value == 61.0
 
 
 def test_what_asks_the_card_is_answered_with_what_is_gathered() -> None:

@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from hub.assessment.observation_set import Observation
 from hub.clock import stamp
 from hub.placed import PlacedReading
 from hub.readings import DeviceTime, Measurement, Quality, RawPayload, Reading, Value, Vital, reading_id
@@ -143,7 +144,7 @@ class Window(RuleBasedStateMachine):
         all_read = [StoredReading.of(row) for row in connection.execute(SELECT_READING)]
         all_sets = [AssessmentRow.of(row) for row in connection.execute(SELECT_ASSESSMENT)]
         for (resident, until), found in measured.items():
-            assert all(each.measured_at <= until for _, each in found)
+            assert all(each.observation.measured_at <= until for _, each in found)
             expected = newest(measurements(all_read, resident), until - since, until)
             assert newest(found, until - since, until) == expected
         for resident in RESIDENTS:
@@ -168,11 +169,8 @@ def measurements(
                 yield (
                     each.vital,
                     StoredMeasurement(
-                        each.value,
-                        placed.measured_at,
-                        placed.reading.id,
-                        each.quality,
-                        reading=stored.sequence,
+                        Observation(each.value, placed.measured_at, placed.reading.id, each.quality),
+                        stored.sequence,
                     ),
                 )
 
@@ -181,13 +179,15 @@ def newest(found: Iterable[tuple[Vital, StoredMeasurement]], since: datetime, un
     """For each vital those of the newest instant in the time asked for."""
     within: dict[Vital, list[StoredMeasurement]] = {}
     for vital, each in found:
-        if since <= each.measured_at <= until:
+        if since <= each.observation.measured_at <= until:
             within.setdefault(vital, []).append(each)
     answer: Found = {}
     for vital, several in within.items():
-        last = max(each.measured_at for each in several)
+        last = max(each.observation.measured_at for each in several)
         answer[vital] = {
-            (each.value, last, each.reading, each.quality) for each in several if each.measured_at == last
+            (each.observation.value, last, each.reading, each.observation.quality)
+            for each in several
+            if each.observation.measured_at == last
         }
     return answer
 
@@ -266,7 +266,7 @@ def test_the_samples_of_a_stream_do_not_crowd_out_what_was_measured_before_them(
     machine.teardown()
     again = Recent(connection)
     assert again.covers("R-1", BEGIN, BEGIN)
-    assert [stored.value for _, stored in again.newest("R-1", BEGIN)] == [60.0]
+    assert [stored.observation.value for _, stored in again.newest("R-1", BEGIN)] == [60.0]
 
 
 def test_a_window_that_was_not_looked_through_to_its_end_does_not_claim_to_know() -> None:
@@ -308,7 +308,7 @@ def test_what_the_window_lacks_of_a_resident_is_asked_of_the_card_once() -> None
     for minute in range(3):
         later = timedelta(minutes=minute)
         found = dict(transaction.newest_measurements("R-1", since + later, until + later))
-        assert found[Vital.PULSE_RATE].value == 60.0
+        assert found[Vital.PULSE_RATE].observation.value == 60.0
     assert len(asked) == 1
     assert window.covers("R-1", since, until)
     assert not window.covers("R-2", since, until)
@@ -319,7 +319,7 @@ def test_a_moment_before_the_window_is_asked_of_the_card_and_not_reached_back_to
     window = crowded(Window(), 5)
     transaction = Transaction(window._connection, window, Numbers.of(window._connection))
     found = dict(transaction.newest_measurements("R-1", BEGIN - timedelta(days=60), BEGIN))
-    assert found[Vital.PULSE_RATE].value == 60.0
+    assert found[Vital.PULSE_RATE].observation.value == 60.0
     assert not window.covers("R-1", BEGIN - timedelta(days=60), BEGIN)
 
 

@@ -222,8 +222,8 @@ async def test_the_newest_measurement_of_each_vital_is_found(
         found = await writer.write(work)
     assert isinstance(found, dict)
     assert set(found) == {Vital.SYSTOLIC_PRESSURE}
-    assert found[Vital.SYSTOLIC_PRESSURE].value == 118.0
-    assert found[Vital.SYSTOLIC_PRESSURE].measured_at == noon.replace(minute=1)
+    assert found[Vital.SYSTOLIC_PRESSURE].observation.value == 118.0
+    assert found[Vital.SYSTOLIC_PRESSURE].observation.measured_at == noon.replace(minute=1)
 
 
 async def test_the_outbox_gives_alerts_first_and_leaves_out_what_is_in_flight(path: Path) -> None:
@@ -454,7 +454,7 @@ async def test_the_fault_of_one_in_a_group_tells_no_reading_twice_and_loses_none
             ),
             urgent=True,
         )
-        assert [each.value for _, each in found] == [103.0]
+        assert [each.observation.value for _, each in found] == [103.0]
         # A number that only the undone work was given is known no more.
         await writer.write(
             lambda transaction: add_and_tell(transaction, at_minute(raw_blood_pressure, 4)), urgent=True

@@ -137,7 +137,7 @@ class Alert:
         notes = []
         delay = (self.raised_at - self.measured_at) // timedelta(minutes=1)
         if delay > 0:
-            notes.append(f"measured {delay} min before it reached the hub")
+            notes.append(f"measured {delay} min before this alert")
         doubtful = ", ".join(
             in_words(vital) for vital in self.news2.sub_scores if vital in self.doubtful_time
         )

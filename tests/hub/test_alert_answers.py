@@ -140,7 +140,7 @@ def test_an_alert_says_in_words_who_how_bad_and_what_is_not_known() -> None:
 
 def test_an_alert_says_how_late_its_measurement_reached_the_hub() -> None:
     late = replace(HIGH, raised_at=NOON + 155 * MINUTE)
-    assert late.words.endswith("; measured 155 min before it reached the hub")
+    assert late.words.endswith("; measured 155 min before this alert")
     assert "before" not in replace(HIGH, raised_at=NOON + 0.9 * MINUTE).words
 
 

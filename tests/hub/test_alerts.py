@@ -287,7 +287,7 @@ def test_a_late_reading_raises_and_says_how_late_it_is() -> None:
     alert = considered(None, assessed(HIGH, 0, received=155)).raised
     assert alert is not None
     assert (alert.measured_at, alert.raised_at) == (NOON, NOON + 155 * MINUTE)
-    assert "measured 155 min before it reached the hub" in alert.words
+    assert "measured 155 min before this alert" in alert.words
 
 
 def test_a_late_reading_of_a_higher_band_supersedes() -> None:

@@ -128,7 +128,7 @@ def test_a_reading_older_than_late_is_kept_and_scored_and_raises_no_alert(
 def test_a_reading_not_older_than_late_does_alert_and_says_its_delay(house: House, noon: datetime) -> None:
     house.take(cuff(60, noon, measured=noon - 11 * HOUR))
     (alert,) = house.alerts()
-    assert "measured 660 min before it reached the hub" in alert.words
+    assert "measured 660 min before this alert" in alert.words
 
 
 def test_a_sensor_whose_clock_runs_ahead_is_placed_when_it_was_received(house: House, noon: datetime) -> None:

@@ -47,7 +47,9 @@ MOST_SETS = 200
 """So many are amended at the most, the newest; the trail says how many were not."""
 
 _LOOKED_AT = 5_000  # of the newest assessments, and entries of the trail
-_UNDER_WAY = 50  # rows of the outbox that may be on their way to the broker, or arrived and not yet removed
+_UNDER_WAY = (
+    2_000  # rows of the outbox that may be on their way to the broker, or arrived and not yet removed
+)
 _CHANGES = {noted.value: change for change, noted in AUDITED.items()}
 
 Each = TypeVar("Each")

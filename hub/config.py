@@ -133,7 +133,7 @@ class Hub(Section):
 class Broker(Section):
     """The ICS's MQTT broker."""
 
-    host: str
+    host: Annotated[str, Field(min_length=1)]
     port: Annotated[int, Field(ge=1, le=65535)] = 8883
     username: str | None = None
     password_file: Path | None = None
@@ -213,6 +213,10 @@ class Replay(Section):
     socket: Path | None = None
 
 
+Recency = Annotated[Duration, Field(ge=timedelta(minutes=1))]
+"""Less, and a cuff and an oximeter that are used one after the other would never be scored together."""
+
+
 class ObservationSets(Section):
     """How long a measurement stays part of the resident's current observation set.
 
@@ -220,8 +224,8 @@ class ObservationSets(Section):
     one observation (`hub/assessment/stream.py`): an alert comes that much later.
     """
 
-    recent: Duration = timedelta(minutes=30)
-    recent_by_vital: dict[Vital, Duration] = Field(default_factory=dict)
+    recent: Recency = timedelta(minutes=30)
+    recent_by_vital: dict[Vital, Recency] = Field(default_factory=dict)
     late: Duration = timedelta(hours=24)
     stream: Annotated[Duration, Field(ge=timedelta(seconds=10), le=timedelta(minutes=5))] = timedelta(
         seconds=30

@@ -54,7 +54,8 @@ def event_lines(event: Event) -> list[str]:
             ]
         case ["amended_alert"]:
             alert = amended_alert_heard(event)
-            return [f"{when}  amended  no new alert, its times put right: {alert.words}"]
+            raised = f"raised {_day_and_hour(alert.raised_at)}"
+            return [f"{when}  amended  no new alert{_test_data(alert.test_data)}, {raised}: {alert.words}"]
         case ["amended_observation"]:
             assessment = amended_observation_heard(event).assessment
             return [f"{when}  amended  {assessment.resident}: {_measured_words(assessment)}, times put right"]

@@ -30,7 +30,8 @@ from hub.uplink.unkept import COMMITTED
 
 _SOURCE = "uk.careport.listen"
 _REMEMBERED = 100_000  # events
-_AGAIN = "connecting again. If this goes on, another subscriber has the same name (--client-id, or its CN)"
+_SUSPICIOUS = 3  # connections that ended
+_RIVAL = "the connection ends again and again: has another subscriber the same name (--client-id, or its CN)?"
 _SITE = re.compile(r"\+|[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -56,7 +57,9 @@ _SITE = re.compile(r"\+|[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
     "Two subscribers must not share one.",
 )
 @click.option(
-    "--everything", is_flag=True, help="Observations, readings, summaries and status too, not only alerts."
+    "--everything",
+    is_flag=True,
+    help="Observations, readings, summaries, amendments, answers and status too, not only alerts.",
 )
 @click.option(
     "--ack", "acknowledge", is_flag=True, help="Acknowledge each alert that is raised or escalated."
@@ -147,6 +150,7 @@ class Once:
 
 async def _listen(broker: Broker, show: Callable[[Event], None], by: str | None) -> None:
     told = told_end = ""
+    endings = 0
     while True:
         try:
             async with broker.connect() as connection:
@@ -154,9 +158,12 @@ async def _listen(broker: Broker, show: Callable[[Event], None], by: str | None)
                 click.echo(f"connected to {broker.address}", err=True)
                 await _receive(connection, show, by)
                 ended = await connection.lost
+                endings += 1
                 if ended != told_end:
                     told_end = ended
-                    click.echo(f"carehub: the connection ended: {ended}; {_AGAIN}", err=True)
+                    click.echo(f"carehub: the connection ended: {ended}; connecting again", err=True)
+                if endings == _SUSPICIOUS:
+                    click.echo(f"carehub: {_RIVAL}", err=True)
         except CareportError as error:
             if str(error) != told:
                 told = str(error)

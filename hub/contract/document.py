@@ -134,7 +134,9 @@ _ABOUT = {
     Channel.SUMMARY: "What happened since the last one, on a schedule; publish.summary.",
     Channel.OBSERVATION: "Each observation set; publish.observation.",
     Channel.READING: "Each reading; publish.reading, off unless asked for.",
-    Channel.AMENDED_OBSERVATION: "Observation sets that were told with times that were wrong, put right.",
+    Channel.AMENDED_OBSERVATION: (
+        "Observation sets that were told with times that were wrong, put right; publish.observation."
+    ),
     Channel.AMENDED_ALERT: (
         "Alerts that were told with times that were wrong, put right. None of them is a new alert: they go"
         " with the observations, in turn, and are to call nobody."
@@ -231,7 +233,9 @@ event is larger than {LARGEST_EVENT} bytes.
 Amendments: a hub whose clock is wrong when the machine starts tells wrong times until the network sets it.
 Then what it told is told again with the times put right, on channels and with types of their own; the
 attribute `corrects` names the event that is amended. Their Bundles put each resource in the place of the one
-that was told (PUT), "corrected" where that was "final". An amendment is no news: it must call nobody.
+that was told (PUT), "corrected" where that was "final". An amendment is no news: it must call nobody, though
+an alert's has `alert`, `state` and `band` as alerts do: route by type or topic first. Its `time` is put right
+too: of a set its moment, of an alert that of its last change. The newest 100 alerts and 200 sets are amended.
 
 At least once: whoever listens tells duplicates by `source` and `id`. Residents are pseudonyms, unique within
 their site. Events with the attribute `testdata` = "true" are of no real person.
@@ -347,8 +351,9 @@ def _attributes(told: Told) -> dict[str, Schema]:
     }
     if told.channel is Channel.ALERT:
         words = (
-            'Only where it is "false": the hub could not store the alert, may not remember it, and takes no'
-            " acknowledgement. Once it is stored it comes again with the same id, and without this."
+            'Only where it is "false": the hub could not store the alert, and does not escalate it until it'
+            " can. Acknowledge it as any other: the answer is kept_in_memory. Once it is stored it comes"
+            " again with the same id, and without this; a restart before loses both."
         )
         made[COMMITTED] = {"const": "false", "description": words}
     return {**made, **{name: known[name] for name in told.attributes}}

@@ -3,8 +3,8 @@
 Group commit: each sync wears the card and writes whole pages, so that there is at most one in `gather`
 (0.2 s unless set), and what comes meanwhile shares it. Nothing waits in a quiet house, where the last commit
 is longer ago than that; and nothing waits that is urgent: an alert, or what a person waits for. Urgent work
-takes with it whatever had gathered. A piece of work that raises is undone alone (a savepoint); the others
-go on.
+takes with it whatever had gathered. A piece of work that raises is undone alone (`pieces.py`); the others go
+on.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def test_any_summary_can_be_put_into_words(summary: ResidentSummary) -> None:
 def test_an_amendment_is_said_to_be_no_new_alert() -> None:
     told = complete()
     (line,) = event_lines(wired(amended_alert_event(TEST, RAISED, alert(told), NOON, told, entry_number=7)))
-    assert line.startswith("12:00:00  amended  no new alert, its times put right: R-0412: NEWS2")
+    assert line.startswith("12:00:00  amended  no new alert (test data), raised 01 Mar 12:00: R-0412: NEWS2")
     (line,) = event_lines(wired(amended_observation_event(TEST, told)))
     assert line.startswith("12:00:00  amended  R-0412: ")
     assert line.endswith(", times put right")

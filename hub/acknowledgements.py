@@ -6,7 +6,7 @@ must not be lost, that an alert is acknowledged, goes out through the outbox as 
 An alert that was told uncommitted (`hub/uplink/unkept.py`) is not on the card, so that nothing can be
 recorded of it. Its acknowledgement is kept in memory, the answer says so, and it is recorded as soon as the
 card has the alert: before its ladder is climbed, of which rungs may be long due. A restart loses it, and the
-alert with it.
+alert with it. Where the card can not even be asked, the broker keeps it too, and gives it again.
 """
 
 from __future__ import annotations
@@ -146,11 +146,14 @@ class Acknowledgements:
             return await self._refuse(AnswerOutcome.MALFORMED, str(error), event)
         try:
             done = await self._record(said, event)
-        except (UnknownAlertError, NotCommittedError) as error:
+        except NotCommittedError:
+            # The alert may be on the card by now, whatever it was when it was told. So it is kept, for the
+            # ladder, and the broker keeps it too: a restart must not lose it.
+            self._keep(said, event)
+            raise
+        except UnknownAlertError:
             if self._keep(said, event):
                 return self._kept_in_memory(said, event)
-            if isinstance(error, NotCommittedError):
-                raise
             words = f"alert {said.alert}: not known here"
             return await self._refuse(AnswerOutcome.UNKNOWN_ALERT, words, event, said.alert)
         except AlertError as error:

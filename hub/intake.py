@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sqlite3
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ from hub.placed import PlacedReading
 from hub.present import Place
 from hub.readings import Reading, Value, Vital
 from hub.residents import Register, age_at
+from hub.store.errors import trouble_of_card
 from hub.store.recent import StoredSet
 from hub.store.rows import ModelName
 from hub.store.transaction import Transaction
@@ -96,6 +98,7 @@ class Intake:
         self._policy = AlertPolicy.of(config.alerts, config.observation_sets)
         self._book = AlertBook(identity, self._follower.clock)
         self._model_fails = False
+        self._unreadable: set[str] = set()
         self._follower.on_first_set = self._first_set
 
     def take(
@@ -175,11 +178,31 @@ class Intake:
     def _first_set(self, transaction: Transaction, step: Step) -> dict[str, int]:
         """What follows for residents where the clock was set for the first time in this boot."""
         boot = step.at.boot
-        amended = amend(transaction, self._book, step, sets=self._publish.observation)
-        assessed = each_alone(
-            transaction, self._register.residents, lambda each: self.assess_anew(transaction, each, boot)
+        amended = self._unless_unreadable(
+            "amendments", lambda: amend(transaction, self._book, step, sets=self._publish.observation)
         )
-        return {"residents assessed anew": assessed, **amended}
+        residents = self._register.residents
+        assessed = self._unless_unreadable(
+            "assessments anew",
+            lambda: {
+                "residents assessed anew": each_alone(
+                    transaction, residents, lambda each: self.assess_anew(transaction, each, boot)
+                )
+            },
+        )
+        return {**assessed, **amended}
+
+    def _unless_unreadable(self, what: str, work: Callable[[], dict[str, int]]) -> dict[str, int]:
+        """Once the card cannot be read for it, it is left out: else no reading were ever stored again."""
+        if what in self._unreadable:
+            return {}
+        try:
+            return work()
+        except sqlite3.Error as error:
+            if trouble_of_card(error) == "failing":
+                self._unreadable.add(what)
+                _log.error("after the clock was set: the card cannot be read; there will be no %s", what)
+            raise
 
     def _places(self, transaction: Transaction, reading: Reading, stamp: ClockStamp) -> tuple[Place, Place]:
         """A reading's place in time as it was told when it was received, and as it is now."""

@@ -40,9 +40,10 @@ class Pieces:
         """The transaction itself, the piece that is being done, if one is, a piece of that, ..."""
         self._failed: Exception | None = None
 
-    def begin_piece(self) -> None:
-        """Begin a piece of work, which `keep_piece` or `undo_piece` ends."""
+    def begin_piece(self) -> int:
+        """Begin a piece of work, which `keep_piece` or `undo_piece` ends; return how deep it is."""
         self._pieces.append(_Piece(self._recent.mark(), self._numbers.reading, self._numbers.assessment))
+        return len(self._pieces) - 1
 
     def keep_piece(self) -> None:
         """The piece is done: what becomes of it becomes of what it is a piece of.
@@ -55,13 +56,18 @@ class Pieces:
             self._connection.execute("RELEASE piece")
         piece.gathered.add_to(self._gathered)
 
-    def undo_piece(self) -> None:
-        """Leave nothing of the piece, on the card or beside it. Raises as `keep_piece`."""
+    def undo_piece(self, depth: int = -1) -> None:
+        """Leave nothing of the piece, on the card or beside it. Raises as `keep_piece`.
+
+        With the `depth` of `begin_piece` also nothing of its own pieces that a fault has left open.
+        """
         self._still_open()
-        piece = self._pieces.pop()
-        if piece.protected:
-            self._connection.execute("ROLLBACK TO piece")
-            self._connection.execute("RELEASE piece")
+        piece, *within = self._pieces[depth:]
+        for each in (*within, piece):
+            self._pieces.pop()
+            if each.protected:
+                self._connection.execute("ROLLBACK TO piece")
+                self._connection.execute("RELEASE piece")
         self._forget(piece)
 
     def undo_all(self) -> None:

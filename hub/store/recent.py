@@ -36,6 +36,7 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 _READINGS_LOADED = 20_000
 _LOADED_FOR = timedelta(hours=1)  # however many these are, up to
 _READINGS_LOADED_MOST = 100_000
+_WAITED_MOST = 2_000  # as `hub.reception.MOST_WAITING`: so many may be older than those behind them
 _LOADED_AT_ONCE = 500
 _LOOKED_THROUGH = 10  # times as many, for a stream's samples, of which nine in ten are no observation
 _ASSESSMENTS_LOADED = 5_000
@@ -191,7 +192,7 @@ class Recent:
     ) -> None:
         """Remember what the card has of a resident from `since` on: it need not be asked again.
 
-        It is committed: nothing of it is undone with the transaction.
+        Unless the transaction is undone: it may have been rehearsed beside the card.
         """
         known = {each.reading for vital in self._vitals_of(resident).values() for each in vital.by_time}
         for vital, stored in found:
@@ -199,7 +200,9 @@ class Recent:
                 by_time = self._vitals_of(resident)[vital].by_time
                 by_time.insert(_not_after(by_time, _moment(stored), _moment), stored)
                 self._too_much = self._too_much or len(by_time) > _MEASUREMENTS_KEPT
-        self._window.reached[resident] = since
+        reached = self._window.reached
+        self._undo.append(partial(_put_reached_back, reached, resident, reached.get(resident)))
+        reached[resident] = since
 
     def _complete_since(self, resident: str) -> datetime:
         return self._window.reached.get(resident, self._window.complete_since)
@@ -263,6 +266,13 @@ def _put_sets_back(sets: dict[str, list[StoredSet]], resident: str, before: list
         sets[resident] = before
 
 
+def _put_reached_back(reached: dict[str, datetime], resident: str, before: datetime | None) -> None:
+    if before is None:
+        del reached[resident]
+    else:
+        reached[resident] = before
+
+
 def _moment(stored: StoredMeasurement) -> datetime:
     return stored.observation.measured_at
 
@@ -320,8 +330,7 @@ def _load_readings(
         f" (SELECT reading FROM assessment ORDER BY sequence DESC LIMIT {_ASSESSMENTS_LOADED})"
     ).fetchone()
     newest = oldest = None
-    ended_early = False
-    count = 0
+    count = too_old = 0
     moments: dict[int, datetime] = {}
     for row in rows:
         count += 1
@@ -335,13 +344,16 @@ def _load_readings(
         if place is None:
             continue
         newest = newest or place.received_at
-        if newest - place.received_at > REMEMBERED_FOR:
-            # Not the end of it: what waited for a full card has a higher number than what came after it.
-            window.complete_since = newest - REMEMBERED_FOR
-            continue
         if count > _READINGS_LOADED and newest - place.received_at > _LOADED_FOR:
-            ended_early = True
-            break
+            # Not the end of it: what waited for a full card has a higher number than what came after it.
+            window.complete_since = max(window.complete_since, newest - _LOADED_FOR)
+            too_old += 1
+            if too_old > _WAITED_MOST:
+                break
+            continue
+        if newest - place.received_at > REMEMBERED_FOR:
+            window.complete_since = max(window.complete_since, newest - REMEMBERED_FOR)
+            continue  # as above
         oldest = place.received_at
         if stored.sequence >= assessed:
             moments[stored.sequence] = place.measured_at
@@ -349,7 +361,7 @@ def _load_readings(
         if count % _LOADED_AT_ONCE == 0:
             _trim(window)  # of a stream there is far more than is kept
     more = connection.execute("SELECT 1 FROM reading WHERE sequence <= ? LIMIT 1", (lowest,)).fetchone()
-    if ended_early or count >= _READINGS_LOADED_MOST or more is not None:
+    if count >= _READINGS_LOADED_MOST or more is not None:
         window.complete_since = max(window.complete_since, oldest or _NEVER)
     return moments
 

@@ -67,7 +67,7 @@ class _Job(Generic[Result]):
         transaction. Any other is this job's own, is undone, and travels to whoever asked.
         """
         self.error = None
-        transaction.begin_piece()
+        depth = transaction.begin_piece()
         try:
             self.result = self.work(transaction)
             self.urgent = self.urgent or transaction.urgent
@@ -75,7 +75,7 @@ class _Job(Generic[Result]):
         except Exception as error:  # it is re-raised where the work was asked for
             if is_fault_of_database(error):
                 raise
-            transaction.undo_piece()
+            transaction.undo_piece(depth)
             self.error = error
 
     def settle(self) -> None:

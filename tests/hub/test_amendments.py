@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -15,11 +16,11 @@ from fhir.resources.R4B.bundle import Bundle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub import amending
+from hub import amending, trail
 from hub.alerts import AlertState, Resolution
 from hub.store.audit import entries
 from hub.store.outbox import CannotBeToldError
-from hub.trail import Audited
+from hub.trail import Audited, Moment
 from hub.uplink.cloudevents import Event, from_json, to_json
 from hub.uplink.contract import AlertChange, Channel
 from hub.uplink.fhir import codes
@@ -31,6 +32,7 @@ from tests.rigs.house import ILL, OXIMETER, WELL_OXIMETER, House, cuff, entry, o
 from tests.rigs.simulated_machine import HOUR, MINUTE, SECOND, SimulatedMachine
 
 BEHIND = 5 * HOUR
+_LEAF = 0x0D  # the type of a page of a table with its rows: https://www.sqlite.org/fileformat2.html
 
 
 @pytest.fixture
@@ -446,4 +448,42 @@ def test_whatever_was_told_is_amended_and_nothing_that_was_not(
     assert amended == {name: at + BEHIND + 17 * SECOND for name, at in wrong.items()}
     raised = {event.id for event in told if event.type == "uk.careport.alert.raised.v1"}
     assert {event.extensions["corrects"] for event in amended_alerts(home)} == raised
+    home.house.connection.close()
+
+
+def test_damage_of_an_old_page_of_the_trail_keeps_no_reading_from_being_stored(tmp_path: Path) -> None:
+    """It is met when the clock is set first, in the transaction of whoever comes next; and then left out."""
+    home = Home(tmp_path, SimulatedMachine(synchronised=True))
+    home.ill()
+    with home.house.transaction() as transaction:
+        for _ in range(400):
+            moment = Moment(home.machine.wall, home.clock.stamp())
+            transaction.audit(trail.clock_set(moment, "stepped", timedelta(0)))
+    home.boot_again(-3 * HOUR, synchronised=False, off=2 * MINUTE)
+    home.take(oximeter(80, home.machine.wall, pulse=135, device=WELL_OXIMETER))
+    home.house.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    (size,) = home.house.connection.execute("PRAGMA page_size").fetchone()
+    pages = home.house.path.read_bytes()
+    of_the_trail = [
+        at
+        for at in range(0, len(pages), size)
+        if pages[at] == _LEAF and pages[at : at + size].count(b"clock") > 2
+    ]
+    home.watch()
+    with home.house.path.open("r+b") as file:
+        file.seek(of_the_trail[len(of_the_trail) // 2])
+        file.write(bytes(size))
+    home.machine.pass_time(MINUTE)
+    home.machine.set_from_network()
+    home.clock.look()
+    faults_met = 0
+    for saturation in (97, 96, 95):
+        home.machine.pass_time(10 * SECOND)
+        reading = oximeter(saturation, home.machine.wall, device=WELL_OXIMETER)
+        try:
+            home.take(reading)
+        except sqlite3.DatabaseError:
+            faults_met += 1
+            home.take(reading)  # tried again, as by the reception
+    assert faults_met == 1
     home.house.connection.close()

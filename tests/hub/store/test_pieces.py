@@ -17,6 +17,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from hub.amending import each_alone
 from hub.clock import ClockQuality, ClockStamp
 from hub.placed import PlacedReading
 from hub.readings import Measurement, RawPayload, Reading, Vital
@@ -445,3 +446,23 @@ def test_what_asks_the_card_is_answered_with_what_is_gathered() -> None:
     assert rows == [(first,)]
     transaction.add_reading(placed(1))
     assert transaction.newest_stamp() == _STAMP
+
+
+async def test_a_rehearsal_in_which_a_piece_within_it_meets_a_fault_of_the_card_leaves_nothing(
+    path: Path,
+) -> None:
+    """The fault leaves that piece open, and the rehearsal passes over it."""
+
+    def damaged(_one: int) -> bool:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    def work(transaction: Transaction) -> None:
+        transaction.set_fact("followed", "yes")
+        adds(1)(transaction)
+        transaction.tell(0, "alert", "told")
+        each_alone(transaction, [1], damaged)
+
+    async with Writer(path, timedelta(0)) as writer, asyncio.timeout(20):
+        assert await writer.rehearse(work) == ["told"]
+        assert await writer.write(lambda transaction: transaction.fact("followed"), urgent=True) is None
+    assert list(stored(path)) == []

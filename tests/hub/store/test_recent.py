@@ -372,3 +372,40 @@ def test_a_damaged_reading_on_the_card_keeps_no_new_one_from_being_assessed() ->
     until = BEGIN + timedelta(minutes=3)
     found = newest(again.newest_measurements("R-1", BEGIN, until), BEGIN, until)
     assert {value for value, *_ in found[Vital.PULSE_RATE]} == {63.0}
+
+
+def test_what_was_reached_back_to_is_forgotten_with_the_transaction() -> None:
+    """It may have been rehearsed beside the card, with an empty one, in which nothing was found."""
+    window = crowded(Window(), 5)
+    since, until = BEGIN - timedelta(minutes=30), BEGIN + timedelta(minutes=21)
+    assert not window.covers("R-1", since, until)
+    window.settled()
+    beside = Transaction(database(), window, Numbers.of(database()))
+    beside.newest_measurements("R-1", since, until)
+    beside.undo_all()
+    assert not window.covers("R-1", since, until)
+    transaction = Transaction(window._connection, window, Numbers.of(window._connection))
+    found = dict(transaction.newest_measurements("R-1", since, until))
+    assert found[Vital.PULSE_RATE].observation.value == 60.0
+
+
+def test_what_had_waited_for_the_card_does_not_end_the_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has a higher number than what was measured after it, which would be taken for not measured."""
+    connection = database()
+    machine = Window()
+    monkeypatch.setattr(recent, "_LOADED_FOR", timedelta(minutes=60))
+    transaction = Transaction(connection, Recent(connection), Numbers.of(connection))
+    at = {"R-1": [-45], "R-2": [-62, -60, *[0] * 20]}
+    for resident, minutes in at.items():
+        for minute in minutes:
+            moment = BEGIN + timedelta(minutes=minute)
+            made = machine.placed(resident, moment, [(Vital.PULSE_RATE, 60, Quality.GOOD)])
+            raw = replace(made.reading.raw, received_at=moment)
+            transaction.add_reading(replace(made, reading=replace(made.reading, raw=raw)))
+    transaction.finish()
+    machine.teardown()
+    monkeypatch.setattr(recent, "_LOADED_FOR", timedelta(minutes=60))
+    monkeypatch.setattr(recent, "REMEMBERED_FOR", timedelta(hours=25))
+    again = Transaction(connection, Recent(connection), Numbers.of(connection))
+    found = dict(again.newest_measurements("R-1", BEGIN - timedelta(minutes=55), BEGIN))
+    assert Vital.PULSE_RATE in found

@@ -35,7 +35,7 @@ _ALWAYS = datetime.min.replace(tzinfo=UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _READINGS_LOADED = 20_000
 _LOADED_FOR = timedelta(hours=1)  # however many these are, up to
-_READINGS_LOADED_MOST = 100_000
+_READINGS_LOADED_MOST = 40_000
 _WAITED_MOST = 2_000  # as `hub.reception.MOST_WAITING`: so many may be older than those behind them
 _LOADED_AT_ONCE = 500
 _LOOKED_THROUGH = 10  # times as many, for a stream's samples, of which nine in ten are no observation

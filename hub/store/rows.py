@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -210,11 +210,6 @@ def newest_stamp(connection: sqlite3.Connection) -> ClockStamp | None:
         return None if row is None else _stamp(*row)
     except (ValueError, TypeError, LookupError, OverflowError):
         return None
-
-
-def readings_between(connection: sqlite3.Connection, first: int, last: int) -> Iterator[StoredReading]:
-    """The readings with these numbers and those between them."""
-    return map(StoredReading.of, reading_rows(connection, first, last))
 
 
 def reading_rows(connection: sqlite3.Connection, first: int, last: int) -> list[tuple[Any, ...]]:

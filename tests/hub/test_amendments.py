@@ -6,7 +6,6 @@ import json
 import logging
 import sqlite3
 import uuid
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,14 +35,6 @@ _LEAF = 0x0D  # the type of a page of a table with its rows: https://www.sqlite.
 
 
 @pytest.fixture
-def homes() -> Iterator[list[Home]]:
-    made: list[Home] = []
-    yield made
-    for home in made:
-        home.house.connection.close()
-
-
-@pytest.fixture
 def home(tmp_path: Path, homes: list[Home]) -> Home:
     """The machine's clock is five hours behind and not synchronised."""
     homes.append(Home(tmp_path, SimulatedMachine(-BEHIND)))
@@ -55,12 +46,6 @@ def delivered(home: Home) -> list[Event]:
     events = home.house.events()
     home.house.connection.execute("DELETE FROM outbox")
     return events
-
-
-def network(home: Home) -> None:
-    home.machine.pass_time(MINUTE)
-    home.machine.set_from_network()
-    home.watch()
 
 
 def amended_sets(home: Home) -> list[Event]:
@@ -95,7 +80,7 @@ def test_a_set_that_was_delivered_is_amended_in_place_of_what_a_server_has(home:
     home.take(cuff(120, home.machine.wall, measured=true))
     told = delivered(home)
     assert told[-1].time == true - BEHIND
-    network(home)
+    home.network()
     events = amended_sets(home)
     assert {event.extensions["corrects"] for event in events} == {event.id for event in told}
     last = events[0]
@@ -122,7 +107,7 @@ def test_a_set_that_was_delivered_is_amended_in_place_of_what_a_server_has(home:
 def test_a_partial_score_stays_preliminary_and_without_a_number(home: Home) -> None:
     home.take(oximeter(97, home.machine.wall))
     delivered(home)
-    network(home)
+    home.network()
     (event,) = amended_sets(home)
     (score,) = (
         each["resource"]
@@ -136,7 +121,7 @@ def test_a_partial_score_stays_preliminary_and_without_a_number(home: Home) -> N
 def test_what_is_told_after_the_clock_was_set_is_not_amended(home: Home) -> None:
     home.take(oximeter(97, home.machine.wall))
     (before,) = delivered(home)
-    network(home)
+    home.network()
     home.take(oximeter(80, home.machine.wall, pulse=135))
     home.watch()
     assert [event.extensions["corrects"] for event in amended_sets(home)] == [before.id]
@@ -151,7 +136,7 @@ def test_where_the_clock_was_right_nothing_is_amended(
     home = homes[0]
     home.ill()
     delivered(home)
-    network(home)
+    home.network()
     assert home.house.events() == []
 
 
@@ -164,7 +149,7 @@ def test_what_still_waits_is_right_when_it_is_sent_and_is_not_amended(
         home.take(oximeter(97, home.machine.wall))
         home.machine.pass_time(MINUTE)
     waiting = [event.id for event in home.house.events()]
-    network(home)
+    home.network()
     told = [event for event in home.house.events() if event.type == "uk.careport.observation.v1"]
     assert [event.id for event in told] == waiting
     assert told[0].time == home.machine.true - 9 * MINUTE
@@ -175,7 +160,7 @@ def test_an_alert_is_amended_and_calls_nobody_anew(home: Home) -> None:
     home.ill()
     raised_at = home.machine.true
     (told,) = (event for event in delivered(home) if event.type.startswith("uk.careport.alert"))
-    network(home)
+    home.network()
     assert home.house.events("alert") == []
     (event,) = amended_alerts(home)
     assert event.extensions["corrects"] == told.id
@@ -198,7 +183,7 @@ def test_an_amendment_goes_behind_every_alert_and_every_observation_that_waits(h
     delivered(home)
     home.machine.pass_time(SECOND)
     home.take(oximeter(85, home.machine.wall, device=WELL_OXIMETER))
-    network(home)
+    home.network()
     home.take(oximeter(91, home.machine.wall, device=WELL_OXIMETER))
     order = [
         channel
@@ -222,7 +207,7 @@ def test_what_became_of_an_alert_before_the_clock_was_set_is_put_right_with_it(h
     resolved_at = home.machine.true
     delivered(home)
     assert home.house.open_alerts() == []
-    network(home)
+    home.network()
     (alert,) = home.house.alerts()
     assert (alert.acknowledged_at, alert.resolved_at) == (acknowledged_at, resolved_at)
     (event,) = amended_alerts(home)
@@ -237,7 +222,7 @@ def test_what_became_of_an_alert_before_the_clock_was_set_is_put_right_with_it(h
 def test_an_amendment_that_waits_takes_nothing_back_that_was_told_since(home: Home) -> None:
     home.ill()
     delivered(home)
-    network(home)
+    home.network()
     home.acknowledge()
     (event,) = amended_alerts(home)
     heard = amended_alert_heard(from_json(to_json(event)))
@@ -254,7 +239,7 @@ def test_an_escalation_is_amended_with_whom_it_told(home: Home) -> None:
     at = home.machine.true
     (told,) = home.house.told_alerts(AlertChange.ESCALATED)
     delivered(home)
-    network(home)
+    home.network()
     heard = amended_alert_heard(from_json(to_json(amended_alerts(home)[0])))
     assert (heard.change, heard.at, heard.tell) == (AlertChange.ESCALATED, at, told.tell)
 
@@ -270,7 +255,7 @@ def test_an_alert_of_an_earlier_boot_is_amended_if_something_became_of_it(
     home.acknowledge()
     acknowledged_at = home.machine.true
     delivered(home)
-    network(home)
+    home.network()
     (event,) = amended_alerts(home)
     heard = amended_alert_heard(from_json(to_json(event)))
     assert heard.raised_at == raised_at
@@ -278,7 +263,7 @@ def test_an_alert_of_an_earlier_boot_is_amended_if_something_became_of_it(
     assert heard.acknowledged.at == acknowledged_at
     home.boot_again(-3 * HOUR, synchronised=False, off=2 * MINUTE)
     delivered(home)
-    network(home)
+    home.network()
     assert amended_alerts(home) == []
 
 
@@ -286,7 +271,7 @@ def test_amendments_are_the_same_each_time_and_each_is_there_once(home: Home) ->
     home.ill()
     home.acknowledge()
     before = delivered(home)
-    network(home)
+    home.network()
     events = [to_json(event) for event in home.house.events()]
     home.watch()
     home.start_again()
@@ -303,7 +288,7 @@ def test_only_the_newest_are_amended_and_the_trail_says_how_many_are_not(
     home.ill()
     home.take(oximeter(80, home.machine.wall, device=WELL_OXIMETER))
     told = delivered(home)
-    network(home)
+    home.network()
     sets = [event.id for event in told if event.type == "uk.careport.observation.v1"]
     assert len(sets) == 4
     assert [event.extensions["corrects"] for event in amended_sets(home)] == sets[:1:-1]
@@ -324,7 +309,7 @@ def test_who_is_told_of_no_sets_is_told_of_no_amended_ones(home: Home) -> None:
     home.house = House(home.directory, "[publish]\nobservation = false\n", clock=home.clock)
     home.ill()
     delivered(home)
-    network(home)
+    home.network()
     assert amended_sets(home) == []
     assert len(amended_alerts(home)) == 1
 
@@ -332,7 +317,7 @@ def test_who_is_told_of_no_sets_is_told_of_no_amended_ones(home: Home) -> None:
 def test_where_what_raised_it_is_lost_a_server_keeps_what_it_has_of_that(home: Home) -> None:
     home.ill()
     delivered(home)
-    network(home)
+    home.network()
     home.house.connection.execute("DELETE FROM assessment")
     (event,) = amended_alerts(home)
     methods = [
@@ -347,7 +332,7 @@ def test_where_what_raised_it_is_lost_a_server_keeps_what_it_has_of_that(home: H
 def test_an_alert_that_is_no_longer_kept_says_so(home: Home, table: str) -> None:
     home.ill()
     delivered(home)
-    network(home)
+    home.network()
     home.house.connection.execute(f"DELETE FROM {table}")
     with pytest.raises(CannotBeToldError, match="no longer kept"):
         amended_alerts(home)
@@ -372,7 +357,7 @@ def test_what_is_damaged_is_not_amended_and_keeps_no_other_from_it(
     told = delivered(home)
     home.house.connection.execute(damage)
     with caplog.at_level(logging.ERROR):
-        network(home)
+        home.network()
     assert home.house.count("clock_step") == 1
     assert "QUINCEY" not in caplog.text
     numbers = [
@@ -406,7 +391,7 @@ def test_a_fault_that_nobody_foresaw_keeps_no_step_from_being_followed(
         raise AssertionError
 
     monkeypatch.setattr(amending, part, fails)
-    network(home)
+    home.network()
     assert home.noted(Audited.CLOCK_SET) == 1
     assert bool(amended_sets(home)) is (part != "_told_sets")
     assert bool(amended_alerts(home)) is (part == "_told_sets")
@@ -442,7 +427,7 @@ def test_whatever_was_told_is_amended_and_nothing_that_was_not(
         if again:
             home.start_again()
     told = delivered(home)
-    network(home)
+    home.network()
     wrong: dict[str, datetime] = {event.id: event.time for event in told if "alert" not in event.extensions}
     amended = {event.extensions["corrects"]: event.time for event in amended_sets(home)}
     assert amended == {name: at + BEHIND + 17 * SECOND for name, at in wrong.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -27,14 +26,6 @@ from tests.rigs.simulated_machine import HOUR, MINUTE, SECOND, SimulatedMachine
 
 
 @pytest.fixture
-def homes() -> Iterator[list[Home]]:
-    made: list[Home] = []
-    yield made
-    for home in made:
-        home.house.connection.close()
-
-
-@pytest.fixture
 def home(tmp_path: Path, homes: list[Home]) -> Home:
     homes.append(Home(tmp_path, SimulatedMachine(synchronised=True)))
     return homes[0]
@@ -43,12 +34,6 @@ def home(tmp_path: Path, homes: list[Home]) -> Home:
 def cut(home: Home, *, off: timedelta = 2 * MINUTE, error: timedelta = -3 * HOUR) -> None:
     """The plug is pulled, and the clock is wrong until the network sets it."""
     home.boot_again(error, synchronised=False, off=off)
-
-
-def network(home: Home) -> None:
-    home.machine.pass_time(MINUTE)
-    home.machine.set_from_network()
-    home.watch()
 
 
 def medium_but_for_the_cut(home: Home) -> None:
@@ -62,7 +47,7 @@ def medium_but_for_the_cut(home: Home) -> None:
 def test_an_alert_that_was_due_is_raised_as_soon_as_the_clock_is_set(home: Home) -> None:
     medium_but_for_the_cut(home)
     assert home.house.alerts() == []
-    network(home)
+    home.network()
     (alert,) = home.house.open_alerts()
     assert alert.band is Band.MEDIUM
     assert alert.raised_at == home.machine.true
@@ -78,7 +63,7 @@ def test_an_alert_that_was_due_is_raised_as_soon_as_the_clock_is_set(home: Home)
 def test_it_waits_for_nobody_longer_than_from_when_it_was_raised(home: Home) -> None:
     medium_but_for_the_cut(home)
     home.machine.pass_time(10 * MINUTE)
-    network(home)
+    home.network()
     assert home.escalate() == 0
     home.machine.pass_time(6 * MINUTE)
     home.escalate()
@@ -101,7 +86,7 @@ def test_whoever_notices_first_that_the_clock_was_set_has_them_assessed(home: Ho
 
 def test_nothing_is_assessed_raised_or_told_twice(home: Home) -> None:
     medium_but_for_the_cut(home)
-    network(home)
+    home.network()
     counts = home.house.counts()
     resident = home.house.config.residents[0]
     for _ in range(2):
@@ -134,7 +119,7 @@ def test_with_nothing_new_to_be_known_nothing_is_assessed_anew(home: Home) -> No
     cut(home, off=HOUR)
     home.take(oximeter(92, home.machine.wall))
     before = home.house.count("assessment")
-    network(home)
+    home.network()
     assert home.house.count("assessment") == before
     assert home.house.alerts() == []
 
@@ -145,7 +130,7 @@ def test_where_the_first_clock_was_never_believed_nothing_of_it_is_known(
     homes.append(Home(tmp_path, SimulatedMachine(-5 * HOUR)))
     home = homes[0]
     medium_but_for_the_cut(home)
-    network(home)
+    home.network()
     assert home.house.alerts() == []
 
 
@@ -154,7 +139,7 @@ def test_a_clock_that_was_right_though_nobody_knew_has_them_assessed_too(home: H
     home.take(thermometer(38.5, home.machine.wall))
     cut(home, error=timedelta(0))
     home.take(oximeter(92, home.machine.wall))
-    network(home)
+    home.network()
     assert home.alert().band is Band.MEDIUM
     assert noted(home)["residents assessed anew"] == 1
 
@@ -173,7 +158,7 @@ def test_a_higher_band_takes_the_place_of_an_alert_that_was_raised_by_half(home:
     assert home.take(oximeter(91, home.machine.wall)).outcome is Outcome.RAISED
     (half,) = home.house.open_alerts()
     assert half.band is Band.SINGLE_RED
-    network(home)
+    home.network()
     whole = home.alert()
     assert (whole.band, whole.supersedes) == (Band.MEDIUM, half.id)
     assert whole.id != half.id
@@ -189,7 +174,7 @@ def test_one_who_was_not_assessed_in_this_boot_is_not_assessed_anew(home: Home) 
     home.house.connection.close()
     home.house = House(home.directory, '[observation_sets]\nrecent = "60 min"\n', clock=home.clock)
     home.take(oximeter(97, home.machine.wall, device=WELL_OXIMETER))
-    network(home)
+    home.network()
     assert home.house.alerts() == []
     assert len(home.house.assessments()) == 3
 
@@ -206,7 +191,7 @@ def test_it_ends_no_alert_which_is_for_what_is_measured_next(home: Home) -> None
     home.machine.pass_time(32 * MINUTE)
     last = cuff(120, home.machine.wall, measured=home.machine.true, pulse=72)
     assert home.take(last).outcome is Outcome.UNCHANGED
-    network(home)
+    home.network()
     assert noted(home)["residents assessed anew"] == 1
     assert home.alert().band is Band.SINGLE_RED
     assert home.take(oximeter(97, home.machine.wall, pulse=72)).outcome is Outcome.RESOLVED
@@ -226,7 +211,7 @@ def test_one_of_whom_the_card_cannot_be_read_keeps_no_other_from_being_assessed(
 
     monkeypatch.setattr(Intake, "assess_anew", fails_for_one)
     with caplog.at_level(logging.ERROR):
-        network(home)
+        home.network()
     assert home.alert().resident == ILL
     assert home.noted(Audited.CLOCK_SET) == 1
     assert home.house.connection.execute("SELECT 1 FROM fact WHERE name = 'half'").fetchone() is None
@@ -245,7 +230,7 @@ def test_a_fault_of_the_card_leaves_the_step_to_be_followed_again(
     with monkeypatch.context() as patched:
         patched.setattr(Intake, "assess_anew", fails)
         with pytest.raises(fault):
-            network(home)
+            home.network()
     assert home.noted(Audited.CLOCK_SET) == 0
     home.watch()
     assert home.alert().band is Band.MEDIUM
@@ -296,7 +281,7 @@ def test_it_is_known_then_as_by_a_hub_whose_clock_was_never_wrong(
         home.boot_again(of_the_cut, synchronised=synchronised, off=minutes_off * MINUTE)
         for what in after:
             measure(home, what)
-        network(home)
+        home.network()
         newest = home.house.assessments()[-1]
         values = {vital: each["value"] for vital, each in newest["observations"].items()}
         bands = [alert.band for alert in home.house.open_alerts()]

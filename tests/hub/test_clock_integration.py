@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -24,14 +24,6 @@ from tests.rigs.simulated_machine import HOUR, MINUTE, SECOND, SimulatedMachine
 
 DAY = timedelta(days=1)
 UNTIL_RESOLVED = timedelta(minutes=31)
-
-
-@pytest.fixture
-def homes(tmp_path: Path) -> Iterator[list[Home]]:
-    made: list[Home] = []
-    yield made
-    for home in made:
-        home.house.connection.close()
 
 
 @pytest.fixture

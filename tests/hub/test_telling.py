@@ -16,7 +16,7 @@ from hub.assessment.observation_set import ObservationSet
 from hub.commands import Commands
 from hub.intake import Intake
 from hub.store.outbox import CannotBeToldError
-from hub.store.rows import SELECT_ASSESSMENT, AssessmentRow, readings_between
+from hub.store.rows import SELECT_ASSESSMENT, AssessmentRow, reading_rows
 from hub.telling import KeptReadings, Teller, assessment_of
 from hub.uplink.contract import Channel
 from tests.rigs.house import ILL, House, cuff, entry, oximeter, thermometer
@@ -94,7 +94,7 @@ def test_a_range_tells_of_those_that_are_left(house: House) -> None:
     house.connection.execute("DELETE FROM reading WHERE sequence = 2")
     event = Teller(house.identity).event(house.connection, Channel.READING, 1, 3)
     assert event is not None
-    assert len(list(readings_between(house.connection, 1, 3))) == 2
+    assert len(reading_rows(house.connection, 1, 3)) == 2
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hub.store.audit import entries
 from hub.trail import Audited
 from tests.rigs.clocks import SimulatedClock
 from tests.rigs.house import House, cuff, oximeter, thermometer
-from tests.rigs.simulated_machine import HOUR, SECOND, SimulatedMachine
+from tests.rigs.simulated_machine import HOUR, MINUTE, SECOND, SimulatedMachine
 
 
 class Home:
@@ -44,6 +44,12 @@ class Home:
         self.machine = SimulatedMachine(error, synchronised=synchronised)
         self.machine.booted_at = booted_at
         self.start_again()
+
+    def network(self) -> None:
+        """A minute later the network sets the clock, and the hub notices."""
+        self.machine.pass_time(MINUTE)
+        self.machine.set_from_network()
+        self.watch()
 
     def watch(self) -> None:
         """As the timekeeper does each second."""

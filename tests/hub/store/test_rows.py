@@ -24,7 +24,7 @@ from hub.store.rows import (
     assessment_by_number,
     newest_assessment,
     reading_by_number,
-    readings_between,
+    reading_rows,
 )
 from hub.store.transaction import Transaction
 from hub.timing import TimeQuality
@@ -85,7 +85,8 @@ def test_a_reading_comes_back_as_it_was_stored(placed: PlacedReading) -> None:
     number = _TRANSACTION.add_reading(placed)
     _TRANSACTION.finish()
     assert reading_by_number(_CONNECTION, number) == StoredReading(number, placed)
-    assert list(readings_between(_CONNECTION, number, number + 5)) == [StoredReading(number, placed)]
+    (row,) = reading_rows(_CONNECTION, number, number + 5)
+    assert StoredReading.of(row) == StoredReading(number, placed)
 
 
 def a_reading(transaction: Transaction, at: datetime = NOON) -> int:

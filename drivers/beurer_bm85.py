@@ -13,7 +13,7 @@ At each connection it sends its whole memory; the time stamps tell what is new.
 from __future__ import annotations
 
 from drivers.blood_pressure import UNKNOWN_USER, judge, status_verdict
-from drivers.driver import Decoded, DecodeError, Driver
+from drivers.driver import Bonding, Decoded, DecodeError, Driver
 from drivers.ieee11073 import sfloat
 from drivers.payload import ALWAYS, DATE_TIME, SFLOAT, TWO_OCTETS, UNSIGNED_8, Layout, date_time
 from hub.readings import Flag
@@ -57,4 +57,7 @@ DRIVER = Driver(
     title="Beurer BM85 blood pressure cuff",
     service="1810",
     characteristics={"2a35": decode_measurement},
+    keeps_records=True,
+    # Nothing published says otherwise than the profile (Blood Pressure Profile 1.1.1, on security).
+    bonding=Bonding.FIRST,
 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
-from drivers.driver import Decoded, Driver
+from drivers.driver import Bonding, Decoded, Driver
 from drivers.ieee11073 import Number, sfloat
 from drivers.payload import ALWAYS, DATE_TIME, SFLOAT, UNSIGNED_8, UNSIGNED_16, Layout, date_time
 from drivers.quality import StatusBit, Verdict, measurements, verdict, worst
@@ -141,4 +141,7 @@ DRIVER = Driver(
     service="1810",
     characteristics={"2a35": decode_measurement, "2a36": decode_intermediate_cuff_pressure},
     intermediate=frozenset({"2a36"}),
+    keeps_records=True,
+    # The cuff's characteristics ask for an encrypted link (Blood Pressure Profile 1.1.1, on security).
+    bonding=Bonding.FIRST,
 )

@@ -5,18 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from drivers import beurer_bm85, blood_pressure, pulse_oximeter, thermometer
+from drivers import (
+    and_medical,
+    beurer_bm85,
+    blood_pressure,
+    bthome,
+    glucose,
+    glucose_and_ketone,
+    heart_rate,
+    nonin_3230,
+    pulse_oximeter,
+    thermometer,
+    viatom_pc60fw,
+    weight_scale,
+)
 from drivers.driver import Driver
 from hub.errors import CareportError
 
 DRIVERS: Mapping[str, Driver] = MappingProxyType(
     {
-        module.DRIVER.name: module.DRIVER
-        for module in (
-            blood_pressure,
-            pulse_oximeter,
-            thermometer,
-            beurer_bm85,
+        entry.name: entry
+        for entry in (
+            blood_pressure.DRIVER,
+            pulse_oximeter.DRIVER,
+            thermometer.DRIVER,
+            heart_rate.DRIVER,
+            glucose.DRIVER,
+            glucose_and_ketone.DRIVER,
+            weight_scale.DRIVER,
+            *and_medical.DRIVERS,
+            beurer_bm85.DRIVER,
+            nonin_3230.DRIVER,
+            viatom_pc60fw.DRIVER,
+            bthome.DRIVER,
         )
     }
 )

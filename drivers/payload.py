@@ -1,4 +1,5 @@
-"""The layout of a characteristic: its flags, one byte, then the fields that always follow or are announced.
+"""The layout of a characteristic: its flags, one byte, then the fields that always follow or are announced,
+and perhaps one that is repeated to the payload's end.
 
 All fields are little-endian, as Bluetooth's characteristics are; what is big-endian in a sensor of its own
 mind is taken as octets, and its driver says so.
@@ -17,6 +18,7 @@ from hub.readings import DeviceTime
 
 UNSIGNED_8 = "B"
 UNSIGNED_16 = "H"
+SIGNED_16 = "h"
 SFLOAT = "H"
 """A 16-bit IEEE 11073 SFLOAT: the code that `drivers.ieee11073.sfloat` reads."""
 FLOAT = "I"
@@ -30,7 +32,8 @@ DATE_TIME = "7s"
 ALWAYS = 0
 """Stands where a field needs no flag to announce it."""
 
-_Field = tuple[int, str]
+_Field = tuple[int, str] | tuple[int, str, str]
+"""The flag that announces a field, and its format; with a third, that is its format without the flag."""
 _Unpack = Callable[[bytes], tuple[Any, ...]]
 _Pick = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 
@@ -42,15 +45,18 @@ _DATE_TIME = struct.Struct("<HBBBBB")  # year, month, day, hours, minutes, secon
 class Layout:
     """The fields that follow the flags, in their order: for each the flag that announces it, and its format.
 
+    A field with two formats is always there, in the first one where its flag is set and else in the second.
+    What is `repeated` stands behind all the others as often as there is room, and is read as a tuple.
     What each combination of those flags announces is worked out once; then a payload is read in one piece.
     """
 
-    __slots__ = ("_announcing", "_fields", "_readers")
+    __slots__ = ("_announcing", "_fields", "_readers", "_repeated")
 
-    def __init__(self, first: _Field, *others: _Field) -> None:
+    def __init__(self, first: _Field, *others: _Field, repeated: tuple[int, str] | None = None) -> None:
         self._fields = ((ALWAYS, UNSIGNED_8), first, *others)
+        self._repeated = repeated
         self._announcing = 0
-        for flag, _ in self._fields:
+        for flag, *_ in (*self._fields, *([repeated] if repeated else [])):
             self._announcing |= flag
         self._readers = {
             flags: self._reader(flags) for flags in range(256) if flags & self._announcing == flags
@@ -71,25 +77,52 @@ class Layout:
         """How to unpack a payload with these flags, and to pick every field from that with None behind it."""
         formats = "<"
         places: list[int] = []
-        for flag, written in self._fields:
-            if flag == ALWAYS or flags & flag:
-                places.append(len(places) - places.count(_BEHIND))
-                formats += written
-            else:
-                places.append(_BEHIND)
-        return struct.Struct(formats).unpack, itemgetter(*places)
+        for field in self._fields:
+            written = _written(field, flags)
+            places.append(len(places) - places.count(_BEHIND) if written else _BEHIND)
+            formats += written
+        if self._repeated is None:
+            return struct.Struct(formats).unpack, itemgetter(*places)
+        written = _written(self._repeated, flags)
+        places.append(len(places) - places.count(_BEHIND) if written else _BEHIND)
+        unpack = _with_repeated(formats, written) if written else struct.Struct(formats).unpack
+        return unpack, itemgetter(*places)
 
     def _refusal(self, payload: bytes) -> DecodeError:
         """Why the payload's length is not what its flags announce."""
         end = 0
-        for flag, written in self._fields:
-            if flag == ALWAYS or payload[0] & flag:
-                end += struct.calcsize("<" + written)
+        for field in self._fields:
+            end += struct.calcsize("<" + _written(field, payload[0] if payload else 0))
             if end > len(payload):
                 return DecodeError(
                     f"payload too short: {len(payload)} bytes where its flags announce {end} or more", payload
                 )
+        if self._repeated and (written := _written(self._repeated, payload[0])):
+            size = struct.calcsize("<" + written)
+            return DecodeError(
+                f"payload ends within a field: {len(payload)} bytes where its flags announce {end} "
+                f"and a multiple of {size}",
+                payload,
+            )
         return DecodeError(f"payload too long: {len(payload)} bytes where its flags announce {end}", payload)
+
+
+def _written(field: _Field, flags: int) -> str:
+    """The format in which a payload with these flags has this field; empty where it does not have it."""
+    if field[0] == ALWAYS or flags & field[0]:
+        return field[1]
+    return field[2] if len(field) == 3 else ""
+
+
+def _with_repeated(formats: str, repeated: str) -> _Unpack:
+    """How to unpack the fields and, as one tuple behind them, what is repeated to the payload's end."""
+    fields, one = struct.Struct(formats), struct.Struct("<" + repeated)
+
+    def unpack(payload: bytes) -> tuple[Any, ...]:
+        rest = payload[fields.size :]
+        return (*fields.unpack(payload[: fields.size]), tuple(value for (value,) in one.iter_unpack(rest)))
+
+    return unpack
 
 
 def date_time(octets: bytes | None) -> tuple[DeviceTime | None, bool]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
-from drivers.driver import Decoded, Driver
+from drivers.driver import Bonding, Decoded, Driver
 from drivers.ieee11073 import Number, sfloat
 from drivers.payload import (
     ALWAYS,
@@ -151,4 +151,9 @@ DRIVER = Driver(
     service="1822",
     characteristics={"2a5e": decode_spot_check, "2a5f": decode_continuous},
     streaming=frozenset({"2a5f"}),
+    # Its characteristics ask for an encrypted link (Pulse Oximeter Profile 1.0.1, on security).
+    bonding=Bonding.FIRST,
+    # There only where the oximeter stores spot-checks. PLX Features (2A60) says so too, and how much status
+    # it sends; each payload says that by its own flags, so 2A60 is not read.
+    records="2a52",
 )

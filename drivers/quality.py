@@ -68,6 +68,14 @@ PLAUSIBLE = {
     # degC, or the other way round, and a thermometer that lies on the table fall outside (care homes
     # are kept at 21 to 25 degC, in a heat wave above).
     Vital.TEMPERATURE: (28.0, 46.0),
+    # A person and not a parcel, a bag or an empty platform: the lightest of frail adults to the most that
+    # scales for persons bear. Scales that send ten times too little or too much fall outside for most people.
+    Vital.BODY_WEIGHT: (20.0, 300.0),
+    # 20 mg/dL: below that most meters show "LO", and what is sent there may be a ketone. The most severe
+    # hyperglycaemia is below 60, and mg/dL taken for mmol/L, or a wrong power of ten, falls outside.
+    Vital.GLUCOSE: (1.1, 60.0),
+    # What the chips in such sensors can measure: a fridge, a roof in summer.
+    Vital.ROOM_TEMPERATURE: (-40.0, 85.0),
 }
 """The lowest and the highest value, both included, that a vital can have in its fixed unit."""
 

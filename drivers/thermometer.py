@@ -9,7 +9,7 @@ temperature type (1).
 
 from __future__ import annotations
 
-from drivers.driver import Decoded, Driver
+from drivers.driver import Bonding, Decoded, Driver
 from drivers.ieee11073 import Number, float32
 from drivers.payload import ALWAYS, DATE_TIME, FLOAT, UNSIGNED_8, Layout, date_time
 from drivers.quality import measurements
@@ -79,4 +79,6 @@ DRIVER = Driver(
     service="1809",
     characteristics={"2a1c": decode_measurement, "2a1e": decode_intermediate_temperature},
     intermediate=frozenset({"2a1e"}),
+    # Its characteristics ask for an encrypted link (Health Thermometer Profile 1.0, on security).
+    bonding=Bonding.FIRST,
 )

@@ -22,7 +22,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Vital(StrEnum):
-    """A vital sign, named as FHIR's vital-signs profiles name it."""
+    """What is measured: a vital sign, named as FHIR's profiles name it, or one of `OF_THE_ROOM`."""
 
     RESPIRATION_RATE = "respiration_rate"
     OXYGEN_SATURATION = "oxygen_saturation"
@@ -33,10 +33,16 @@ class Vital(StrEnum):
     PULSE_RATE = "pulse_rate"
     CONSCIOUSNESS = "consciousness"
     TEMPERATURE = "temperature"
+    BODY_WEIGHT = "body_weight"
+    GLUCOSE = "glucose"
+    ROOM_TEMPERATURE = "room_temperature"
+    DOOR = "door"
+    MOTION = "motion"
+    BUTTON = "button"
 
     @property
     def unit(self) -> str:
-        """The UCUM code of this vital's values; empty for coded vitals (consciousness, oxygen)."""
+        """The UCUM code of this vital's values; empty for coded ones (consciousness, oxygen, a door)."""
         return _UNITS[self]
 
 
@@ -50,7 +56,21 @@ _UNITS = {
     Vital.PULSE_RATE: "/min",
     Vital.CONSCIOUSNESS: "",
     Vital.TEMPERATURE: "Cel",
+    Vital.BODY_WEIGHT: "kg",
+    Vital.GLUCOSE: "mmol/L",
+    Vital.ROOM_TEMPERATURE: "Cel",
+    Vital.DOOR: "",
+    Vital.MOTION: "",
+    Vital.BUTTON: "",
 }
+
+OF_THE_ROOM = frozenset({Vital.ROOM_TEMPERATURE, Vital.DOOR, Vital.MOTION, Vital.BUTTON})
+"""What is of the room and not of a body: it is kept and shown, and no score and no alert ever sees it."""
+DRIVERS_OF_THE_ROOM = frozenset({"bthome"})  # also of the room is what they read and measures nothing
+
+OF_NO_SCORE = frozenset({Vital.BODY_WEIGHT, Vital.GLUCOSE})
+"""What is of a body and in no score: it is told with the observation set that it belongs to, and what NEWS2,
+the model and the alerts know of a person is the same with it as without."""
 
 
 class Consciousness(StrEnum):
@@ -70,18 +90,48 @@ class Breathing(StrEnum):
     OXYGEN = "oxygen"
 
 
-Value = float | Consciousness | Breathing
-"""A measured value: a number in its vital's unit, or a code for the two coded vitals."""
+class Door(StrEnum):
+    """Whether a door (or a window) is open."""
+
+    OPEN = "open"
+    CLOSED = "closed"
 
 
-def type_of_value(vital: Vital) -> type[float] | type[Consciousness] | type[Breathing]:
-    """The type that this vital's values have: a code for the two coded vitals, else a number."""
+class Motion(StrEnum):
+    """Whether somebody moves about in the room."""
+
+    DETECTED = "detected"
+    CLEAR = "clear"
+
+
+class Button(StrEnum):
+    """How a button was pressed."""
+
+    PRESS = "press"
+    DOUBLE_PRESS = "double press"
+    TRIPLE_PRESS = "triple press"
+    LONG_PRESS = "long press"
+    HELD = "held"
+
+
+Code = Consciousness | Breathing | Door | Motion | Button
+"""The value of what is not a number."""
+
+Value = float | Code
+"""A measured value: a number in its vital's unit, or a code."""
+
+
+def type_of_value(vital: Vital) -> type[float] | type[Code]:
+    """The type that this vital's values have: a code for the coded ones, else a number."""
     return _CODES.get(vital, float)
 
 
-_CODES: dict[Vital, type[Consciousness] | type[Breathing]] = {
+_CODES: dict[Vital, type[Code]] = {
     Vital.CONSCIOUSNESS: Consciousness,
     Vital.SUPPLEMENTAL_OXYGEN: Breathing,
+    Vital.DOOR: Door,
+    Vital.MOTION: Motion,
+    Vital.BUTTON: Button,
 }
 
 
@@ -139,6 +189,23 @@ class Flag(StrEnum):
     SENSOR_UNCONNECTED = "sensor unconnected"
     SENSOR_DISPLACED = "sensor displaced"
     UNKNOWN_SENSOR = "unknown sensor"
+    NO_SKIN_CONTACT = "no skin contact"
+    CONTROL_SOLUTION = "control solution"
+    KETONE = "a ketone, not glucose"
+    PERHAPS_KETONE = "perhaps a ketone, not glucose"
+    MEASUREMENT_UNSUCCESSFUL = "measurement unsuccessful"
+    SAMPLE_INSUFFICIENT = "sample insufficient"
+    STRIP_PROBLEM = "test strip problem"
+    RESULT_TOO_HIGH = "above the sensor's range"
+    RESULT_TOO_LOW = "below the sensor's range"
+    TEMPERATURE_OUT_OF_RANGE = "too hot or too cold for the sensor"
+    READ_INTERRUPTED = "measurement interrupted"
+    BATTERY_LOW = "sensor's battery low"
+    FASTING = "fasting"
+    BEFORE_MEAL = "before a meal"
+    AFTER_MEAL = "after a meal"
+    CASUAL = "at no set time"
+    BEDTIME = "at bedtime"
     CLOCK_NOT_SET = "sensor clock not set"
     IMPLAUSIBLE = "outside what is physically plausible"
 
@@ -233,7 +300,9 @@ class Reading:
     `user_id` is the sensor's own number for the person measured, where it keeps several apart.
     `problem` says in words why a payload could not be decoded; then there are no measurements,
     and the raw bytes are kept so that nothing is lost. `streaming` marks one of many that a sensor sends
-    for as long as it is worn: alone it is no observation (`hub/assessment/stream.py`).
+    for as long as it is worn: alone it is no observation (`hub/assessment/stream.py`). `beat_intervals` are
+    the times from beat to beat in seconds, oldest first, of a sensor that tells them: they are in the raw
+    bytes, so the store does not keep them a second time and a reading from the store has none.
     """
 
     id: uuid.UUID
@@ -245,9 +314,27 @@ class Reading:
     user_id: int | None = None
     problem: str | None = None
     streaming: bool = False
+    beat_intervals: tuple[float, ...] = ()
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether it was decoded, and neither measures anything nor says anything of a measurement."""
+        return not self.measurements and not self.flags and self.problem is None
+
+    @property
+    def of_the_room(self) -> bool:
+        """Whether it is about no person: all that it measured, or its sensor where that is nothing."""
+        said = [each.vital for each in self.measurements]
+        return OF_THE_ROOM.issuperset(said) if said else self.raw.driver in DRIVERS_OF_THE_ROOM
 
 
-def reading_id(raw: RawPayload, device_time: DeviceTime | None) -> uuid.UUID:
+def reading_id(
+    raw: RawPayload,
+    device_time: DeviceTime | None,
+    *,
+    keeps_records: bool = False,
+    sequence_number: int | None = None,
+) -> uuid.UUID:
     """The identity of a reading: the same again if the same reading arrives again.
 
     A payload that carries the sensor's own time is the same reading however often and whenever it is sent
@@ -257,14 +344,25 @@ def reading_id(raw: RawPayload, device_time: DeviceTime | None) -> uuid.UUID:
     of one that stands still, and then equal payloads of two days are two measurements: it is told apart by
     the day (UTC) it was received. One without a time is told apart by the time it was received.
 
+    A record that a sensor has stored comes again at each link, for months. So a numbered one
+    (`sequence_number`) is known by its bytes alone; and so is one of a sensor that `keeps_records`
+    (`drivers.driver.Driver`) and gives it a whole date, even of a clock that nobody set. Counted anew each
+    day, it would be an observation that nobody made, and perhaps an alert; two measurements of the same
+    several numbers in the same second of the same wrong day are next to impossible.
+
     A UUID of version 8 (RFC 9562, section 5.8), so that ids grow with time and an index of them at its end:
     48 bits of the moment that tells it apart, in milliseconds since 1970 (the sensor's local time as if it
-    were UTC; the day; the time received), then the first 74 bits of a SHA-256 of all that it is known by.
+    were UTC; the day; the time received; 0 for a numbered record without a date), then the first 74 bits of
+    a SHA-256 of all that it is known by.
     """
-    if device_time is None:
+    sensor_time = None if device_time is None else _as_if_utc(device_time)
+    told_apart_by = ""
+    if sequence_number is not None:
+        moment = sensor_time or _EPOCH
+    elif device_time is None:
         told_apart_by, moment = raw.received_at.isoformat(), raw.received_at
-    elif (sensor_time := _identifying(device_time, raw.received_at)) is not None:
-        told_apart_by, moment = "", sensor_time
+    elif sensor_time is not None and (keeps_records or _identifies(sensor_time, raw.received_at)):
+        moment = sensor_time
     else:
         moment = raw.received_at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         told_apart_by = moment.date().isoformat()
@@ -279,15 +377,22 @@ def reading_id(raw: RawPayload, device_time: DeviceTime | None) -> uuid.UUID:
     )
 
 
-def _identifying(time: DeviceTime, received_at: datetime) -> datetime | None:
-    """The sensor's time as if it were UTC, if it tells the reading apart from every other."""
+def _as_if_utc(time: DeviceTime) -> datetime | None:
+    """The sensor's time as if it were UTC; None where it is no whole date."""
     try:
-        as_if_utc = datetime(time.year, time.month, time.day, time.hour, time.minute, time.second, 0, UTC)
-    except ValueError:  # no such day
+        return datetime(time.year, time.month, time.day, time.hour, time.minute, time.second, 0, UTC)
+    except ValueError:  # no such day, or one that is not known
         return None
-    if abs(received_at - as_if_utc) <= _IDENTIFIES_WITHIN:
-        return as_if_utc
+
+
+def _identifies(as_if_utc: datetime, received_at: datetime) -> bool:
+    """Whether a sensor's time tells its reading apart from every other."""
+    return abs(received_at - as_if_utc) <= _IDENTIFIES_WITHIN or is_of_a_clock_that_runs(as_if_utc)
+
+
+def is_of_a_clock_that_runs(time: datetime | DeviceTime) -> bool:
+    """Whether a sensor's time looks like one of a clock that somebody has set."""
     # A clock that nobody set shows the first of January, or the first minutes after midnight or noon of the
     # day it was made, and some begin again each time they are switched on.
     unset = (time.month, time.day) == (1, 1) or (time.hour in {0, 12} and time.minute < _MINUTES_OF_ITS_START)
-    return as_if_utc if time.year in _YEARS_OF_SENSORS and not unset else None
+    return time.year in _YEARS_OF_SENSORS and not unset

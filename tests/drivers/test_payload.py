@@ -15,6 +15,7 @@ from drivers.payload import (
     FLOAT,
     FOUR_OCTETS,
     SFLOAT,
+    SIGNED_16,
     THREE_OCTETS,
     TWO_OCTETS,
     UNSIGNED_8,
@@ -29,10 +30,15 @@ def little_endian(octets: bytes) -> int:
     return int.from_bytes(octets, "little")
 
 
+def signed(octets: bytes) -> int:
+    return int.from_bytes(octets, "little", signed=True)
+
+
 # How many bytes each format has, and what is made of them. Written for this test from the documentation.
 FORMATS: list[tuple[str, int, Callable[[bytes], object]]] = [
     (UNSIGNED_8, 1, little_endian),
     (UNSIGNED_16, 2, little_endian),
+    (SIGNED_16, 2, signed),
     (SFLOAT, 2, little_endian),
     (FLOAT, 4, little_endian),
     (TWO_OCTETS, 2, bytes),
@@ -115,8 +121,45 @@ def test_bytes_left_over_are_refused_and_carried(
 
 
 def test_an_empty_payload_has_not_even_flags() -> None:
-    with pytest.raises(DecodeError, match="too short: 0 bytes where its flags announce 1 or more"):
-        Layout((ALWAYS, SFLOAT)).read(b"")
+    for layout in (Layout((ALWAYS, SFLOAT)), Layout((ALWAYS, SFLOAT), repeated=(ALWAYS, SFLOAT))):
+        with pytest.raises(DecodeError, match="too short: 0 bytes where its flags announce 1 or more"):
+            layout.read(b"")
+
+
+def test_a_field_with_two_formats_is_in_the_one_that_its_flag_says() -> None:
+    layout = Layout((0x01, UNSIGNED_16, UNSIGNED_8), (0x02, UNSIGNED_8))
+    assert layout.read(bytes.fromhex("03 0102 03")) == (0x03, 0x0201, 0x03)
+    assert layout.read(bytes.fromhex("02 01 03")) == (0x02, 0x01, 0x03)
+    with pytest.raises(DecodeError, match="too short: 2 bytes where its flags announce 3 or more"):
+        layout.read(bytes.fromhex("01 01"))
+    with pytest.raises(DecodeError, match="too long: 3 bytes where its flags announce 2"):
+        layout.read(bytes.fromhex("00 01 02"))
+
+
+@given(sent(), st.lists(st.binary(min_size=2, max_size=2), max_size=200), st.binary(max_size=1))
+def test_what_is_repeated_is_read_to_the_end_and_never_past_it(
+    one: tuple[Layout, bytes, tuple[object, ...], list[int]], repeated: list[bytes], half: bytes
+) -> None:
+    fields, payload, said, _ = one
+    layout = Layout(*fields._fields[1:], repeated=(ALWAYS, UNSIGNED_16))
+    payload += b"".join(repeated) + half
+    if not half:
+        assert layout.read(payload) == (*said, tuple(map(little_endian, repeated)))
+        return
+    with pytest.raises(DecodeError, match=f"ends within a field: {len(payload)} bytes") as error:
+        layout.read(payload)
+    assert error.value.payload == payload
+
+
+def test_what_is_repeated_is_none_where_its_flag_does_not_announce_it() -> None:
+    layout = Layout((ALWAYS, UNSIGNED_8), (0x02, UNSIGNED_8), repeated=(0x01, UNSIGNED_16))
+    assert layout.read(bytes.fromhex("00 01")) == (0x00, 0x01, None, None)
+    assert layout.read(bytes.fromhex("01 01")) == (0x01, 0x01, None, ())
+    assert layout.read(bytes.fromhex("03 01 02 0304 0506")) == (0x03, 0x01, 0x02, (0x0403, 0x0605))
+    with pytest.raises(DecodeError, match="too long: 4 bytes where its flags announce 2"):
+        layout.read(bytes.fromhex("00 01 0203"))
+    with pytest.raises(DecodeError, match="too short: 1 bytes where its flags announce 2 or more"):
+        layout.read(bytes.fromhex("01"))
 
 
 def read_time(content: str) -> tuple[DeviceTime | None, bool]:

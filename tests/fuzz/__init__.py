@@ -1,0 +1,1 @@
+"""The fuzzer: every decoder of the catalogue and every framer, under random, mutated and guided payloads."""

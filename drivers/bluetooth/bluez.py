@@ -7,191 +7,224 @@ they are connected (measured with bleak 3.1). So this radio watches org.bluez on
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any
+import logging
+from dataclasses import replace
 
 from bleak import BleakClient, BleakScanner
 from bleak.backends.device import BLEDevice
-from dbus_fast import BusType, Message, MessageType
-from dbus_fast.aio import MessageBus
-from dbus_fast.errors import AuthError
+from bleak.exc import BleakDBusError, BleakError
+from dbus_fast import Message
 
-from drivers.bluetooth.radio import RADIO_ERRORS, Dropped, Heard, words
+from drivers.bluetooth.adapters import HANGS, WATCHED, BlueZState, bluez_state, choose, loss_in
+from drivers.bluetooth.agent import Agent
+from drivers.bluetooth.bluez_client import BlueZClient, BlueZScanner
+from drivers.bluetooth.bus import (
+    ADAPTER,
+    BLUEZ,
+    DEVICE,
+    ask_bus,
+    call,
+    device_path,
+    is_unknown,
+    properties_of,
+    system_bus,
+)
+from drivers.bluetooth.radio import RADIO_ERRORS, Adapter, Dropped, Heard, Remedy, RemedyError, words
+from drivers.bluetooth.remedies import power_cycle, reboot, restart_bluetoothd
 from hub.readings import Origin
 
-_BLUEZ = "org.bluez"
-_ADAPTER = "org.bluez.Adapter1"
-_BUS = "org.freedesktop.DBus"
-_OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
-_PROPERTIES = "org.freedesktop.DBus.Properties"
-_ANSWER_SECONDS = 10.0
+__all__ = ["Adapter", "BlueZRadio", "BlueZState", "bluez_state"]
 
-_WATCHED = (
-    f"type='signal',sender='{_BUS}',interface='{_BUS}',member='NameOwnerChanged',arg0='{_BLUEZ}'",
-    f"type='signal',sender='{_BLUEZ}',interface='{_OBJECT_MANAGER}',member='InterfacesRemoved'",
-    f"type='signal',sender='{_BLUEZ}',interface='{_PROPERTIES}',member='PropertiesChanged',arg0='{_ADAPTER}'",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Adapter:
-    """A Bluetooth adapter as BlueZ names it ("hci0")."""
-
-    name: str
-    address: str
-    powered: bool
-
-
-@dataclass(frozen=True, slots=True)
-class BlueZState:
-    """What there is of Bluetooth. `problem` says what is missing and what to do; None if nothing is."""
-
-    adapters: tuple[Adapter, ...]
-    problem: str | None
-
-
-class _RefusedError(Exception):
-    """An error reply on the bus."""
-
-    def __init__(self, reply: Message) -> None:
-        super().__init__(f"{reply.error_name}: {reply.body[0] if reply.body else 'no reason given'}")
-        self.name = reply.error_name
-
-
-async def bluez_state(adapter: str | None = None) -> BlueZState:
-    """Look whether D-Bus, bluetoothd and a powered adapter (that one, if named) are there. Raises nothing."""
-    try:
-        async with asyncio.timeout(_ANSWER_SECONDS), _system_bus() as bus:
-            owned = await _call(bus, _BUS, "/org/freedesktop/DBus", _BUS, "NameHasOwner", _BLUEZ)
-            if not owned:
-                return BlueZState((), "bluetoothd is not running: sudo systemctl enable --now bluetooth")
-            objects = await _call(bus, _BLUEZ, "/", _OBJECT_MANAGER, "GetManagedObjects")
-    except TimeoutError:
-        return BlueZState((), "bluetoothd does not answer: sudo systemctl restart bluetooth")
-    except AuthError as error:
-        return BlueZState((), f"D-Bus refuses this user ({words(error)}): run as the user of carehub.service")
-    except _RefusedError as refused:
-        return BlueZState(
-            (), f"bluetoothd refuses this user ({refused}): sudo adduser USER bluetooth, and log in again"
-        )
-    except RADIO_ERRORS as error:
-        return BlueZState((), f"no system D-Bus ({words(error)}): sudo systemctl start dbus")
-    adapters = tuple(
-        Adapter(path.rsplit("/", 1)[-1], properties["Address"].value, properties["Powered"].value)
-        for path, interfaces in sorted(objects.items())
-        if (properties := interfaces.get(_ADAPTER)) is not None
-    )
-    return BlueZState(adapters, _problem_of(adapters, adapter))
-
-
-def _problem_of(adapters: tuple[Adapter, ...], wanted: str | None) -> str | None:
-    names = ", ".join(each.name for each in adapters)
-    if not adapters:
-        return "there is no Bluetooth adapter: is it plugged in, and not blocked (rfkill list bluetooth)?"
-    eligible = [each for each in adapters if wanted in (None, each.name)]
-    if not eligible:
-        return f"there is no Bluetooth adapter {wanted}, only {names}: correct bluetooth.adapter"
-    if not any(each.powered for each in eligible):
-        return f"{wanted or names} is switched off: rfkill unblock bluetooth; bluetoothctl power on"
-    return None
+logger = logging.getLogger(__name__)
 
 
 class BlueZRadio:
-    """A Linux machine's Bluetooth adapter: the one named ("hci0"), or the first that is powered."""
+    """A Linux machine's Bluetooth adapters, of which one collects: the one that is wanted ("hci0", or its
+    address), or another that is powered while that is not there."""
 
     origin = Origin.SENSOR
 
-    def __init__(self, adapter: str | None = None, *, settle_seconds: float = 1.0) -> None:
-        self._adapter = adapter
-        # bleak calls the detection callback for any changed property of a known device, among them that it is
-        # no longer connected. Taken for an advertisement, that would cost a vain connect after each reading.
+    def __init__(
+        self, adapter: str | None = None, *, settle_seconds: float = 1.0, look_seconds: float = 20.0
+    ) -> None:
+        """See `Radio`. Every `look_seconds` bluetoothd is asked something, since one that hangs says nothing.
+
+        bleak calls the detection callback for any changed property of a known device, among them that it is
+        no longer connected. Taken for an advertisement, that would cost a vain connect after each reading:
+        hence `settle_seconds`.
+        """
         self.settle_seconds = settle_seconds
+        self._look_seconds = look_seconds
+        self._wanted = adapter
+        self._in_use: str | None = None
+        self._given_up: set[str] = set()
+        self._ours: set[str] = set()
+        self._scanner: BlueZScanner | None = None
+        self._lost = asyncio.Event()
+        self._handed_over = asyncio.Event()
+        self._healing = asyncio.Lock()
 
     def scanner(self, heard: Heard) -> BleakScanner:
-        """See `Radio.scanner`. Without a filter: enrolled addresses decide, and not all sensors advertise
-        the service that they have."""
-        return BleakScanner(heard, bluez={"adapter": self._adapter} if self._adapter else {})
+        """See `Radio.scanner`."""
+        self._scanner = BlueZScanner(heard, self._in_use, self._lost)
+        return self._scanner
 
-    def client(self, device: BLEDevice, dropped: Dropped) -> BleakClient:
+    def client(
+        self, device: BLEDevice, dropped: Dropped, *, bond: bool = False, passkey: int | None = None
+    ) -> BleakClient:
         """See `Radio.client`."""
-        return BleakClient(device, dropped, bluez={"adapter": self._adapter} if self._adapter else {})
+        return BlueZClient(
+            device,
+            dropped,
+            self._in_use,
+            self._lost,
+            self._ours,
+            self._scanner,
+            bond=bond,
+            passkey=passkey,
+        )
+
+    async def is_bonded(self, address: str) -> bool:
+        """See `Radio.is_bonded`."""
+        path = device_path(await self._adapter_in_use(), address)
+        async with system_bus() as bus:
+            return bool((await properties_of(bus, path, DEVICE) or {}).get("Paired"))
+
+    async def forget(self, address: str) -> None:
+        """See `Radio.forget`; on every adapter, since the sensor may be lent to another home."""
+        in_use = await self._adapter_in_use()
+        async with system_bus() as bus:
+            state = await self._look()
+            if not state.adapters:
+                raise BleakError(state.problem)
+            for adapter in state.adapters:
+                try:
+                    path = device_path(adapter.name, address)
+                    await call(bus, BLUEZ, f"/org/bluez/{adapter.name}", ADAPTER, "RemoveDevice", "o", path)
+                except BleakDBusError as error:
+                    if adapter.name == in_use and not is_unknown(error):
+                        raise
+
+    async def adapters(self) -> tuple[Adapter, ...]:
+        """See `Radio.adapters`."""
+        seen = (await self._look()).adapters
+        return tuple(replace(each, in_use=each.name == self._in_use) for each in seen)
 
     async def problem(self) -> str | None:
-        """See `Radio.problem`."""
-        return (await bluez_state(self._adapter)).problem
+        """See `Radio.problem`. Chooses the adapter to collect with; starts a bluetoothd that has ended."""
+        async with self._healing:  # an adapter that is just being switched off and on is not lost
+            state = await bluez_state(self._wanted, start=True)
+            self._given_up.intersection_update(each.name for each in state.adapters)
+            chosen = choose(state.adapters, self._wanted, self._in_use, self._given_up)
+            if chosen is None:
+                return state.problem
+            if self._in_use not in (None, chosen.name):
+                logger.warning(
+                    "Bluetooth: %s collects instead of %s; what was bonded with that must be bonded anew",
+                    chosen.name,
+                    self._in_use,
+                )
+            self._in_use = chosen.name
+            self._handed_over.clear()
+            if self._lost.is_set():
+                self._lost = asyncio.Event()
+            return None
 
     async def wait_until_lost(self) -> str:
-        """See `Radio.wait_until_lost`: bluetoothd or an adapter went away, or the bus itself."""
+        """See `Radio.wait_until_lost`: bluetoothd or the adapter in use went away or hangs, the bus itself
+        ended, or another adapter is to collect. Meanwhile bluetoothd has an agent to ask."""
+        lost = self._lost
         try:
-            async with _system_bus() as bus:
-                lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            reason = await self._loss()
+        except TimeoutError:
+            reason = HANGS
+        except RADIO_ERRORS as error:
+            reason = f"the system D-Bus went away ({words(error)})"
+        lost.set()
+        return reason
 
-                def watch(message: Message) -> None:
-                    reason = _reason_in(message)
-                    if reason is not None and not lost.done():
-                        lost.set_result(reason)
+    async def heal(self, remedy: Remedy) -> str:
+        """See `Radio.heal`."""
+        async with self._healing:
+            match remedy:
+                case Remedy.POWER_CYCLE:
+                    if self._in_use is None:
+                        raise RemedyError(remedy, "there is no adapter")
+                    return await power_cycle(self._in_use)
+                case Remedy.HAND_OVER:
+                    return await self._hand_over()
+                case Remedy.RESTART_BLUETOOTHD:
+                    return await restart_bluetoothd()
+                case Remedy.REBOOT:
+                    return await reboot()
 
-                bus.add_message_handler(watch)
-                async with asyncio.timeout(_ANSWER_SECONDS):
-                    for rule in _WATCHED:
-                        await _call(bus, _BUS, "/org/freedesktop/DBus", _BUS, "AddMatch", rule)
-                # What went away before the watch began is found here.
-                if (problem := await self.problem()) is not None:
-                    return problem
-                return await _first(lost, bus)
-        except (*RADIO_ERRORS, _RefusedError) as error:
-            return f"the system D-Bus went away ({words(error)})"
+    async def _hand_over(self) -> str:
+        given_up = {*self._given_up, *([self._in_use] if self._in_use else [])}
+        chosen = choose((await self._look()).adapters, self._wanted, self._in_use, given_up)
+        if chosen is None or chosen.name in given_up:
+            raise RemedyError(Remedy.HAND_OVER, "there is no other adapter that is switched on")
+        self._given_up = given_up
+        self._handed_over.set()
+        return f"{chosen.name} collects from now on; what was bonded with {self._in_use} must be bonded anew"
 
+    async def _adapter_in_use(self) -> str:
+        if self._in_use is None and (problem := await self.problem()) is not None:
+            raise BleakError(problem)
+        assert self._in_use is not None
+        return self._in_use
 
-async def _first(lost: asyncio.Future[str], bus: MessageBus) -> str:
-    bus_ended = asyncio.ensure_future(bus.wait_for_disconnect())  # type: ignore[no-untyped-call]  # dbus-fast
-    try:
-        await asyncio.wait((lost, bus_ended), return_when=asyncio.FIRST_COMPLETED)
-        return lost.result() if lost.done() else "the system D-Bus went away"
-    finally:
-        bus_ended.cancel()
-        await asyncio.wait((bus_ended,))
-        if not bus_ended.cancelled():
-            bus_ended.exception()  # taken note of: that the bus ended is all that matters
+    async def _look(self) -> BlueZState:
+        return await bluez_state(self._wanted)
 
+    async def _loss(self) -> str:
+        """Watch, and be the agent, until the radio is lost."""
+        in_use = await self._adapter_in_use()
+        async with system_bus() as bus:
+            said: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-def _reason_in(message: Message) -> str | None:
-    match message.member, message.body:
-        case "NameOwnerChanged", [str(name), _, _] if name == _BLUEZ:
-            return "bluetoothd stopped or was restarted"
-        case "InterfacesRemoved", [str(path), list(interfaces)] if _ADAPTER in interfaces:
-            return f"the adapter {path.rsplit('/', 1)[-1]} was removed"
-        case "PropertiesChanged", [str(interface), dict(changed), _] if interface == _ADAPTER:
-            powered = changed.get("Powered")
-            if powered is not None and not powered.value:
-                return f"the adapter {str(message.path).rsplit('/', 1)[-1]} was switched off"
-    return None
+            def watch(message: Message) -> None:
+                reason = loss_in(message, in_use)
+                if reason is not None and not said.done():
+                    said.set_result(reason)
 
+            bus.add_message_handler(watch)
+            for rule in WATCHED:
+                await ask_bus(bus, "AddMatch", "s", rule)
+            try:
+                await Agent(self._ours).register(bus, as_default=True)
+            except BleakDBusError as error:
+                logger.warning("Bluetooth: bonding will fail, as there can be no agent: %s", words(error))
+            ends = [
+                asyncio.ensure_future(bus.wait_for_disconnect()),  # type: ignore[no-untyped-call]  # dbus-fast
+                asyncio.ensure_future(self._handed_over.wait()),
+            ]
+            try:
+                # What went away before the watch began is found by the first look.
+                while (reason := await self._loss_seen(in_use)) is None:
+                    await asyncio.wait(
+                        (said, *ends), timeout=self._look_seconds, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    if said.done():
+                        return said.result()
+                    if ends[0].done():
+                        return "the system D-Bus went away"
+                    if ends[1].done():
+                        return f"another adapter is to collect instead of {in_use}"
+                return reason
+            finally:
+                for each in ends:
+                    each.cancel()
+                await asyncio.wait(ends)
+                if not ends[0].cancelled():
+                    ends[0].exception()  # taken note of: that the bus ended is all that matters
 
-@contextlib.asynccontextmanager
-async def _system_bus() -> AsyncIterator[MessageBus]:
-    bus = MessageBus(bus_type=BusType.SYSTEM)
-    try:
-        await bus.connect()
-        yield bus
-    finally:
-        bus.disconnect()  # also after a connect that failed: it holds the socket
-
-
-async def _call(bus: MessageBus, to: str, path: str, interface: str, member: str, *body: str) -> Any:
-    reply = await bus.call(
-        Message(
-            destination=to,
-            path=path,
-            interface=interface,
-            member=member,
-            signature="s" * len(body),
-            body=list(body),
-        )
-    )
-    assert reply is not None
-    if reply.message_type is MessageType.ERROR:
-        raise _RefusedError(reply)
-    return reply.body[0] if reply.body else None
+    async def _loss_seen(self, in_use: str) -> str | None:
+        state = await self._look()
+        if state.problem == HANGS:  # or the machine was busy: links would be lost for nothing
+            state = await self._look()
+        chosen = choose(state.adapters, self._wanted, in_use, self._given_up)
+        if chosen is None:
+            return state.problem or f"the adapter {in_use} was switched off"
+        if chosen.name != in_use:
+            return f"{chosen.name} is to collect instead of {in_use}"
+        return None

@@ -1,4 +1,4 @@
-"""What the collector asks of a radio: a scanner, clients, what its payloads are, and whether it lives.
+"""What the collector asks of a radio: a scanner, clients, bonds, whether it lives, and to be healed.
 
 `drivers.bluetooth.bluez.BlueZRadio` is the real one, `drivers.virtual.radio.VirtualRadio` one of software.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
 from typing import Protocol
 
 from bleak import BleakClient, BleakScanner
@@ -15,6 +17,7 @@ from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakError
 from dbus_fast.errors import DBusFastError
 
+from hub.errors import CareportError
 from hub.readings import Origin
 
 Heard = Callable[[BLEDevice, AdvertisementData], None]
@@ -25,6 +28,33 @@ Dropped = Callable[[BleakClient], None]
 
 RADIO_ERRORS = (BleakError, DBusFastError, OSError, EOFError)
 """What bleak and the layers under it raise when radio, bus or sensor fail (a TimeoutError is an OSError)."""
+
+
+class Remedy(IntEnum):
+    """What a radio that fails can be healed with, the mildest first. To scan anew is the collector's own."""
+
+    POWER_CYCLE = 1
+    HAND_OVER = 2
+    RESTART_BLUETOOTHD = 3
+    REBOOT = 4
+
+
+class RemedyError(CareportError):
+    """A remedy that could not be had; carries which."""
+
+    def __init__(self, remedy: Remedy, reason: str) -> None:
+        super().__init__(f"{remedy.name.lower().replace('_', ' ')}: {reason}")
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A Bluetooth adapter as the system names it ("hci0"); `in_use` is the one that collects."""
+
+    name: str
+    address: str
+    powered: bool
+    in_use: bool = False
 
 
 class Radio(Protocol):
@@ -44,8 +74,35 @@ class Radio(Protocol):
         """A scanner that is not yet started."""
         ...
 
-    def client(self, device: BLEDevice, dropped: Dropped) -> BleakClient:
-        """A client that is not yet connected. Use one for one connection only."""
+    def client(
+        self, device: BLEDevice, dropped: Dropped, *, bond: bool = False, passkey: int | None = None
+    ) -> BleakClient:
+        """A client that is not yet connected. Use one for one connection only.
+
+        With `bond` it bonds before it discovers the services, if it has no bond with the sensor. `passkey`
+        is what an engineer has read off the sensor; without one it bonds only with what asks for none.
+        """
+        ...
+
+    async def is_bonded(self, address: str) -> bool:
+        """Whether the adapter in use has a bond with this sensor. Raises `RADIO_ERRORS`."""
+        ...
+
+    async def forget(self, address: str) -> None:
+        """Remove the bond with a sensor, and all that is remembered of it. Raises `RADIO_ERRORS`; nothing
+        where nothing was known."""
+        ...
+
+    async def adapters(self) -> tuple[Adapter, ...]:
+        """The adapters that there are. Raises nothing; none where none can be seen."""
+        ...
+
+    async def heal(self, remedy: Remedy) -> str:
+        """Do it, and say in words what was done.
+
+        Raises:
+            RemedyError: it cannot be had here, or it failed.
+        """
         ...
 
     async def problem(self) -> str | None:

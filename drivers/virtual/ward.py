@@ -34,10 +34,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from drivers.virtual import VirtualWardError
-from drivers.virtual.encoding import blood_pressure, continuous, spot_check, temperature
+from drivers.virtual import VirtualWardError, encoding
+from drivers.virtual.profiles import PROFILES, Profile
 from drivers.virtual.radio import VirtualRadio
-from drivers.virtual.sensors import PROFILES, Profile, Sent, VirtualSensor
+from drivers.virtual.sensors import Sent, VirtualSensor
 
 logger = logging.getLogger(__name__)
 
@@ -46,10 +46,14 @@ DETERIORATING = Path(__file__).with_name("deteriorating.toml")
 
 
 _ENCODERS: dict[str, Callable[..., bytes]] = {
-    "2a35": blood_pressure,
-    "2a5e": spot_check,
-    "2a5f": continuous,
-    "2a1c": temperature,
+    "2a35": encoding.blood_pressure,
+    "2a5e": encoding.spot_check,
+    "2a5f": encoding.continuous,
+    "2a1c": encoding.temperature,
+    "2a37": encoding.heart_rate,
+    "2a9d": encoding.weight,
+    "2a18": encoding.glucose,
+    "2a34": encoding.glucose_context,
 }
 
 
@@ -60,7 +64,7 @@ class _Part(BaseModel):
 class ScenarioSensor(_Part):
     """A virtual sensor of the scenario."""
 
-    kind: Literal["blood_pressure", "pulse_oximeter", "thermometer"]
+    kind: Literal["blood_pressure", "pulse_oximeter", "thermometer", "heart_rate", "weight_scale", "glucose"]
     # A random static address (its two highest bits are set), which is what bumble's virtual link routes by.
     address: Annotated[str, Field(pattern=r"^[C-F][0-9A-F](:[0-9A-F]{2}){5}$")]
 
@@ -88,7 +92,8 @@ class Event(_Part):
         if self.values is None:
             return bytes.fromhex(self.payload or "")
         encode = _ENCODERS[characteristic]
-        names = inspect.signature(encode).parameters
+        parameters = inspect.signature(encode).parameters.items()
+        names = {name: each for name, each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD}
         needed = {name for name, parameter in names.items() if parameter.default is parameter.empty}
         if not needed <= self.values.keys() <= names.keys():
             raise ValueError(f"{characteristic} has the values {', '.join(names)}, needed {sorted(needed)}")
@@ -203,7 +208,11 @@ class VirtualWard:
         for event in sorted(script.events, key=lambda event: event.at):
             await asyncio.sleep(start + event.at / speed - asyncio.get_running_loop().time())
             address, characteristic, payload = script.told(event)
-            self.sensors[address].report(payload, characteristic)
+            sensor = self.sensors[address]
+            if sensor.profile.records:  # a glucose meter tells what it has measured only when it is asked
+                sensor.store(int.from_bytes(payload[1:3], "little"), (characteristic, payload))
+            else:
+                sensor.report(payload, characteristic)
 
     def _start(self, life: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.create_task(life, name=name)

@@ -80,6 +80,7 @@ VITAL_SIGN_UNITS = {
     "8480-6": {"mm[Hg]"},
     "8462-4": {"mm[Hg]"},
     "8478-0": {"mm[Hg]"},
+    "29463-7": {"kg", "g", "[lb_av]"},
 }
 """The UCUM codes that the vital-signs profiles allow for each LOINC code."""
 

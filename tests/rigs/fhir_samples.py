@@ -18,6 +18,7 @@ from hub.assessment.observation_set import Observation, ObservationSet
 from hub.clock import ClockQuality, ClockStamp
 from hub.placed import PlacedReading
 from hub.readings import (
+    OF_THE_ROOM,
     AbsentReason,
     Breathing,
     Consciousness,
@@ -125,7 +126,7 @@ def assessment(
     for each in readings:
         told = each.reading.measurements if each.observed is None else each.observed
         for said in told:
-            if said.value is None or not said.usable:
+            if said.value is None or not said.usable or said.vital in OF_THE_ROOM:
                 continue
             one = Observation(
                 said.value,

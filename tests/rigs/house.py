@@ -21,7 +21,18 @@ from hub.config import Config, load
 from hub.following import ClockFollower
 from hub.intake import Intake, Taken
 from hub.manual import observation
-from hub.readings import Breathing, Consciousness, Origin, RawPayload, Reading
+from hub.readings import (
+    Breathing,
+    Consciousness,
+    DeviceTime,
+    Door,
+    Measurement,
+    Origin,
+    RawPayload,
+    Reading,
+    Vital,
+    reading_id,
+)
 from hub.residents import Register
 from hub.store.audit import history
 from hub.store.database import FILE_NAME, open_for_writing
@@ -127,6 +138,44 @@ def oximeter(saturation: float, at: datetime, *, pulse: float = 72, device: str 
 def thermometer(celsius: float, at: datetime) -> Reading:
     """A temperature."""
     return decoded(raw(THERMOMETER, "thermometer", encoding.temperature(celsius), at))
+
+
+def measured_by(
+    name: str,
+    at: datetime,
+    *measurements: Measurement,
+    measured: datetime | None = None,
+    number: int | None = None,
+    device: str = OXIMETER,
+) -> Reading:
+    """What a driver made of a payload that stands for these measurements, of any of R-0412's sensors.
+
+    `measured` is what the sensor's own clock (set to London) says, if it has one; `number` the record's.
+    """
+    local = None if measured is None else measured.astimezone(ZoneInfo("Europe/London"))
+    shown = None if local is None else DeviceTime(*local.timetuple()[:6])
+    payload = RawPayload(device, name, f"{measurements} {shown} {number}".encode(), at)
+    known_by = reading_id(payload, shown, sequence_number=number)
+    return Reading(known_by, payload, measurements, device_time=shown, sequence_number=number)
+
+
+def scale(kilograms: float, at: datetime, *, measured: datetime | None = None) -> Reading:
+    """A weight."""
+    return measured_by("weight_scale", at, Measurement(Vital.BODY_WEIGHT, kilograms), measured=measured)
+
+
+def meter(
+    glucose: float, at: datetime, *, measured: datetime | None = None, number: int | None = None
+) -> Reading:
+    """A glucose, in mmol/L."""
+    said = Measurement(Vital.GLUCOSE, glucose)
+    return measured_by("glucose", at, said, measured=measured, number=number)
+
+
+def door(state: Door, at: datetime, *, device: str = OXIMETER) -> Reading:
+    """A door and how warm it is there."""
+    said = (Measurement(Vital.DOOR, state), Measurement(Vital.ROOM_TEMPERATURE, 19.5))
+    return measured_by("bthome", at, *said, device=device)
 
 
 def entry(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.bluetooth.bluez import Adapter, BlueZRadio, bluez_state
+from drivers.bluetooth.bluez import BlueZRadio
 from hub.readings import Origin
 from tests.rigs.collecting import CUFF, collecting, until
 from tests.rigs.fake_bluez import FakeBlueZ, FakeSensor
@@ -106,7 +106,6 @@ async def test_an_adapter_that_is_switched_off_is_named_and_on_again_collects(sy
         await until(lambda: bluez.discovering)
         bluez.set_powered(False)
         await until(lambda: "hci0 is switched off" in collected.collector.status().radio)
-        bluez.discovering = False
         bluez.set_powered(True)
         await until(lambda: bluez.discovering)
         bluez.tell(cuff, PAYLOAD)
@@ -175,19 +174,3 @@ async def test_a_hub_that_was_there_before_bluetoothd_begins_when_it_comes(syste
         await collected.until_received(1)
     bluez.stop()
     assert collected.payloads == [PAYLOAD]
-
-
-async def test_the_state_of_bluez_is_told_in_words(system_bus: str) -> None:
-    assert "bluetoothd is not running" in str((await bluez_state()).problem)
-    bluez = FakeBlueZ()
-    await bluez.start(adapter=False)
-    assert "no Bluetooth adapter" in str((await bluez_state()).problem)
-    bluez.stop()
-    await bluez.start(powered=False)
-    assert "switched off" in str((await bluez_state()).problem)
-    bluez.set_powered(True)
-    state = await bluez_state()
-    assert state.problem is None
-    assert state.adapters == (Adapter("hci0", "00:1A:7D:DA:71:13", powered=True),)
-    assert "no Bluetooth adapter hci1, only hci0" in str((await bluez_state("hci1")).problem)
-    bluez.stop()

@@ -92,8 +92,12 @@ async def test_a_sensor_that_drops_links_as_soon_as_they_are_made_is_tried_again
         await collected.until_received(1)
         await until(lambda: collected.collector.status().sensors[0].trouble is None)
     assert collected.payloads == [PAYLOAD]
-    warnings = [record for record in caplog.records if record.name.startswith("drivers.")]
-    assert len([record for record in warnings if record.levelno == logging.WARNING]) == 3
+    warnings = [
+        each
+        for each in caplog.records
+        if each.name.startswith("drivers.") and each.levelno == logging.WARNING
+    ]
+    assert len(warnings) == 3
     assert all(record.exc_info is None for record in warnings)
     assert CUFF_ADDRESS in warnings[0].getMessage()
 

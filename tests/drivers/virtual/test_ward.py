@@ -84,6 +84,39 @@ async def test_the_demo_scenario_is_collected_whole_and_decodes_as_it_is_written
     assert [r.raw.payload for r in readings if r.problem is not None] == [b"\x1e\x80"]
 
 
+async def test_a_scenario_may_have_straps_scales_and_glucose_meters(tmp_path: Path) -> None:
+    path = tmp_path / "scenario.toml"
+    path.write_text(
+        """
+title = "x"
+[sensors]
+strap = { kind = "heart_rate", address = "C4:F2:17:00:00:21" }
+scale = { kind = "weight_scale", address = "C4:F2:17:00:00:22" }
+meter = { kind = "glucose", address = "C4:F2:17:00:00:23" }
+[[events]]
+at = 0.1
+sensor = "strap"
+values = { beats = 72 }
+[[events]]
+at = 0.1
+sensor = "scale"
+values = { kilograms = 70.5 }
+[[events]]
+at = 0.1
+sensor = "meter"
+values = { sequence = 7, millimoles = 5.6 }
+""",
+        encoding="utf-8",
+    )
+    enrolled = [(s.address, catalogue.driver(s.kind)) for s in load_scenario(path).sensors.values()]
+    async with VirtualWard.open(path) as ward, collecting(ward.radio, *enrolled) as collected:
+        await collected.until_received(3)
+    readings = [catalogue.driver(raw.driver).read(raw) for raw in collected.received]
+    assert values(readings, "C4:F2:17:00:00:21", Vital.PULSE_RATE) == [72]
+    assert values(readings, "C4:F2:17:00:00:22", Vital.BODY_WEIGHT) == [70.5]
+    assert values(readings, "C4:F2:17:00:00:23", Vital.GLUCOSE) == [pytest.approx(5.6)]
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

@@ -173,9 +173,9 @@ def _told_sets(connection: sqlite3.Connection, boot: _Boot) -> list[int]:
         except (ValueError, TypeError, LookupError, OverflowError):
             continue  # damaged: it cannot be told of
         before = newest.get(row.resident)
-        if worth_telling(before, row.at, score) and was_wrong:
+        if worth_telling(before, row.at, score, row.measured) and was_wrong:
             told.append(row.sequence)
-        if before is None or before.at <= row.at:
+        if row.is_of_a_score and (before is None or before.at <= row.at):
             newest[row.resident] = StoredSet(row.at, row.sequence, row.scale, row.values)
     waiting = _waiting(connection)
     return [number for number in reversed(told) if number not in waiting]

@@ -19,15 +19,15 @@ from hub.amending import amend, each_alone
 from hub.assessed import Assessed
 from hub.assessment import news2
 from hub.assessment.deterioration import HASH_PREFIX, DeteriorationModel
-from hub.assessment.features import BASELINE_SETS
+from hub.assessment.features import BASELINE_SETS, INPUT_VITALS
 from hub.assessment.news2 import News2
-from hub.assessment.observation_set import ObservationSet, form
+from hub.assessment.observation_set import ObservationSet, form, taken
 from hub.clock import ClockStamp, Step
 from hub.config import Config, Resident
 from hub.following import ClockFollower
 from hub.placed import PlacedReading
 from hub.present import Place
-from hub.readings import Reading, Value, Vital
+from hub.readings import OF_NO_SCORE, OF_THE_ROOM, Reading, Value, Vital
 from hub.residents import Register, age_at
 from hub.store.errors import trouble_of_card
 from hub.store.recent import StoredSet
@@ -60,12 +60,19 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """The reading that completes a set: its number, and its place in time, as told and as it is now."""
+    """The reading that completes a set: its number, what it measured that a set may take, and its place in
+    time, as told and as it is now."""
 
     reading: Reading
     number: int
+    measured: frozenset[Vital]
     told: Place
     place: Place
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether a score may have anything of it: else no alert is raised by it, moved or ended."""
+        return not self.measured <= OF_NO_SCORE
 
     def as_told(self, moment: datetime) -> datetime:
         """A moment of the present clock as the one would tell it that told when the reading was received."""
@@ -114,7 +121,9 @@ class Intake:
         `stamp` is when the hub received it, by the clock that nobody sets. `resident_id` says whose it is
         where a person said so (`by`); otherwise the sensor's owner is asked for. A reading that was
         stored before changes nothing. One of a stream is always stored, and assessed only when it
-        completes an observation (`hub/streams.py`).
+        completes an observation (`hub/streams.py`). One of the room is stored, and that is all: no set takes
+        it, and the ICS is not told of it. One of weight or glucose completes a set, which is told, and
+        decides nothing about an alert.
         """
         self._follower.follow(transaction)
         if transaction.knows_reading(reading.id):
@@ -130,26 +139,28 @@ class Intake:
         observed = None
         if reading.streaming:
             observed = self._streams.observe(owner, reading, moment) if owner is not None else ()
+        elif reading.of_the_room:
+            observed = ()
         kept = PlacedReading(reading, owner, told.measured_at, told.time_quality, stamp, observed)
         number = transaction.add_reading(kept, place)
         if resident is not None and by is not None:
             moment_entered = Moment(reading.raw.received_at, stamp)
             transaction.audit(trail.entered_by_hand(moment_entered, reading, resident.id, by))
-        if self._publish.reading:
+        if self._publish.reading and not reading.of_the_room:
             transaction.tell_reading(Channel.READING.priority, Channel.READING, number)
-        usable = reading.measurements if observed is None else observed
-        if resident is None or not any(measurement.usable for measurement in usable):
+        measured = _measured(kept)
+        if resident is None or not measured:
             return Taken(resident=owner)
         newest = transaction.newest_set(resident.id)
-        source = _Source(reading, number, told, place)
-        taken = self._assess(transaction, source, resident, moment, newest, own=True)
-        if newest is not None and newest.at > moment:
+        source = _Source(reading, number, measured, told, place)
+        became = self._assess(transaction, source, resident, moment, newest, own=True)
+        if source.is_scored and newest is not None and newest.at > moment:
             # It comes late (from a sensor's memory, or after a full disk), and may belong with what was
             # measured since: nothing else may be measured for hours.
             present, _ = self._observations(transaction, resident, newest.at)
             if any(each.reading_id == reading.id for each in present.observations.values()):
-                taken = self._assess(transaction, source, resident, newest.at, newest, own=False)
-        return taken
+                became = self._assess(transaction, source, resident, newest.at, newest, own=False)
+        return became
 
     def assess_anew(self, transaction: Transaction, resident: Resident, boot: uuid.UUID) -> bool:
         """Assess a resident once more at the moment of their newest set, if it was formed in this boot and a
@@ -163,7 +174,11 @@ class Intake:
             return False
         known = {number for _, number in row.observations.values()}
         found, numbers = self._observations(transaction, resident, newest.at)
-        joined = [each for each in found.observations.values() if numbers[each.reading_id] not in known]
+        joined = [
+            each
+            for vital, each in found.observations.items()
+            if numbers[each.reading_id] not in known and vital not in OF_NO_SCORE
+        ]
         if not joined:
             return False
         number = numbers[max(joined, key=lambda each: each.measured_at).reading_id]
@@ -171,7 +186,7 @@ class Intake:
         assert stored is not None, "it was just found"
         reading, told = stored.placed.reading, stored.place
         place = transaction.present and transaction.present.place(reading, stored.placed.stamp, told)
-        source = _Source(reading, number, told, place or told)
+        source = _Source(reading, number, _measured(stored.placed), told, place or told)
         self._assess(transaction, source, resident, newest.at, newest, own=False, anew=True)
         return True
 
@@ -253,16 +268,20 @@ class Intake:
             risk,
             None if risk is None else self._model_name,
         )
-        if self._publish.observation and worth_telling(before, moment, score):
+        if self._publish.observation and worth_telling(before, moment, score, source.measured):
             transaction.tell_assessment(Channel.OBSERVATION.priority, Channel.OBSERVATION, assessment)
-        clock = self._follower.clock.now()
-        known_at = clock if anew else source.place.received_at
-        assessed = Assessed(resident.id, observations, score, known_at, clock)
-        new_id = partial(_alert_id, source.reading, told)
-        decision = self._alert(transaction, assessed, new_id, source.number, assessment, may_end=not anew)
+        outcome = None
+        if source.is_scored:
+            clock = self._follower.clock.now()
+            known_at = clock if anew else source.place.received_at
+            assessed = Assessed(resident.id, observations, score, known_at, clock)
+            new_id = partial(_alert_id, source.reading, told)
+            outcome = self._alert(
+                transaction, assessed, new_id, source.number, assessment, may_end=not anew
+            ).outcome
         return Taken(
             resident=resident.id,
-            outcome=decision.outcome,
+            outcome=outcome,
             score=score,
             questionable=observations.questionable,
         )
@@ -281,7 +300,7 @@ class Intake:
         """The model's probability; None where it has none, whatever its reason: the score must not wait."""
         if self._model is None:
             return None
-        earlier = transaction.sets_before(resident.id, observations.at, BASELINE_SETS)
+        earlier = transaction.sets_before(resident.id, observations.at, BASELINE_SETS, INPUT_VITALS)
         try:
             risk = self._model.probability(observations.values, [each.values for each in earlier], age)
         except Exception:  # noqa: BLE001  # the model may add, never take away: no fault of it costs an alert
@@ -333,6 +352,13 @@ def _alert_id(reading: Reading, at: datetime) -> uuid.UUID:
     `at` is as it was told: the clock may have been set meanwhile.
     """
     return uuid.uuid5(reading.id, f"alert:{at.isoformat()}")
+
+
+def _measured(kept: PlacedReading) -> frozenset[Vital]:
+    """The vitals that a reading has a value of, for a set to take."""
+    return frozenset(
+        [each.vital for each in kept.taken if taken(each) is not None and each.vital not in OF_THE_ROOM]
+    )
 
 
 def _kept(observations: ObservationSet, sources: Mapping[uuid.UUID, int]) -> dict[Vital, tuple[Value, int]]:

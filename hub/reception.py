@@ -92,9 +92,13 @@ class Reception:
         Returns when it is committed, however long the card takes: the sender waits, not the reading.
         """
         try:
-            reading = driver(raw.driver).read(raw)
+            known = driver(raw.driver)
         except UnknownDriverError as error:
             reading = problem_reading(raw, str(error))
+        else:
+            reading = known.read(raw)
+            if reading.says_nothing and not known.subscribed:
+                return  # one of many packets, with a battery's charge or a light's: nobody's reading
         if reading.problem is not None:
             _log.warning("%s (%s): payload not decoded: %s", raw.device, raw.driver, reading.problem)
         await self.accept_reading(reading)

@@ -13,6 +13,9 @@ continuous monitoring" is counted as hourly, the least that it can mean). The ne
 often; a partial one after it may ask for more and never for less, since it is the least that the score can
 be. The number is not a whole one, so that it can be added up: 8 hours at 0 points ask for 0.67 sets.
 
+A weight or a glucose is summed up as any other vital, and makes no set: nobody was observed by it, so that
+somebody who was weighed and nothing else counts as not observed, and has no score.
+
 **Done.** Only a complete set counts, and only if all seven parameters were measured anew since the one that
 counted before: a pulse that is measured every 30 seconds makes no new set of an old temperature.
 """
@@ -23,6 +26,7 @@ from array import array
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import isfinite
 from statistics import median
 from uuid import UUID
 
@@ -158,7 +162,8 @@ class HubState:
 
 @dataclass(frozen=True, slots=True)
 class HubSummary:
-    """The hub's period. `unobserved` are the residents of whom nothing at all was measured."""
+    """The hub's period. `unobserved` are the residents of whom no set was formed: of whom nothing at all
+    was measured, or nothing but weight and glucose."""
 
     period: Period
     readings: int
@@ -198,6 +203,12 @@ class Tally:
         band, complete = Band(row.band), _complete(row)
         if row.at >= self._period.until:
             return
+        if row.at in self._before:
+            _measure(row, self._earlier)
+        if row.at in self._period:
+            _measure(row, self._now)
+        if not row.is_of_a_score:
+            return
         self._scored_at.append(to_microseconds(row.at))
         self._scores.append(band.rank << 1 | complete)
         new = not complete or self._counted.isdisjoint(
@@ -205,11 +216,8 @@ class Tally:
         )
         if complete and new:
             self._counted = frozenset(row.observations[vital][1] for vital in PARAMETERS)
-        if row.at in self._before:
-            _measure(row, self._earlier)
         if row.at not in self._period:
             return
-        _measure(row, self._now)
         self._sets += 1
         self._done += complete and new
         found = HighestScore(row.total, band, complete, row.at)
@@ -280,7 +288,7 @@ class _Values:
 
     def add(self, value: object) -> None:
         self._count += 1
-        if isinstance(value, float):
+        if isinstance(value, float) and isfinite(value):  # beyond what its sensor can say there is no range
             self._numbers.append(value)
 
     def summary(self, before: _Values | None) -> VitalSummary:

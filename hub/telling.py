@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, partial
@@ -23,7 +23,7 @@ from hub.assessment.news2 import OxygenScale
 from hub.assessment.observation_set import Observation, ObservationSet
 from hub.placed import PlacedReading
 from hub.present import Record
-from hub.readings import Quality, Vital
+from hub.readings import OF_NO_SCORE, Quality, Vital
 from hub.store.outbox import CannotBeToldError
 from hub.store.recent import StoredSet
 from hub.store.rows import (
@@ -172,12 +172,18 @@ def assessment_of(kept: Kept, row: AssessmentRow) -> Assessment:
     )
 
 
-def worth_telling(before: StoredSet | None, moment: datetime, score: news2.News2) -> bool:
+def worth_telling(
+    before: StoredSet | None, moment: datetime, score: news2.News2, measured: Collection[Vital]
+) -> bool:
     """An observation set is told when it says something new, or a minute after the last one told nothing.
 
     A streaming sensor makes a set every few seconds; the ICS is told of those that change the score or
-    what is missing, and otherwise of one a minute. `before` is the newest set that there was.
+    what is missing, and otherwise of one a minute. A weight or a glucose is always told: no score changes
+    with it, and there may be no other set to tell it with. `before` is the newest set that there was,
+    `measured` what the reading that completes this one has measured.
     """
+    if not OF_NO_SCORE.isdisjoint(measured):
+        return True
     if before is None:
         return True
     if abs(moment - before.at) >= _MINUTE or moment.minute != before.at.minute:

@@ -9,6 +9,10 @@ Most sensors have a clock that nobody set; a cuff's memory holds readings of day
   the sensor itself says that the reading is from its memory;
 - the sensor's time is older, but believable (`sensor_clock.believed_for`): the sensor's own time, since it
   is a reading from its memory, "sensor";
+- the sensor numbers its records (a glucose meter), and its time is older still, but of a clock that somebody
+  seems to have set: the sensor's own time, "sensor". At its first link a meter tells all that it has
+  stored, a year and more: told as measured now, each would be a glucose that nobody has. No score has
+  any of it, so no alert is lost by a meter whose clock is years behind;
 - the sensor's time is ahead, or too old to be believed, or no date at all: the time of receipt, "doubtful".
 
 Why an age of an hour is doubtful: it is either a reading from memory or a live one of a slow clock, and
@@ -35,7 +39,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 
 from hub.clock import ClockQuality
-from hub.readings import DeviceTime, Flag, Reading
+from hub.readings import DeviceTime, Flag, Reading, is_of_a_clock_that_runs
 
 _COMMON_ERRORS = (timedelta(hours=1), timedelta(hours=12), timedelta(hours=24))
 
@@ -79,7 +83,8 @@ def measured_at(
     slow = any(abs(age - error) <= rule.agrees_within for error in _COMMON_ERRORS)
     if slow and Flag.FROM_MEMORY not in reading.flags:
         return received_at, TimeQuality.DOUBTFUL
-    if timedelta(0) < age <= rule.believed_for:
+    numbered = reading.sequence_number is not None and is_of_a_clock_that_runs(reading.device_time)
+    if timedelta(0) < age and (age <= rule.believed_for or numbered):
         return sensor_time, TimeQuality.SENSOR
     return received_at, TimeQuality.DOUBTFUL
 

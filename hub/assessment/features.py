@@ -67,6 +67,9 @@ SCALES: Mapping[Vital, Scale] = {
 AGE_SCALE = Scale(16, 90, 65, 16)
 """Years. 90 stands for 90 and over."""
 
+INPUT_VITALS = frozenset({*SCALES, Vital.SUPPLEMENTAL_OXYGEN})
+"""Earlier sets without any of these tell nothing of a baseline: they are not to be among the last ones."""
+
 INPUTS: tuple[str, ...] = (*SCALES, Vital.SUPPLEMENTAL_OXYGEN, "age")
 """What the features are made of, by name."""
 

@@ -7,19 +7,34 @@ carried forward; a value measured after the moment is not seen. A newer measurem
 does not hide an older one that did not. Of two measured at the same instant (a cuff and an
 oximeter both give a pulse) the one of good quality counts, then the one with the greater reading
 id, so that the order of arrival changes nothing.
+
+What is of the room (`hub.readings.OF_THE_ROOM`) is never in a set, whoever's room it is. Weight and glucose
+are (`OF_NO_SCORE`), so that they are told, and no score has them: of these also that a value lay beyond what
+the sensor can say. A meter's "LO" is no failure, but the lowest glucose that there is.
 """
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from hub.readings import Quality, Reading, Value, Vital
+from hub.readings import (
+    OF_NO_SCORE,
+    OF_THE_ROOM,
+    AbsentReason,
+    Measurement,
+    Quality,
+    Reading,
+    Value,
+    Vital,
+)
 
 _NO_TIME = timedelta(0)
+_BEYOND = {AbsentReason.NEGATIVE_INFINITY: -math.inf, AbsentReason.POSITIVE_INFINITY: math.inf}
 # To look up a member of an enumeration takes longer than all else that is done with it here.
 _QUESTIONABLE, _UNUSABLE = Quality.QUESTIONABLE, Quality.UNUSABLE
 
@@ -79,6 +94,19 @@ class Recency(Protocol):
         """The vitals with a limit of their own."""
 
 
+def taken(measurement: Measurement) -> Value | None:
+    """The value that a set may take of a measurement, if any: its own, where that is usable.
+
+    Of what is in no score, minus infinity where it lay below what the sensor can say, infinity where above:
+    it is told as the reason why there is no number (`hub/uplink/fhir/observations.py`).
+    """
+    if measurement.usable:
+        return measurement.value
+    if measurement.vital in OF_NO_SCORE and measurement.quality is not _UNUSABLE:
+        return None if measurement.absent is None else _BEYOND.get(measurement.absent)
+    return None
+
+
 def observed(reading: Reading, measured_at: datetime) -> Iterator[tuple[Vital, Observation]]:
     """The usable measurements of a reading, as observations made at `measured_at`."""
     for measurement in reading.measurements:
@@ -98,7 +126,7 @@ def form(observed: Iterable[tuple[Vital, Observation]], at: datetime, recency: R
     newest: dict[Vital, Observation] = {}
     for vital, observation in observed:
         recent = _NO_TIME <= at - observation.measured_at <= limits.get(vital, general_limit)
-        if not recent or observation.quality is _UNUSABLE:
+        if not recent or observation.quality is _UNUSABLE or vital in OF_THE_ROOM:
             continue
         other = newest.get(vital)
         if other is None or _preference(observation) > _preference(other):

@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 
-from hub.readings import Measurement, Quality, Vital
+from hub.readings import OF_THE_ROOM, Measurement, Quality, Vital
 
 _COVERS_AT_MOST = 8  # this part of `over`; half of it then takes four values, and one to end with
 
@@ -41,7 +41,7 @@ def medians(samples: Iterable[Sample], at: datetime, over: timedelta) -> tuple[M
     """What one sensor's samples of one person say at the moment `at`, by the rule above.
 
     One measurement of each vital that can be observed, in the order of `Vital`; coded vitals have no
-    median. The order of `samples` means nothing.
+    median, and what is of the room is no observation. The order of `samples` means nothing.
     """
     usable: dict[Vital, list[tuple[datetime, float, bool]]] = defaultdict(list)
     for sample in samples:
@@ -52,7 +52,9 @@ def medians(samples: Iterable[Sample], at: datetime, over: timedelta) -> tuple[M
     return tuple(
         _median(vital, usable[vital])
         for vital in Vital
-        if vital in usable and _covered([when for when, _, _ in usable[vital]], over) >= over / 2
+        if vital in usable
+        and vital not in OF_THE_ROOM
+        and _covered([when for when, _, _ in usable[vital]], over) >= over / 2
     )
 
 

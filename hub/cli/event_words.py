@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from hub.cli.options import one_line
 from hub.cli.words import measurements_words, risk_words, vital_words
 from hub.clock import now
 from hub.uplink.cloudevents import Event
@@ -68,13 +69,34 @@ def event_lines(event: Event) -> list[str]:
             card = data.get("card", "well")
             trouble = "" if card == "well" else f"; its card is {card}"
             said = f"{data['hub']} at {data['site']} is {data['state']}{_test(data)}{trouble}"
-            return [f"{_hour(now())}  hub      {said}"]
+            return [f"{_hour(now())}  hub      {said}", *_radio_lines(data.get("radio"))]
         case ["summary", SummaryOf.RESIDENT]:
             return _resident_summary_lines(resident_summary_heard(event), when)
         case ["summary", SummaryOf.HUB]:
             return _hub_summary_lines(hub_summary_heard(event), when)
         case _:
             return [f"{when}  {kind}"]
+
+
+def _radio_lines(said: Mapping[str, Any] | None) -> list[str]:
+    """What is the matter with a hub's Bluetooth and its sensors; nothing where all is well."""
+    if said is None:
+        return []
+    lines = [] if said["usable"] else [f"{_MARGIN}its Bluetooth does not work: {one_line(said['words'])}"]
+    healing = said["healing"]
+    if healing["ails"] is not None and healing["remedy"] is not None:
+        tried = _day_and_hour(datetime.fromisoformat(healing["tried_at"]))
+        lines.append(
+            f"{_MARGIN}tried against it: {healing['remedy']}, {tried}: {one_line(healing['outcome'] or '')}"
+            f" ({healing['tried']} so far)"
+        )
+    lines += [
+        f"{_MARGIN}{one_line(sensor['address'])}: {one_line(sensor['words'])}"
+        for sensor in said["sensors_in_trouble"]
+    ]
+    if said["not_listed"]:
+        lines.append(f"{_MARGIN}and {said['not_listed']} more sensor(s) in trouble")
+    return lines
 
 
 def _alert_lines(alert: HeardAlert, when: str) -> list[str]:
@@ -134,7 +156,7 @@ def _hub_summary_lines(said: HubSummaryData, when: str) -> list[str]:
         f" {readings.unassigned} of nobody yet, {readings.not_decoded} not decoded",
         f"{_MARGIN}alerts: {alerts.raised} raised, {alerts.acknowledged} acknowledged"
         f"{_waits(alerts.median_wait_seconds, alerts.longest_wait_seconds)}, {alerts.waiting} waiting",
-        f"{_MARGIN}residents: {residents.count}, nothing measured of"
+        f"{_MARGIN}residents: {residents.count}, not observed"
         f" {len(residents.unobserved) + residents.not_listed}",
     ]
     for device in said.devices[:_MOST_DEVICES]:

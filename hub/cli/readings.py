@@ -47,7 +47,7 @@ def command(
             {
                 "measured": placed.measured_at.isoformat() if as_json else local(placed.measured_at),
                 "time": placed.time_quality.value,
-                "resident": placed.resident or "nobody yet",
+                "resident": placed.resident or ("the room" if reading.of_the_room else "nobody yet"),
                 "device": reading.raw.device,
                 "driver": reading.raw.driver,
                 "reading": measurements if as_json else measurements_words(measurements),

@@ -15,6 +15,21 @@ _SHORT = {
     "pulse_rate": ("pulse", "/min"),
     "consciousness": ("ACVPU", ""),
     "temperature": ("temperature", "degC"),
+    "body_weight": ("weight", "kg"),
+    "glucose": ("glucose", "mmol/L"),
+    "room_temperature": ("room", "degC"),
+    "door": ("door", ""),
+    "motion": ("motion", ""),
+    "button": ("button", ""),
+}
+
+
+_IN_A_PRESSURE = {"systolic_pressure", "diastolic_pressure", "mean_arterial_pressure"}
+
+
+_BEYOND = {
+    "negative-infinity": "below what its sensor can say",
+    "positive-infinity": "above what its sensor can say",
 }
 
 
@@ -33,13 +48,16 @@ def measurements_words(measurements: Sequence[Mapping[str, Any]]) -> str:
     if systolic and diastolic and "value" in systolic and "value" in diastolic:
         pressure = f"BP {systolic['value']:g}/{diastolic['value']:g} mmHg"
         said.append(_marked(pressure, systolic))
-        del by_vital["systolic_pressure"], by_vital["diastolic_pressure"]
-        by_vital.pop("mean_arterial_pressure", None)
-    for vital, measured in by_vital.items():
+        measurements = [each for each in measurements if each["vital"] not in _IN_A_PRESSURE]
+    # One by one: a sensor of the room may tell of several doors at once.
+    for measured in measurements:
+        vital = measured["vital"]
         if "value" in measured:
             said.append(_marked(vital_words(vital, measured["value"]), measured))
+        elif (reason := measured["absent"]) in _BEYOND:
+            said.append(_marked(f"{_SHORT[vital][0]} {_BEYOND[reason]}", measured))
         else:
-            said.append(f"{_SHORT[vital][0]}: none ({measured['absent']})")
+            said.append(f"{_SHORT[vital][0]}: none ({reason})")
     return ", ".join(said)
 
 

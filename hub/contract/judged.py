@@ -209,7 +209,7 @@ def summary_vital() -> Schema:
 
     loose: dict[str, object] = {"code": {"type": "object"}, "component": {"type": "array"}}
     schema = resource("Observation", {**_of_period(), "category": codes.VITAL_SIGNS, **loose})
-    return {**schema, "anyOf": [of(vital) for vital in Vital]}
+    return {**schema, "anyOf": [of(vital) for vital in codes.VITALS]}
 
 
 def summary() -> Schema:

@@ -62,7 +62,7 @@ def parts() -> dict[str, Schema]:
         "fhir.seconds": whole({**quantity, "unit": "s", "code": "s"}),
         "fhir.number": whole({**quantity, "code": "1"}),
         "fhir.gateway": whole({"url": codes.GATEWAY, "valueReference": ref("fhir.reference")}),
-        **{f"fhir.value.{vital.value}": any_of(*_values(vital)) for vital in Vital},
+        **{f"fhir.value.{vital.value}": any_of(*_values(vital)) for vital in codes.VITALS},
     }
 
 
@@ -171,7 +171,7 @@ def vital_sign(status: str = "final") -> Schema:
         **_measured(status, {"bodySite": whole({"text": TEXT}), **VALUE}),
         "anyOf": [
             {"properties": {"code": const(codes.VITALS[vital].code)}, **beside(f"fhir.value.{vital.value}")}
-            for vital in Vital
+            for vital in codes.VITALS
             if vital not in codes.PRESSURES
         ],
     }

@@ -25,6 +25,12 @@ VITAL_NUMBERS: Mapping[Vital, int] = {
     Vital.PULSE_RATE: 7,
     Vital.CONSCIOUSNESS: 8,
     Vital.TEMPERATURE: 9,
+    Vital.BODY_WEIGHT: 10,
+    Vital.GLUCOSE: 11,
+    Vital.ROOM_TEMPERATURE: 12,
+    Vital.DOOR: 13,
+    Vital.MOTION: 14,
+    Vital.BUTTON: 15,
 }
 TIME_QUALITY_NUMBERS: Mapping[TimeQuality, int] = {
     TimeQuality.RECEIVED: 0,

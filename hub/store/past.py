@@ -22,7 +22,8 @@ def measured_between(
     """What was measured of a resident between two moments of the present clock.
 
     Ids begin with the moment that a sensor said or at which it was heard, which differs from the
-    moment of measurement by no more than a time zone and a day.
+    moment of measurement by no more than a time zone and a day; or by years, where a sensor's clock was wrong
+    by that. Those are not found here: they are known as long as the window has them (`recent.py`).
     """
     for stored in _identified_between(
         connection, present, resident, since - _WIDEST_ZONE, until + _WIDEST_ZONE

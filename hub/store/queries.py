@@ -7,7 +7,22 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from hub.clock import from_microseconds, to_microseconds
+from hub.readings import DRIVERS_OF_THE_ROOM, OF_THE_ROOM
+from hub.store.encoding import VITAL_NUMBERS
 from hub.store.rows import SELECT_ALERT, SELECT_READING, AlertRow, StoredReading
+
+_NUMBERS_OF_THE_ROOM = ", ".join(str(VITAL_NUMBERS[vital]) for vital in sorted(OF_THE_ROOM))
+_DRIVERS_OF_THE_ROOM = ", ".join(f"'{name}'" for name in sorted(DRIVERS_OF_THE_ROOM))
+# Asked only of what has no owner; what is damaged is taken for something of a person.
+_OF_A_PERSON = (
+    "CASE WHEN NOT json_valid(measurements) THEN 1 WHEN measurements = '[]' THEN source NOT IN"
+    f" (SELECT number FROM source WHERE driver IN ({_DRIVERS_OF_THE_ROOM})) ELSE EXISTS"
+    " (SELECT 1 FROM json_each(measurements) each"
+    " WHERE coalesce(json_extract(measurements, each.fullkey || '[0]'), 0)"
+    f" NOT IN ({_NUMBERS_OF_THE_ROOM})) END"
+)
+OF_NOBODY_YET = f"resident IS NULL AND problem IS NULL AND {_OF_A_PERSON}"
+"""SQL, of a reading: it waits for a person to say whose it is. What is of the room waits for nobody."""
 
 
 def readings(
@@ -24,7 +39,7 @@ def readings(
         conditions.append("r.resident = ?")
         parameters.append(resident)
     if unassigned:
-        conditions.append("r.resident IS NULL")
+        conditions.append(f"r.resident IS NULL AND {_OF_A_PERSON}")
     if problems:
         conditions.append("r.problem IS NOT NULL")
     rows = connection.execute(
@@ -73,7 +88,7 @@ def outbox_size(connection: sqlite3.Connection) -> tuple[int, int]:
 def unassigned(connection: sqlite3.Connection, since: datetime) -> int:
     """How many readings since then could be decoded and are nobody's."""
     (count,) = connection.execute(
-        "SELECT count(*) FROM reading WHERE resident IS NULL AND problem IS NULL AND received_at >= ?",
+        f"SELECT count(*) FROM reading WHERE {OF_NOBODY_YET} AND received_at >= ?",
         (to_microseconds(since),),
     ).fetchone()
     return int(count)

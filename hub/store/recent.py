@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
-from hub.assessment.observation_set import Observation
+from hub.assessment.observation_set import Observation, taken
 from hub.clock import Step
 from hub.placed import PlacedReading
 from hub.present import Place, Present
@@ -58,14 +59,17 @@ class StoredMeasurement(NamedTuple):
         """What observation sets may take from a reading, each as measured at that moment."""
         doubtful = time_quality is TimeQuality.DOUBTFUL
         for each in placed.taken:
-            if each.value is not None and each.usable:
-                observation = Observation(each.value, measured_at, placed.reading.id, each.quality, doubtful)
+            if (value := taken(each)) is not None:
+                observation = Observation(value, measured_at, placed.reading.id, each.quality, doubtful)
                 yield each.vital, StoredMeasurement(observation, sequence)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSet:
-    """An observation set of a resident: its moment, and the values in it."""
+    """An observation set of a resident: its moment, and the values in it.
+
+    One that weight or glucose completed is told, and is none here (`hub.store.rows.is_of_a_score`).
+    """
 
     at: datetime
     sequence: int
@@ -222,10 +226,14 @@ class Recent:
             while (position := position - 1) and _moment(by_time[position - 1]) == _moment(newest):
                 yield vital, by_time[position - 1]
 
-    def sets_before(self, resident: str, before: datetime, most: int) -> list[StoredSet]:
-        """The newest observation sets not after `before`, oldest first."""
+    def sets_before(
+        self, resident: str, before: datetime, most: int, having: frozenset[Vital]
+    ) -> list[StoredSet]:
+        """The newest observation sets not after `before` that have any of these vitals, oldest first."""
         sets = self._window.sets.get(resident, [])
-        return sets[: _not_after(sets, before, _of_set)][-most:]
+        newest = reversed(sets[: _not_after(sets, before, _of_set)])
+        found = [*islice((each for each in newest if not having.isdisjoint(each.values)), most)]
+        return found[::-1]
 
     def newest_set(self, resident: str) -> StoredSet | None:
         """The resident's newest observation set."""
@@ -373,6 +381,8 @@ def _load_assessments(
     for row in rows:
         try:
             assessment = AssessmentRow.of(row)
+            if not assessment.is_of_a_score:
+                continue
             at = moments.get(assessment.reading) if assessment.own else None
             if at is None:
                 at = assessment.by(present)

@@ -13,7 +13,7 @@ from typing import Any
 from hub.clock import ClockStamp, from_microseconds
 from hub.placed import PlacedReading
 from hub.present import Place, Present
-from hub.readings import DeviceTime, Flag, Origin, RawPayload, Reading, Value, Vital
+from hub.readings import OF_NO_SCORE, DeviceTime, Flag, Origin, RawPayload, Reading, Value, Vital
 from hub.store.encoding import CLOCK_QUALITIES, TIME_QUALITIES, measurements_of, observations_of
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -162,6 +162,27 @@ class AssessmentRow:
         """The values alone."""
         return {vital: value for vital, (value, _) in self.observations.items()}
 
+    @property
+    def measured(self) -> frozenset[Vital]:
+        """The vitals that the reading which completed the set gave to it."""
+        return frozenset(
+            [vital for vital, (_, source) in self.observations.items() if source == self.reading]
+        )
+
+    @property
+    def is_of_a_score(self) -> bool:
+        """As `is_of_a_score`."""
+        return is_of_a_score(self.observations, self.reading)
+
+
+def is_of_a_score(observations: Mapping[Vital, tuple[Value, int]], reading: int) -> bool:
+    """Whether a set says something new of a score: not if its reading gave it weight or glucose alone.
+
+    Then a person was not observed, whatever the set has of before: it is told, and counts as no set.
+    """
+    given = [vital for vital, (_, source) in observations.items() if source == reading]
+    return not given or not OF_NO_SCORE.issuperset(given)
+
 
 @dataclass(frozen=True, slots=True)
 class AlertRow:
@@ -226,13 +247,22 @@ def assessment_by_number(connection: sqlite3.Connection, sequence: int) -> Asses
 
 
 def newest_assessment(connection: sqlite3.Connection, resident: str) -> AssessmentRow | None:
-    """The newest assessment of a resident by its moment, of the last that were stored of them."""
-    rows = connection.execute(
-        f"{SELECT_ASSESSMENT} WHERE a.sequence IN"
-        " (SELECT sequence FROM assessment WHERE resident = ? ORDER BY sequence DESC LIMIT 50)",
-        (resident,),
-    )
-    return max(map(AssessmentRow.of, rows), key=lambda row: (row.at, row.sequence), default=None)
+    """The newest assessment of a resident by its moment, of the last that were stored of them.
+
+    One that weight or glucose completed only where there is no other: it says nothing new of how they are.
+    """
+    found: list[AssessmentRow] = []
+    for most in (50, 5_000):  # a glucose meter tells hundreds of records at a time
+        rows = connection.execute(
+            f"{SELECT_ASSESSMENT} WHERE a.sequence IN"
+            " (SELECT sequence FROM assessment WHERE resident = ? ORDER BY sequence DESC LIMIT ?)",
+            (resident, most),
+        )
+        found = [AssessmentRow.of(row) for row in rows]
+        of_a_score = [row for row in found if row.is_of_a_score]
+        if of_a_score or len(found) < most:
+            return max(of_a_score or found, key=lambda row: (row.at, row.sequence), default=None)
+    return max(found, key=lambda row: (row.at, row.sequence))
 
 
 def _number(value: object) -> int:

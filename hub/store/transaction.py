@@ -26,6 +26,7 @@ from hub.store.rows import (
     ModelName,
     StoredReading,
     assessment_by_number,
+    is_of_a_score,
     newest_assessment,
     newest_stamp,
     reading_by_number,
@@ -173,20 +174,23 @@ class Transaction(Pieces):
             )
         )
         self._numbers.assessment = sequence
-        values = {vital: value for vital, (value, _) in observations.items()}
-        self._recent.add_set(resident, StoredSet(moment, sequence, scale, values))
+        if is_of_a_score(observations, reading):
+            values = {vital: value for vital, (value, _) in observations.items()}
+            self._recent.add_set(resident, StoredSet(moment, sequence, scale, values))
         return sequence
 
     def assessment(self, sequence: int) -> AssessmentRow | None:
         """An assessment by its number."""
         return assessment_by_number(self._with_all(), sequence)
 
-    def sets_before(self, resident: str, before: datetime, most: int) -> Sequence[StoredSet]:
-        """The newest observation sets not after `before`, oldest first."""
-        return self._window.sets_before(resident, before, most)
+    def sets_before(
+        self, resident: str, before: datetime, most: int, having: frozenset[Vital]
+    ) -> Sequence[StoredSet]:
+        """The newest observation sets not after `before` that have any of these vitals, oldest first."""
+        return self._window.sets_before(resident, before, most, having)
 
     def newest_set(self, resident: str) -> StoredSet | None:
-        """The newest observation set of a resident."""
+        """The newest observation set of a resident, but for those that weight or glucose completed."""
         return self._window.newest_set(resident)
 
     def newest_assessment(self, resident: str) -> AssessmentRow | None:

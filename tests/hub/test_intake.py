@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import permutations
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -76,6 +77,22 @@ def test_a_cuff_that_sends_its_memory_again_later_is_counted_once(house: House, 
     house.take(cuff(120, noon, measured=noon))
     assert house.take(cuff(120, noon + HOUR, measured=noon)).duplicate
     assert house.count("assessment") == 1
+
+
+def test_a_memory_of_a_clock_that_nobody_set_is_counted_once_in_any_order_on_any_day_after_any_start(
+    tmp_path: Path, noon: datetime
+) -> None:
+    """Thirty records of a cuff that has stood at the beginning of 2000 ever since."""
+    unset = datetime.fromisoformat("2000-01-01T00:02:00Z")
+    order = list(range(30))
+    for days in (0, 1, 1, 40, 400):
+        house = House(tmp_path)
+        Random(days).shuffle(order)
+        for place, number in enumerate(order):
+            at = noon + days * 24 * HOUR + timedelta(seconds=place)
+            house.take(cuff(120 + number % 3, at, measured=unset + number * timedelta(seconds=50)))
+        assert (house.count("reading"), house.count("assessment")) == (30, 30)
+        house.connection.close()
 
 
 def test_events_have_the_same_ids_when_the_same_readings_are_taken_again(

@@ -5,19 +5,29 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from hub.assessment.features import INPUT_VITALS
+from hub.assessment.news2 import PARAMETERS
 from hub.readings import (
+    OF_NO_SCORE,
+    OF_THE_ROOM,
     AbsentReason,
     Breathing,
+    Button,
+    Code,
     Consciousness,
     DeviceTime,
+    Door,
     Measurement,
+    Motion,
     Quality,
     RawPayload,
+    Reading,
     Value,
     Vital,
     reading_id,
@@ -104,6 +114,7 @@ NOBODY_SET_IT = st.builds(
 @example(DeviceTime(2000, 1, 1, 0, 0, 31), 1)  # begins anew whenever it is switched on
 @example(DeviceTime(2015, 1, 1, 8, 30, 0), 1)
 def test_a_time_that_may_stand_still_identifies_a_reading_within_a_day(time: DeviceTime, days: int) -> None:
+    """Of a sensor that keeps no records: those that do are below."""
     morning = datetime(2026, 3, 1, tzinfo=UTC)
     same = {reading_id(received(morning + hours * HOUR), time) for hours in range(24)}
     assert len(same) == 1
@@ -183,23 +194,89 @@ def test_the_bits_that_are_not_time_are_as_good_as_random(noon: datetime) -> Non
     assert all(0.4 < share < 0.6 for share in shares)
 
 
-def test_a_known_reading_keeps_its_identity(noon: datetime) -> None:
+@pytest.mark.parametrize("of_a_record", [{}, {"keeps_records": True}, {"sequence_number": 7}])
+def test_a_known_reading_keeps_its_identity(noon: datetime, of_a_record: dict[str, Any]) -> None:
     """Made by hand with date and sha256sum: they are on the wire and in the store, and must not change."""
-    assert reading_id(received(noon), shown(noon)) == uuid.UUID("019ca945-0a00-8d56-a18b-6cb5db1d527a")
+    known = uuid.UUID("019ca945-0a00-8d56-a18b-6cb5db1d527a")
+    assert reading_id(received(noon), shown(noon), **of_a_record) == known
     stream = [reading_id(received(noon + index * SECOND), None) for index in range(60)]
     assert all(one < other for one, other in pairwise(stream))
 
 
-VALUES = st.floats(allow_nan=False) | st.sampled_from(Consciousness) | st.sampled_from(Breathing)
+# --- records that a sensor has stored, and tells at each link
+
+WHOLE_TIMES = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)).map(shown)  # noqa: DTZ001 - as above
+NO_DATE = st.builds(
+    DeviceTime,
+    st.integers(0, 65535),
+    st.just(0) | st.integers(13, 255),  # month
+    *(st.integers(0, highest) for highest in (31, 23, 59, 59)),
+)
+NO_CLOCK = DeviceTime(2000, 1, 1, 0, 0, 31)
+PAYLOADS = st.binary(min_size=1, max_size=20)
+
+
+@given(WHOLE_TIMES | NOBODY_SET_IT.filter(lambda time: time.year > 0), RECEIPTS, RECEIPTS, PAYLOADS)
+@example(NO_CLOCK, datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 6, 9, tzinfo=UTC), b"x")
+def test_a_record_with_a_whole_date_is_the_same_whenever_it_is_sent_however_wrong_its_clock(
+    time: DeviceTime, one: datetime, other: datetime, payload: bytes
+) -> None:
+    """Changed on purpose: a memory of a clock at 2000-01-01 once counted anew on each day."""
+    first, again = (reading_id(received(at, payload), time, keeps_records=True) for at in (one, other))
+    assert first == again
+    as_if_utc = datetime(time.year, time.month, time.day, time.hour, time.minute, time.second, tzinfo=UTC)
+    assert milliseconds_of(first) == max(since_1970(as_if_utc), 0)
+
+
+@given(st.none() | WHOLE_TIMES | NO_DATE, RECEIPTS, RECEIPTS, PAYLOADS, st.booleans())
+def test_a_numbered_record_is_the_same_whenever_it_is_sent_whatever_its_clock_says(
+    time: DeviceTime | None, one: datetime, other: datetime, payload: bytes, keeps: bool
+) -> None:
+    first, again = (
+        reading_id(received(at, payload), time, keeps_records=keeps, sequence_number=0) for at in (one, other)
+    )
+    assert first == again
+
+
+@given(NO_DATE, st.integers(1, 1000))
+def test_a_record_whose_time_is_no_date_counts_once_a_day(time: DeviceTime, days: int) -> None:
+    morning = datetime(2026, 3, 1, tzinfo=UTC)
+    same = {reading_id(received(morning + n * HOUR), time, keeps_records=True) for n in range(24)}
+    assert len(same) == 1
+    assert reading_id(received(morning + days * DAY), time, keeps_records=True) not in same
+
+
+def test_a_record_without_any_time_is_told_apart_by_its_receipt(noon: datetime) -> None:
+    """It may be a new measurement of the same numbers: nothing says that it is not."""
+    ids = {reading_id(received(noon + n * SECOND), None, keeps_records=True) for n in range(3)}
+    assert len(ids) == 3
+
+
+@given(PAYLOADS, st.integers(0, 159), st.none() | st.integers(0, 65535))
+def test_two_records_that_differ_in_any_bit_are_two(payload: bytes, bit: int, number: int | None) -> None:
+    other = bytearray(payload)
+    other[bit // 8 % len(payload)] ^= 1 << bit % 8
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    one, two = (
+        reading_id(received(at, each), NO_CLOCK, keeps_records=True, sequence_number=number)
+        for each in (payload, bytes(other))
+    )
+    assert one != two
+
+
+CODES: dict[Vital, type[Code]] = {
+    Vital.CONSCIOUSNESS: Consciousness,
+    Vital.SUPPLEMENTAL_OXYGEN: Breathing,
+    Vital.DOOR: Door,
+    Vital.MOTION: Motion,
+    Vital.BUTTON: Button,
+}
+VALUES = st.floats(allow_nan=False) | st.sampled_from([code for kind in CODES.values() for code in kind])
 
 
 def is_of(vital: Vital, value: object) -> bool:
-    """Whether a vital has such values: the two that are codes, and numbers, which are floats."""
-    if vital is Vital.CONSCIOUSNESS:
-        return isinstance(value, Consciousness)
-    if vital is Vital.SUPPLEMENTAL_OXYGEN:
-        return isinstance(value, Breathing)
-    return isinstance(value, float)
+    """Whether a vital has such values: those that are codes, and numbers, which are floats."""
+    return isinstance(value, CODES.get(vital, float))
 
 
 @given(st.sampled_from(Vital), VALUES, st.sampled_from(Quality))
@@ -226,7 +303,28 @@ def test_a_measurement_has_a_value_or_the_reason_why_there_is_none(
     assert not Measurement(vital, None, reason).usable
     with pytest.raises(ValueError, match=f"{vital}: give a value or the reason for its absence"):
         Measurement(vital, None)
-    for value in (36.6, Consciousness.ALERT, Breathing.AIR):
+    for value in (36.6, Consciousness.ALERT, Breathing.AIR, Door.OPEN, Motion.CLEAR, Button.HELD):
         if is_of(vital, value):
             with pytest.raises(ValueError, match=f"{vital}: give a value or the reason for its absence"):
                 Measurement(vital, value, reason)
+
+
+def measured(*vitals: Vital) -> Reading:
+    """A reading that could measure none of these: whose they are does not depend on a value."""
+    raw = received(datetime(2026, 3, 1, tzinfo=UTC))
+    return Reading(
+        reading_id(raw, None), raw, tuple(Measurement(each, None, AbsentReason.ERROR) for each in vitals)
+    )
+
+
+def test_a_reading_is_of_the_room_if_it_measured_something_and_nothing_of_a_person() -> None:
+    assert measured(Vital.DOOR).of_the_room
+    assert measured(Vital.ROOM_TEMPERATURE, Vital.MOTION, Vital.BUTTON).of_the_room
+    assert not measured(Vital.DOOR, Vital.BODY_WEIGHT).of_the_room
+    assert not measured().of_the_room
+    assert not any(measured(each).of_the_room for each in Vital if each not in OF_THE_ROOM)
+
+
+def test_no_vital_that_a_score_has_is_of_the_room_or_of_no_score() -> None:
+    assert OF_THE_ROOM.isdisjoint(OF_NO_SCORE)
+    assert (OF_THE_ROOM | OF_NO_SCORE).isdisjoint({*PARAMETERS, *INPUT_VITALS})

@@ -78,6 +78,15 @@ async def test_a_payload_that_cannot_be_decoded_is_kept_with_the_reason(
     assert house.count("assessment") == 0
 
 
+async def test_an_advertisement_that_measures_nothing_is_not_kept(
+    house: House, reception: Reception, noon: datetime
+) -> None:
+    battery_alone, a_press = b"\x40\x01\x61", b"\x40\x01\x61\x3a\x01"
+    for packet in (battery_alone, a_press):
+        await reception.accept(raw("A4:C1:38:00:00:09", "bthome", packet, noon))
+    assert stored(house) == [(None, a_press, None)]
+
+
 async def test_a_payload_of_a_driver_that_there_is_not_is_kept_with_the_reason(
     house: House, reception: Reception, noon: datetime
 ) -> None:

@@ -84,6 +84,36 @@ def test_of_a_resident_of_whom_nothing_was_measured_nothing_is_made_up() -> None
     assert made.due == 1.0, "and one set was due all the same"
 
 
+WEIGHT, GLUCOSE = Vital.BODY_WEIGHT, Vital.GLUCOSE
+
+
+def test_whoever_was_weighed_and_nothing_else_was_not_observed_and_has_no_score() -> None:
+    made = summed([row(SEVEN + n * HOUR, {WEIGHT: 60.0 + n}, reading=n) for n in (1, 2, 3)])
+    assert (made.vitals[WEIGHT].count, made.vitals[WEIGHT].median) == (3, 62.0)
+    assert (made.sets, made.done, made.highest, made.due) == (0, 0, None, 1.0)
+
+
+def test_a_weight_among_what_was_measured_before_makes_no_set_of_it_and_no_later_highest_score() -> None:
+    whole = row(SEVEN + HOUR, WHOLE, Band.MEDIUM, reading=1, total=5)
+    carried = dict.fromkeys(WHOLE, 1)
+    weighed = row(
+        SEVEN + HOUR + MINUTE, {**WHOLE, WEIGHT: 61.5}, Band.MEDIUM, reading=2, carried=carried, total=5
+    )
+    alone, made = summed([whole]), summed([whole, weighed])
+    assert made == replace(alone, vitals=made.vitals)
+    assert made.vitals.keys() - alone.vitals.keys() == {WEIGHT}
+
+
+def test_a_glucose_after_a_bad_score_asks_for_no_less() -> None:
+    bad = row(SEVEN + HOUR, WHOLE, Band.HIGH, reading=1, total=9)
+    after = row(SEVEN + 2 * HOUR, {GLUCOSE: 5.4}, reading=2)
+    assert summed([bad, after]).due == summed([bad]).due > 11
+
+
+def test_what_is_measured_together_with_a_weight_is_a_set() -> None:
+    assert summed([row(SEVEN, {WEIGHT: 61.5, PULSE: 72.0})]).sets == 1
+
+
 # --- the boundaries of the period
 
 

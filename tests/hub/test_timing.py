@@ -134,6 +134,35 @@ def test_a_sensor_that_agrees_with_the_hub_agrees_however_the_hubs_clock_is_know
     assert measured_at(reading(noon, None), RULE, hub_clock) == (noon, TimeQuality.RECEIVED)
 
 
+@given(st.integers(31, 365 * 10), st.integers(0, 65535))
+def test_a_numbered_record_is_of_when_its_meter_says_however_long_ago(days: int, number: int) -> None:
+    """A glucose of a year ago, told at a meter's first link, is none of now."""
+    noon = datetime(2026, 7, 1, 14, 30, tzinfo=UTC)
+    moment = noon - timedelta(days=days)
+    record = replace(reading(noon, local(moment)), sequence_number=number)
+    if (local(moment).month, local(moment).day) == (1, 1):
+        assert measured_at(record, RULE) == (noon, TimeQuality.DOUBTFUL)
+    else:
+        assert measured_at(record, RULE) == (moment, TimeQuality.SENSOR)
+    for hub_clock in (ClockQuality.NOT_YET, ClockQuality.STEPPED):
+        assert measured_at(record, RULE, hub_clock) == (noon, TimeQuality.DOUBTFUL)
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        DeviceTime(2000, 1, 1, 0, 3, 12),  # before there were such meters
+        DeviceTime(2020, 1, 1, 17, 3, 12),  # the first of January
+        DeviceTime(2019, 5, 14, 12, 4, 0),  # minutes after it was made
+        DeviceTime(2027, 5, 14, 17, 4, 0),  # ahead
+    ],
+)
+def test_a_numbered_record_of_a_clock_that_nobody_set_is_doubtful(time: DeviceTime) -> None:
+    noon = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+    record = replace(reading(noon, time), sequence_number=7)
+    assert measured_at(record, RULE) == (noon, TimeQuality.DOUBTFUL)
+
+
 @pytest.mark.parametrize("hub_clock", list(ClockQuality))
 @given(st.integers(31, 365 * 20), st.booleans())
 def test_a_sensor_that_is_years_off_is_not_believed(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub.assessment.news2 import OxygenScale
-from hub.readings import Breathing, Consciousness, Vital
+from hub.readings import Breathing, Code, Consciousness, Vital
 
 Json = dict[str, Any]
 """A FHIR element or resource. Those that this module makes are shared: never change one."""
@@ -117,13 +117,22 @@ VITALS: Mapping[Vital, VitalCode] = {
     Vital.TEMPERATURE: VitalCode(
         concept((LOINC, "8310-5"), (SNOMED, "276885007"), (MDC, "150364"), text="Body temperature"), "degC"
     ),
+    Vital.BODY_WEIGHT: VitalCode(
+        concept((LOINC, "29463-7"), (SNOMED, "27113001"), (MDC, "188736"), text="Body weight"), "kg"
+    ),
+    # Of any blood: that a meter's drop is capillary (14743-9, MDC 160184) only the meter knows.
+    Vital.GLUCOSE: VitalCode(
+        concept((LOINC, "15074-8"), (SNOMED, "434912009"), (MDC, "160020"), text="Glucose in blood"),
+        "mmol/L",
+    ),
 }
+"""Every vital of a person. What is of the room is not in the feed."""
 
 BLOOD_PRESSURE = concept((LOINC, "85354-9"), (SNOMED, "75367002"), (MDC, "150020"), text="Blood pressure")
 PRESSURES = (Vital.SYSTOLIC_PRESSURE, Vital.DIASTOLIC_PRESSURE, Vital.MEAN_ARTERIAL_PRESSURE)
 """What is said in one panel; the first two are in each, with the reason where there is no value."""
 
-CODED_VALUES: Mapping[Consciousness | Breathing, Json] = {
+CODED_VALUES: Mapping[Code, Json] = {
     Consciousness.ALERT: concept((SNOMED, "248234008"), text="Alert"),
     Consciousness.NEW_CONFUSION: concept((SNOMED, "130987000"), text="New confusion"),
     Consciousness.VOICE: concept((SNOMED, "300202002"), text="Responds to voice"),
@@ -191,7 +200,16 @@ SENSOR_TYPE = concept((MDC, "65573"), text="MDC_MOC_VMS_MDS_SIMP: personal healt
 SPECIALIZATIONS: Mapping[str, str] = {
     "blood_pressure": "528391",
     "beurer_bm85": "528391",
+    "and_ua651ble": "528391",
     "pulse_oximeter": "528388",
+    "nonin_3230": "528388",
+    "viatom_pc60fw": "528388",
     "thermometer": "528392",
+    "and_ut201ble": "528392",
+    "weight_scale": "528399",
+    "glucose": "528401",
+    "glucose_and_ketone": "528401",
 }
-"""MDC_DEV_SPEC_PROFILE_BP, _PULS_OXIM and _TEMP by driver; a driver that is not listed has none."""
+"""MDC_DEV_SPEC_PROFILE_BP, _PULS_OXIM, _TEMP, _SCALE and _GLUCOSE by driver; one that is not listed has none.
+
+None is given to a heart rate strap: the guide's list has none for it but that of fitness equipment."""

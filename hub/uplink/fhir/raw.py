@@ -1,7 +1,7 @@
 """A single reading as it came, as one small Observation: on the hot path, so no more than it needs.
 
 It is "preliminary" and no vital sign by category: what a sensor said before anyone believed it. Vital signs
-are on the observation channel.
+are on the observation channel. What is of the room is left out: it is no observation of a person.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def reading_entry(place: Place, placed: PlacedReading) -> Json:
     if reading.problem is not None:
         made |= absent("error")
         made["dataAbsentReason"]["text"] = reading.problem or "cannot be decoded"
-    elif reading.measurements:
-        made["component"] = _components(reading.measurements)
+    elif components := _components(reading.measurements):
+        made["component"] = components
     else:
         made |= absent("unknown")
     return {
@@ -99,6 +99,8 @@ def bytes_at_most(placed: PlacedReading) -> int:
 def _components(measurements: Sequence[Measurement]) -> list[Json]:
     made = []
     for each in measurements:
+        if each.vital not in _CODE:
+            continue
         value, quality = each.value, each.quality
         # The usual case, by itself because it is cheap; `value - value` is 0 for what is finite.
         if type(value) is float and value - value == 0 and quality is Quality.GOOD:

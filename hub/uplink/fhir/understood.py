@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from hub.assessment.news2 import PARAMETERS, Band, OxygenScale
-from hub.readings import Quality, Value, Vital
+from hub.readings import OF_NO_SCORE, AbsentReason, Quality, Value, Vital
 from hub.timing import TimeQuality
 from hub.uplink.fhir import codes
 from hub.uplink.fhir.codes import Json
@@ -31,6 +31,7 @@ _VALUE_OF: dict[str, Value] = {
 _SUB_SCORE_OF = {
     codes.sub_score_code(vital, scale): (vital, scale) for scale in OxygenScale for vital in PARAMETERS
 }
+_BEYOND = {AbsentReason.NEGATIVE_INFINITY.value, AbsentReason.POSITIVE_INFINITY.value}
 _Item = TypeVar("_Item")
 _URN = "urn:uuid:"
 
@@ -120,7 +121,8 @@ def assessment_of(resources: Mapping[str, Json], score: Json) -> HeardAssessment
 
 
 def _observations(members: Iterable[Json], news2: HeardNews2) -> dict[Vital, HeardMeasurement]:
-    """The newest usable value of each vital, as the rule of the observation set has it.
+    """The newest usable value of each vital, as the rule of the observation set has it; or that it lay beyond
+    what its sensor can say.
 
     A panel tells all that its cuff measured, so it may have a pressure that is too old to be of the set.
     """
@@ -128,7 +130,8 @@ def _observations(members: Iterable[Json], news2: HeardNews2) -> dict[Vital, Hea
     for resource in members:
         for each in _vitals(resource):
             rival = found.get(each.vital)
-            if each.usable and (rival is None or _preference(each) > _preference(rival)):
+            told = each.usable or (each.vital in OF_NO_SCORE and each.absent in _BEYOND)
+            if told and (rival is None or _preference(each) > _preference(rival)):
                 found[each.vital] = each
     left_out = {vital for vital in news2.missing if vital in codes.PRESSURES}
     return {vital: found[vital] for vital in Vital if vital in found and vital not in left_out}

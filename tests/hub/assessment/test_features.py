@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hub.assessment.features import (
     AGE_SCALE,
     BASELINE_SETS,
+    INPUT_VITALS,
     INPUTS,
     NAMES,
     SCALES,
@@ -114,6 +115,26 @@ def test_the_baseline_is_bit_for_bit_the_specifications(sets: list[dict[Vital, V
     *earlier, current = sets
     expected = struct.pack(f"{len(NAMES)}f", *specified(current, earlier, 84))
     assert features(current, earlier, 84).tobytes() == expected
+
+
+@given(any_set, st.lists(any_set, max_size=12), any_age)
+def test_weight_and_glucose_change_nothing_that_the_model_sees(
+    current: Mapping[Vital, Value], earlier: list[Mapping[Vital, Value]], age: int | None
+) -> None:
+    further: dict[Vital, Value] = {Vital.BODY_WEIGHT: 61.5, Vital.GLUCOSE: 2.4}
+    with_them = features({**current, **further}, [{**each, **further} for each in earlier], age)
+    assert with_them.tobytes() == features(current, earlier, age).tobytes()
+    assert missing({**current, **further}, age) == missing(current, age)
+    assert nothing_known(further)
+
+
+@given(any_set)
+def test_a_set_of_which_the_model_knows_something_has_one_of_its_inputs(
+    current: Mapping[Vital, Value],
+) -> None:
+    """And one that has none of them may be left out of those before."""
+    assert nothing_known(current) or not INPUT_VITALS.isdisjoint(current)
+    assert {name for name in INPUTS if name != "age"} == INPUT_VITALS
 
 
 @given(any_set, any_age)

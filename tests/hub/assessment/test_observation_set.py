@@ -1,6 +1,7 @@
 """Which measurements are scored together."""
 
 import itertools
+import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,9 +12,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.assessment.observation_set import Observation, ObservationSet, form, observed
+from hub.assessment.observation_set import Observation, ObservationSet, form, observed, taken
 from hub.config import ObservationSets
-from hub.readings import AbsentReason, Measurement, Quality, RawPayload, Reading, Vital
+from hub.readings import (
+    OF_NO_SCORE,
+    AbsentReason,
+    Button,
+    Door,
+    Measurement,
+    Motion,
+    Quality,
+    RawPayload,
+    Reading,
+    Value,
+    Vital,
+    type_of_value,
+)
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -57,6 +71,27 @@ def test_a_vitals_own_limit_goes_before_the_general_one() -> None:
 
 def test_what_is_measured_after_the_moment_is_not_seen() -> None:
     assert formed_pulse([pulse(70.0, timedelta(0)), pulse(140.0, -MINUTE)]) == 70.0
+
+
+def test_what_is_of_the_room_is_in_no_set_and_weight_and_glucose_are() -> None:
+    said: list[tuple[Vital, Value]] = [
+        (Vital.ROOM_TEMPERATURE, 39.5), (Vital.DOOR, Door.OPEN), (Vital.MOTION, Motion.CLEAR),
+        (Vital.BUTTON, Button.HELD), (Vital.BODY_WEIGHT, 61.5), (Vital.GLUCOSE, 5.4),
+    ]  # fmt: skip
+    formed = form([(vital, Observation(value, NOON, uuid.uuid4())) for vital, value in said], NOON, Limits())
+    assert formed.values == {Vital.BODY_WEIGHT: 61.5, Vital.GLUCOSE: 5.4}
+
+
+@pytest.mark.parametrize("vital", [vital for vital in Vital if type_of_value(vital) is float])
+@pytest.mark.parametrize("reason", AbsentReason)
+@pytest.mark.parametrize("quality", Quality)
+def test_of_what_is_absent_a_set_takes_only_a_weight_or_glucose_beyond_what_its_sensor_can_say(
+    vital: Vital, reason: AbsentReason, quality: Quality
+) -> None:
+    beyond = {AbsentReason.NEGATIVE_INFINITY: -math.inf, AbsentReason.POSITIVE_INFINITY: math.inf}
+    is_taken = vital in OF_NO_SCORE and reason in beyond and quality is not Quality.UNUSABLE
+    assert taken(Measurement(vital, None, reason, quality)) == (beyond[reason] if is_taken else None)
+    assert taken(Measurement(vital, 5.0, quality=quality)) == (None if quality is Quality.UNUSABLE else 5.0)
 
 
 def test_an_unusable_measurement_does_not_hide_an_older_usable_one() -> None:

@@ -79,6 +79,12 @@ def test_what_is_absent_or_unusable_or_coded_is_no_value() -> None:
         assert medians(samples, NOON, OVER) == ()
 
 
+def test_what_is_of_the_room_is_no_observation_however_long_it_lasts() -> None:
+    warm, weight = Measurement(Vital.ROOM_TEMPERATURE, 39.5), Measurement(Vital.BODY_WEIGHT, 61.5)
+    samples = [Sample(NOON - second * SECOND, (warm, weight)) for second in range(31)]
+    assert medians(samples, NOON, OVER) == (weight,)
+
+
 def test_each_vital_is_observed_by_its_own_values() -> None:
     both = [
         Sample(NOON - second * SECOND, (Measurement(PULSE, 70.0), Measurement(SATURATION, 97.0)))

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 
 from hub.cli.event_words import event_lines
 from hub.summary import AlertsSummary, DeviceSummary, ResidentSummary
-from hub.uplink.contract import AlertChange
+from hub.uplink.cloudevents import Event
+from hub.uplink.contract import AlertChange, status_event
 from hub.uplink.feed import amended_alert_event, amended_observation_event, resident_summary_event
 from hub.uplink.hub_summary import hub_summary_event
 from tests.hub.uplink.test_hub_summary import HUB, LINK, RESIDENT, SUMMARIES, wired
@@ -55,7 +56,7 @@ def test_the_hub_s_summary_has_readings_alerts_residents_sensors_and_what_waits(
         "19:00:00  summary  hub-1 at rose-house (test data), 01 Mar 07:00 to 01 Mar 19:00:"
         " 100 readings, 3 of nobody yet, 1 not decoded",
         "          alerts: 5 raised, 3 acknowledged (after 14.0 min, at the longest 120.0 min), 1 waiting",
-        "          residents: 2, nothing measured of 1",
+        "          residents: 2, not observed 1",
         "          C4:F2:17:00:00:01 (cuff): 97 readings, 1 not decoded; last heard 01 Mar 12:00",
         "          usb-3 (x): 0 readings, 0 not decoded; not heard in 7 days",
         "          waiting for the broker: 9, refused by it: 1; clock synchronised",
@@ -75,6 +76,36 @@ def test_of_very_many_sensors_some_are_listed_and_the_others_counted() -> None:
 def test_any_summary_can_be_put_into_words(summary: ResidentSummary) -> None:
     lines = event_lines(wired(resident_summary_event(TEST, summary)))
     assert all(line == line.rstrip() and len(line) < 200 for line in lines)
+
+
+def status(**radio: object) -> Event:
+    healing = {"ails": None, "remedy": None, "tried_at": None, "outcome": None, "tried": 0}
+    said = {
+        "usable": True, "words": "scanning", "adapters": [], "healing": healing, "sensors_in_trouble": [],
+        "not_listed": 0, **radio,
+    }  # fmt: skip
+    return wired(status_event(TEST, "online", NOON, {"radio": said}))
+
+
+def test_a_radio_that_works_and_sensors_that_are_well_are_no_news() -> None:
+    assert len(event_lines(status())) == 1
+
+
+def test_what_ails_a_radio_what_was_tried_and_which_sensors_are_in_trouble_are_said() -> None:
+    healing = {
+        "ails": "nothing was heard", "remedy": "power cycle", "tried_at": NOON,
+        "outcome": "hci0 was switched off and on", "tried": 3,
+    }  # fmt: skip
+    trouble = [{"address": "C4:F2:17:00:00:01", "words": "refuses\x1b[2J to be bonded with"}]
+    _, *lines = event_lines(
+        status(usable=False, words="no adapter", healing=healing, sensors_in_trouble=trouble, not_listed=4)
+    )
+    assert lines == [
+        "          its Bluetooth does not work: no adapter",
+        "          tried against it: power cycle, 01 Mar 12:00: hci0 was switched off and on (3 so far)",
+        "          C4:F2:17:00:00:01: refuses?[2J to be bonded with",
+        "          and 4 more sensor(s) in trouble",
+    ]
 
 
 def test_an_amendment_is_said_to_be_no_new_alert() -> None:

@@ -11,7 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.clock import ClockQuality
-from hub.readings import AbsentReason, Breathing, Consciousness, Measurement, Quality, Value, Vital
+from hub.readings import (
+    AbsentReason,
+    Breathing,
+    Button,
+    Code,
+    Consciousness,
+    Door,
+    Measurement,
+    Motion,
+    Quality,
+    Value,
+    Vital,
+)
 from hub.store.encoding import (
     CLOCK_QUALITIES,
     CLOCK_QUALITY_NUMBERS,
@@ -31,10 +43,15 @@ from hub.timing import TimeQuality
 
 
 def values(vital: Vital) -> st.SearchStrategy[Value]:
-    if vital is Vital.CONSCIOUSNESS:
-        return st.sampled_from(Consciousness)
-    if vital is Vital.SUPPLEMENTAL_OXYGEN:
-        return st.sampled_from(Breathing)
+    codes: dict[Vital, type[Code]] = {
+        Vital.CONSCIOUSNESS: Consciousness,
+        Vital.SUPPLEMENTAL_OXYGEN: Breathing,
+        Vital.DOOR: Door,
+        Vital.MOTION: Motion,
+        Vital.BUTTON: Button,
+    }
+    if vital in codes:
+        return st.sampled_from(list(codes[vital]))
     return st.floats(allow_nan=False, allow_infinity=False) | st.integers(0, 300).map(float)
 
 
@@ -74,10 +91,13 @@ def test_a_reading_is_written_short() -> None:
     assert measurements_text(cuff) == "[[4,128],[7,72.5]]"
     observed: dict[Vital, tuple[Value, int]] = {Vital.TEMPERATURE: (36.6, 10), Vital.PULSE_RATE: (72.0, 7)}
     assert observations_text(observed, 10) == "[[9,36.6],[7,72,3]]"
+    room = (Measurement(Vital.DOOR, Door.OPEN), Measurement(Vital.ROOM_TEMPERATURE, 21.5))
+    assert measurements_text(room) == '[[13,"open"],[12,21.5]]'
 
 
 @pytest.mark.parametrize(
-    "text", ["[[99,1]]", '[[4,"high"]]', '[[8,"X"]]', "[[4]]", '[[4,null,"no such"]]', "[", "4"]
+    "text",
+    ["[[99,1]]", '[[4,"high"]]', '[[8,"X"]]', '[[13,"detected"]]', "[[4]]", '[[4,null,"no such"]]', "[", "4"],
 )
 def test_what_was_never_written_is_refused_and_not_guessed(text: str) -> None:
     with pytest.raises((ValueError, TypeError, LookupError)):
@@ -96,6 +116,12 @@ def test_a_number_that_was_given_out_means_the_same_for_ever() -> None:
         7: "pulse_rate",
         8: "consciousness",
         9: "temperature",
+        10: "body_weight",
+        11: "glucose",
+        12: "room_temperature",
+        13: "door",
+        14: "motion",
+        15: "button",
     }
     assert {number: quality.value for number, quality in TIME_QUALITIES.items()} == {
         0: "received",

@@ -26,7 +26,8 @@ from hub.timing import TimeQuality
 
 BEGIN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 RESIDENTS = ("R-1", "R-2")
-_VITALS = (Vital.PULSE_RATE, Vital.TEMPERATURE)
+_VITALS = (Vital.PULSE_RATE, Vital.TEMPERATURE, Vital.BODY_WEIGHT)
+_PULSE = frozenset({Vital.PULSE_RATE})
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +139,11 @@ class Window(RuleBasedStateMachine):
             for until in moments
         }
         last = BEGIN + timedelta(minutes=200)
-        sets = {one: transaction.sets_before(one, last, 3) for one in RESIDENTS}
+        sets = {
+            (one, having): transaction.sets_before(one, last, 3, having)
+            for one in RESIDENTS
+            for having in (_PULSE, frozenset(_VITALS))
+        }
         newest_sets = {one: transaction.newest_set(one) for one in RESIDENTS}
         connection = transaction.connection
         all_read = [StoredReading.of(row) for row in connection.execute(SELECT_READING)]
@@ -148,10 +153,17 @@ class Window(RuleBasedStateMachine):
             expected = newest(measurements(all_read, resident), until - since, until)
             assert newest(found, until - since, until) == expected
         for resident in RESIDENTS:
-            kept = sorted((each.at, each.sequence) for each in all_sets if each.resident == resident)
-            assert [(each.at, each.sequence) for each in sets[resident]] == kept[-3:]
+            # Whoever was weighed was told of, and not observed: what completes a set here is its only value.
+            kept = sorted(
+                (each.at, each.sequence, frozenset(each.values))
+                for each in all_sets
+                if each.resident == resident and Vital.BODY_WEIGHT not in each.values
+            )
             newest_set = newest_sets[resident]
-            assert (newest_set and (newest_set.at, newest_set.sequence)) == (kept[-1] if kept else None)
+            assert (newest_set and (newest_set.at, newest_set.sequence)) == (kept[-1][:2] if kept else None)
+            for having in (_PULSE, frozenset(_VITALS)):
+                found_sets = [(each.at, each.sequence) for each in sets[resident, having]]
+                assert found_sets == [(*each,) for *each, vitals in kept[-4:] if vitals & having][-3:]
 
 
 Found = dict[Vital, set[tuple[Value, datetime, int, Quality]]]

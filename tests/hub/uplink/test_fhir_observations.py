@@ -6,13 +6,16 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
+from drivers.catalogue import DRIVERS
 from hub.assessment.news2 import OxygenScale
-from hub.readings import AbsentReason, DeviceTime, Flag, Measurement, Quality, Vital
+from hub.readings import AbsentReason, DeviceTime, Door, Flag, Measurement, Quality, Vital
 from hub.timing import TimeQuality
 from hub.uplink.cloudevents import to_json
 from hub.uplink.feed import observation_event, readings_event
+from hub.uplink.fhir import codes
 from tests.rigs.fhir_samples import (
     CUFF,
     LIVE,
@@ -36,6 +39,77 @@ from tests.rigs.fhir_samples import (
 
 SATURATION = Measurement(Vital.OXYGEN_SATURATION, 91.0)
 VITAL_SIGNS = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}
+
+
+# --- weight and glucose
+
+
+@pytest.mark.parametrize(
+    ("said", "loinc", "quantity"),
+    [
+        (
+            Measurement(Vital.BODY_WEIGHT, 61.5),
+            "29463-7",
+            {"value": 61.5, "unit": "kg", "system": "http://unitsofmeasure.org", "code": "kg"},
+        ),
+        (
+            Measurement(Vital.GLUCOSE, 2.4),
+            "15074-8",
+            {"value": 2.4, "unit": "mmol/L", "system": "http://unitsofmeasure.org", "code": "mmol/L"},
+        ),
+    ],
+)
+def test_a_weight_and_a_glucose_are_told_with_their_codes_and_units(
+    said: Measurement, loinc: str, quantity: dict[str, Any]
+) -> None:
+    event = observation_event(LIVE, assessment(placed(said), risk=None))
+    told = coded(event, loinc)
+    assert told["valueQuantity"] == quantity
+    assert told["category"] == [{"coding": [VITAL_SIGNS]}]
+    assert told["status"] == "final"
+    (raw,) = resources(readings_event(LIVE, [placed(said)]), "Observation")
+    assert raw["component"][0]["code"]["coding"] == told["code"]["coding"][:1]
+    assert raw["component"][0]["valueQuantity"]["code"] == quantity["code"]
+
+
+def test_a_set_of_a_weight_alone_never_reads_as_a_score() -> None:
+    event = observation_event(LIVE, assessment(placed(Measurement(Vital.BODY_WEIGHT, 61.5)), risk=None))
+    score = news2(event)
+    assert (score["status"], "valueQuantity" in score) == ("preliminary", False)
+    assert score["dataAbsentReason"]["text"].startswith("NEWS2 unknown: ")
+    assert {part["dataAbsentReason"]["coding"][0]["code"] for part in score["component"]} == {"not-performed"}
+    assert event.extensions["band"] == "at-least-zero"
+
+
+@pytest.mark.parametrize(
+    ("driver", "code"),
+    [("weight_scale", "528399"), ("glucose", "528401"), ("blood_pressure", "528391"), ("heart_rate", None)],
+)
+def test_a_sensor_says_which_kind_it_is_where_the_guide_has_a_word_for_it(
+    driver: str, code: str | None
+) -> None:
+    told = observation_event(LIVE, assessment(placed(SATURATION, driver=driver)))
+    (sensor,) = (each for each in resources(told, "Device") if each["type"] == codes.SENSOR_TYPE)
+    kinds = [each["systemType"]["coding"][0]["code"] for each in sensor.get("specialization", ())]
+    assert kinds == ([] if code is None else [code])
+
+
+def test_only_a_strap_and_what_is_of_the_room_are_of_no_kind_that_has_a_word() -> None:
+    assert DRIVERS.keys() - codes.SPECIALIZATIONS.keys() == {"heart_rate", "bthome"}
+    assert codes.SPECIALIZATIONS.keys() <= DRIVERS.keys()
+
+
+# --- what is of the room
+
+
+def test_a_reading_of_both_a_room_and_a_person_is_told_without_the_room() -> None:
+    both = placed(Measurement(Vital.DOOR, Door.OPEN), Measurement(Vital.BODY_WEIGHT, 61.5))
+    (told,) = resources(readings_event(LIVE, [both]), "Observation")
+    assert [each["valueQuantity"]["value"] for each in told["component"]] == [61.5]
+    room = placed(Measurement(Vital.DOOR, Door.OPEN))
+    (told,) = resources(readings_event(LIVE, [room]), "Observation")
+    assert told["dataAbsentReason"]["coding"][0]["code"] == "unknown", "none is told, but if one were"
+    assert "component" not in told
 
 
 # --- a single reading

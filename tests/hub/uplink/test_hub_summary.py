@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hub.assessment.news2 import Band
 from hub.clock import ClockQuality
-from hub.readings import Vital, type_of_value
+from hub.readings import OF_THE_ROOM, Vital, type_of_value
 from hub.summary import (
     AlertsSummary,
     DeviceSummary,
@@ -74,6 +74,7 @@ SUMMARIES = st.builds(
             if type_of_value(vital) is not float
             else st.builds(VitalSummary, _counts, _numbers, _numbers, _numbers, st.none() | _numbers)
             for vital in Vital
+            if vital not in OF_THE_ROOM
         },
     ),
     st.none()

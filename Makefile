@@ -4,7 +4,7 @@ SHELL := /bin/sh
 RUN := .venv/bin/
 DATA ?= ../shared/data
 
-.PHONY: help setup demo test lint types unit other-runtime bench test-faults lock model
+.PHONY: help setup demo test lint types unit other-runtime bench test-faults test-radio test-vm fuzz lock model
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -35,6 +35,16 @@ bench: setup ## Latency, decoding rate, memory and idle CPU, as ratios in one ru
 
 test-faults: setup ## Kills, outages, power cuts, a full card, a backlog, a soak; as root; FAULTS=--full for all of it
 	@$(RUN)python -m tests.faults $(FAULTS)
+
+test-radio: setup ## Forty sensors at once, a thousand links, floods, bonds, in software; RADIO="ward --full" for a part in full
+	@$(RUN)python -m tests.radio $(RADIO)
+
+test-vm: setup ## The radio against a real bluetoothd, in a virtual machine (QEMU, no KVM); as root
+	@tests/vm/prepare.sh
+	@$(RUN)python -m tests.vm $(VM)
+
+fuzz: setup ## Random, mutated and coverage-guided payloads for every decoder; FUZZ="--payloads 10000000" for the aim
+	@$(RUN)python -m tests.fuzz $(FUZZ)
 
 model: ## Train the model again from DATA (needs python3.11; 1.3 GB of tools in .venv-train)
 	@test -x .venv-train/bin/python || python3.11 -m venv .venv-train

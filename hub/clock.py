@@ -36,6 +36,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -50,6 +51,11 @@ STEP = timedelta(seconds=2)
 def now() -> datetime:
     """The wall clock, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def local_now(zone: ZoneInfo) -> datetime | None:
+    """What a clock on the wall of that zone shows; None while this machine's clock is not to be believed."""
+    return now().astimezone(zone) if stamp().quality is ClockQuality.SYNCHRONISED else None
 
 
 def to_microseconds(moment: datetime) -> int:

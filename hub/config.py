@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import itertools
-import re
 import tomllib
 from datetime import time, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     ValidationError,
     model_validator,
 )
 
 from hub.assessment.news2 import Band, OxygenScale
+from hub.config_values import (
+    Address,
+    Duration,
+    Identifier,
+    Passkey,
+    Size,
+    TopicLevel,
+    local_time,
+    zone,
+)
 from hub.errors import CareportError
 from hub.readings import Vital
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(MB|GB)")
-_BYTES = {"MB": 10**6, "GB": 10**9}
-
 
 PLAINTEXT = (
     "broker.tls = false, and the broker is another machine: whoever is on the way can read and change what"
@@ -50,59 +50,6 @@ class ConfigError(CareportError):
         self.problems = problems
 
 
-def _duration(value: object) -> object:
-    if not isinstance(value, str):
-        return value if isinstance(value, timedelta) else _bad_duration()
-    match = _DURATION.fullmatch(value.strip())
-    if match is None:
-        return _bad_duration()
-    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
-
-
-def _size(value: object) -> object:
-    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError('give a size with its unit, as "200 MB" or "2 GB"')
-    return round(float(match[1]) * _BYTES[match[2]])
-
-
-def _bad_duration() -> object:
-    raise ValueError('give a duration with its unit, as "30 s", "15 min", "4 h" or "1 d"')
-
-
-def _address(value: str) -> str:
-    if not re.fullmatch(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", value):
-        raise ValueError('give a Bluetooth address as "C4:F2:17:00:00:01"')
-    return value.upper()
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError) as error:
-        raise ValueError('give a time zone of the tz database, as "Europe/London"') from error
-    return value
-
-
-def _local_time(value: time) -> time:
-    if value.tzinfo is not None:
-        raise ValueError('give a local time without a zone, as "07:00"')
-    return value
-
-
-def _duration_text(value: timedelta) -> str:
-    return f"{value.total_seconds():g} s"
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_duration_text)]
-Size = Annotated[int, BeforeValidator(_size), PlainSerializer(lambda size: f"{size / 10**6:g} MB")]
-"""Bytes."""
-Address = Annotated[str, AfterValidator(_address)]
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-TopicLevel = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
-"""Part of a topic and of a certificate's name (SITE.HUB): hence no dot, at which NATS hangs up besides."""
-
-
 class Section(BaseModel):
     """A table of the file: unknown keys are errors, so that a misspelt one is not silently ignored."""
 
@@ -117,7 +64,7 @@ class Site(Section):
     """
 
     id: TopicLevel
-    timezone: Annotated[str, AfterValidator(_zone)] = "Europe/London"
+    timezone: Annotated[str, AfterValidator(zone)] = "Europe/London"
     test_data: bool = False
     one_person: bool = False
 
@@ -190,6 +137,9 @@ class Sensor(Section):
     `user` is the resident's number on a sensor that keeps several people apart (a cuff's "user 1"):
     what it measured of any other, or of nobody in particular, waits too. Without it, whatever such a
     sensor says of a numbered person waits; "any" takes all of them for the resident.
+
+    `bonding` is when it is bonded with, where that is not as its driver has it (`drivers.driver.Bonding`);
+    `passkey` is what it asks for then. Neither says whose its readings are.
     """
 
     address: Address
@@ -197,14 +147,26 @@ class Sensor(Section):
     resident: str | None = None
     user: Annotated[int, Field(ge=0, le=254)] | Literal["any"] | None = None
     label: str = ""
+    bonding: Literal["first", "when-asked", "never"] | None = None
+    passkey: Passkey | None = None
+
+    @model_validator(mode="after")
+    def _passkey_is_for_a_bond(self) -> Self:
+        if self.passkey is not None and self.bonding == "never":
+            raise ValueError('bonding = "never", yet a passkey is given: leave out one of them')
+        return self
 
 
 class Bluetooth(Section):
-    """The radio. "virtual" is the demo's ward of virtual sensors and needs `site.test_data = true`."""
+    """The radio. "virtual" is the demo's ward of virtual sensors and needs `site.test_data = true`.
+
+    `may_reboot`: where nothing else has healed the radio the machine is started anew, once a day at the most.
+    """
 
     radio: Literal["bluez", "virtual", "off"] = "bluez"
     adapter: str | None = None
     scenario: Path | None = None
+    may_reboot: bool = True
 
 
 class Replay(Section):
@@ -297,7 +259,7 @@ class Publish(Section):
 class Summary(Section):
     """When summaries are told: local times of day, each for the time since the one before."""
 
-    at: Annotated[tuple[Annotated[time, AfterValidator(_local_time)], ...], Field(min_length=1)] = (
+    at: Annotated[tuple[Annotated[time, AfterValidator(local_time)], ...], Field(min_length=1)] = (
         time(7),
         time(19),
     )
@@ -387,7 +349,6 @@ def _line(problem: object) -> str:
         return f"{key}: no such key; is it misspelt?"
     if problem["type"] == "missing":
         return f"{key}: missing, and has no default"
-    shown = (
-        "" if isinstance(problem["input"], dict) or "password" in key else f" (it is {problem['input']!r})"
-    )
+    hidden = isinstance(problem["input"], dict) or "password" in key or "passkey" in key
+    shown = "" if hidden else f" (it is {problem['input']!r})"
     return f"{key or 'the file'}: {message}{shown}"

@@ -18,31 +18,36 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from drivers.bluetooth.collector import BluetoothCollector, EnrolledSensor
-from drivers.catalogue import UnknownDriverError, driver
+from drivers.bluetooth.collector import BluetoothCollector
 from drivers.replay import ReplaySocket
-from hub import __version__, trail
+from hub import trail
 from hub.acknowledgements import Acknowledgements, KeptAcknowledgements
 from hub.alert_book import AlertBook
 from hub.alerts import Acknowledgement as Acknowledged
 from hub.alerts import AlertPolicy
 from hub.amending import AmendingTeller
 from hub.assessment.deterioration import DeteriorationModel, ModelError
-from hub.clock import MACHINE_CLOCK, Step, now, stamp
+from hub.clock import Step, local_now, now
 from hub.commands import Commands
-from hub.config import Config, ConfigError
+from hub.config import Config
 from hub.control import ControlServer
+from hub.enrolment import Enrolment, refuse_unknown_drivers
 from hub.following import ClockFollower
 from hub.housekeeping import Housekeeping
 from hub.intake import Intake
 from hub.memory import give_back_memory, share_memory
 from hub.patience import within
+from hub.radios import open_radio
+from hub.reboots import Reboots
 from hub.reception import Reception
 from hub.requests import Requests
-from hub.residents import Register
+from hub.sensor_information import SensorInformation
+from hub.sensor_requests import SensorRequests
 from hub.service_manager import ServiceManager
+from hub.status import HubStatus
 from hub.store.database import FILE_NAME
 from hub.store.delivery import CardOutbox
 from hub.store.errors import NotCommittedError, StoreError
@@ -62,22 +67,18 @@ from hub.uplink.contract import (
     Channel,
     Identity,
     event_type,
-    status_event,
 )
-from hub.uplink.forwarder import Forwarder, Presence
+from hub.uplink.forwarder import Forwarder
 from hub.uplink.hub_summary import summary_events
 from hub.uplink.unkept import WithUnkept
 
 if TYPE_CHECKING:
     from drivers.bluetooth.radio import Radio
-    from drivers.virtual.sensors import Sent
 
 _log = logging.getLogger(__name__)
 _ESCALATION_SECONDS = 1.0
 _FAREWELL_SECONDS = 2.0
 _SWITCH_SECONDS = 0.0005
-SENT_LOG = "virtual-sent.jsonl"
-"""In the data directory: what the virtual sensors sent and when, for measuring the way to the ICS."""
 
 
 def main(config: Config) -> None:
@@ -112,23 +113,6 @@ async def _until_stopped(config: Config) -> None:
             raise fault
 
 
-def enrolled(config: Config, path: Path = Path("the configuration")) -> list[EnrolledSensor]:
-    """The sensors to collect from, with their drivers.
-
-    Raises:
-        ConfigError: a sensor names a driver that there is not.
-    """
-    sensors, problems = [], []
-    for index, sensor in enumerate(config.sensors):
-        try:
-            sensors.append(EnrolledSensor(sensor.address, driver(sensor.driver)))
-        except UnknownDriverError as error:
-            problems.append(f"sensors[{index}].driver: {error}")
-    if problems:
-        raise ConfigError(path, problems)
-    return sensors
-
-
 def load_model(config: Config) -> DeteriorationModel | None:
     """The deterioration model, or None where it is off or cannot be used: the hub goes on without it."""
     if config.model.mode == "off":
@@ -145,20 +129,25 @@ def load_model(config: Config) -> DeteriorationModel | None:
 @asynccontextmanager
 async def running(config: Config) -> AsyncIterator[Hub]:
     """A hub whose store is open and whose radio is there; `Hub.run` sets it going."""
-    sensors = enrolled(config)
+    refuse_unknown_drivers(config)
     path = config.hub.data_directory / FILE_NAME
     with only_hub(config.hub.data_directory):
-        async with Writer(path, config.store.gather) as writer, _radio(config) as radio:
+        async with Writer(path, config.store.gather) as writer, open_radio(config) as radio:
             await _refuse_mixed_data(config, path, writer)
+            enrolment = await Enrolment.load(config, writer)
+            register = enrolment.register
+            information = await SensorInformation.load(
+                writer, lambda address: register.sensor(address) is not None
+            )
             model = load_model(config)
             identity = Identity(config.site.id, config.hub.id, config.site.test_data)
             follower = ClockFollower.of(config, identity)
-            register = Register(config.residents, config.sensors, one_person=config.site.one_person)
             intake = Intake(config, identity, register, model, follower)  # before any step is followed
 
             def begin(transaction: Transaction) -> None:
                 follower.follow(transaction)  # before anything is stamped
-                trail.begin(transaction.connection, Moment.present(), config, model)
+                trail.begin(transaction.connection, Moment.present(), enrolment.configuration, model)
+                enrolment.begin(transaction)
 
             try:
                 await writer.write(begin)
@@ -167,7 +156,7 @@ async def running(config: Config) -> AsyncIterator[Hub]:
             teller = AmendingTeller(identity, follower.rule)
             outbox = CardOutbox(path, writer, teller.event)
             try:
-                yield Hub(config, writer, outbox, sensors, radio, model, follower, intake)
+                yield Hub(config, writer, outbox, enrolment, information, radio, model, follower, intake)
             finally:
                 outbox.close()
                 with suppress(NotCommittedError, TimeoutError):
@@ -195,33 +184,6 @@ async def _refuse_mixed_data(config: Config, path: Path, writer: Writer) -> None
         )
 
 
-@asynccontextmanager
-async def _radio(config: Config) -> AsyncIterator[Radio | None]:
-    match config.bluetooth.radio:
-        case "off":
-            yield None
-        case "bluez":
-            from drivers.bluetooth.bluez import BlueZRadio
-
-            yield BlueZRadio(config.bluetooth.adapter)
-        case "virtual":
-            from drivers.virtual.ward import VirtualWard
-
-            with (config.hub.data_directory / SENT_LOG).open("a", encoding="utf-8") as sent_log:
-
-                def note(sent: Sent) -> None:
-                    line = {
-                        "device": sent.address,
-                        "payload": sent.payload.hex(),
-                        "monotonic": sent.monotonic,
-                    }
-                    sent_log.write(json.dumps(line) + "\n")
-                    sent_log.flush()
-
-                async with VirtualWard.open(config.bluetooth.scenario, on_sent=note) as ward:
-                    yield ward.radio
-
-
 class Hub:
     """One hub, put together; every task that it starts is owned by `run`."""
 
@@ -230,7 +192,8 @@ class Hub:
         config: Config,
         writer: Writer,
         outbox: CardOutbox,
-        sensors: Sequence[EnrolledSensor],
+        enrolment: Enrolment,
+        information: SensorInformation,
         radio: Radio | None,
         model: DeteriorationModel | None,
         follower: ClockFollower,
@@ -239,7 +202,7 @@ class Hub:
         self.service_manager = ServiceManager()
         self._config = config
         self._writer = writer
-        self._model = model
+        self._enrolment = enrolment
         self._identity = Identity(config.site.id, config.hub.id, config.site.test_data)
         self._commands = Commands(
             AlertBook(self._identity), AlertPolicy.of(config.alerts, config.observation_sets), follower
@@ -253,9 +216,8 @@ class Hub:
             on_trouble=self._card_has,
             on_uncommitted=self._outbox.tell,
         )
-        self._collector = (
-            BluetoothCollector(sensors, radio, self._reception.accept_from_radio) if radio else None
-        )
+        self._collector = self._collector_on(radio, information) if radio is not None else None
+        self._status = HubStatus(config, model, enrolment, self._collector, lambda: self._card_trouble)
         self._housekeeping = Housekeeping(config, config.hub.data_directory / FILE_NAME, writer)
         self._kept = KeptAcknowledgements(self._commands, self._outbox.told_of)
         acknowledgements = Acknowledgements(
@@ -266,7 +228,7 @@ class Hub:
             client_id=f"carehub-{config.site.id}-{config.hub.id}",
             outbox=self._outbox,
             topic_of=self._identity.topic,
-            status_event=self._status_event,
+            status_event=self._status.event,
             on_delivered=self._delivered,
             on_acknowledgement=acknowledgements.take,
             on_malformed=acknowledgements.malformed,
@@ -282,9 +244,27 @@ class Hub:
                 ),
             )
         self._requests = Requests(
-            writer, self._reception, self._commands, self._forwarder, self._collector, model,
+            writer, self._reception, self._commands, self._forwarder,
+            SensorRequests(enrolment, information, self._collector), self._status.radio, model,
             lambda: self._card_trouble,
         )  # fmt: skip
+
+    def _collector_on(self, radio: Radio, information: SensorInformation) -> BluetoothCollector:
+        reboots = Reboots(
+            self._writer,
+            lambda: self._card_trouble is not None or self._reception.waiting > 0,
+            allowed=self._config.bluetooth.may_reboot,
+        )
+        collector = BluetoothCollector(
+            self._enrolment.to_collect,
+            radio,
+            self._reception.accept_from_radio,
+            learned=information.learned,
+            local_now=partial(local_now, ZoneInfo(self._config.site.timezone)),
+            may_reboot=reboots.may_reboot,
+        )
+        self._enrolment.collect_with(collector)
+        return collector
 
     async def run(self) -> None:
         """Run every part, each restarted on its own if it fails, until cancelled."""
@@ -297,6 +277,7 @@ class Hub:
             "clock": Timekeeper(self._clock_was_set).run,
             "certificates": partial(watch, self._config.broker),
             "housekeeping": self._housekeeping.run,
+            "status": partial(self._status.watch, self._forwarder.tell_status),
         }
         if self._summaries is not None:
             parts["summaries"] = self._summaries.run
@@ -310,7 +291,7 @@ class Hub:
                     tasks.create_task(keep_running(name, run), name=name)
                 tasks.create_task(self.service_manager.keep_watchdog_fed(self._progress), name="watchdog")
                 tasks.create_task(self._writer.failed(), name="writer")
-                sensors = len(self._config.sensors)
+                sensors = len(self._enrolment.all)
                 _log.info(
                     "hub %s at site %s: ready, %d sensor(s)",
                     self._config.hub.id,
@@ -379,21 +360,3 @@ class Hub:
     async def _note_refused(self, words: str, alert: uuid.UUID | None, unnoted: int) -> None:
         entry = trail.acknowledgement_refused(Moment.present(), words, "ics", alert, unnoted)
         await self._writer.write(lambda transaction: transaction.audit(entry))
-
-    def _status_event(self, presence: Presence) -> Event:
-        model, stamped = self._model, stamp()
-        details: dict[str, Any] = {
-            "version": __version__,
-            "model": {"name": model.name, "version": model.version, "sha256": model.sha256}
-            if model
-            else None,
-            "sensors": len(self._config.sensors),
-            "residents": len(self._config.residents),
-            "card": self._card_trouble or "well",
-            "clock": {
-                "quality": stamped.quality.value,
-                "boot": str(stamped.boot),
-                "steps": len(MACHINE_CLOCK.steps),
-            },
-        }
-        return status_event(self._identity, presence.value, now(), details)

@@ -8,22 +8,20 @@ import shutil
 import socket
 import sqlite3
 import ssl
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
-from drivers.bluetooth.bluez import bluez_state
-from hub import __version__
+from hub import __version__, doctor_bluetooth
 from hub.clock import look_at_kernel, now
 from hub.config import PLAINTEXT, Config
 from hub.control import ControlError, ask
+from hub.doctor_bluetooth import Status
 from hub.errors import CareportError
+from hub.findings import Finding, Verdict
 from hub.store import audit
 from hub.store.damage import damages
 from hub.store.database import FILE_NAME, open_for_reading
 from hub.store.delivery import set_aside_of
-from hub.store.queries import newest_by_device, outbox_size, unassigned
+from hub.store.queries import outbox_size
 from hub.store.retention import removed
 from hub.trail import Audited
 from hub.uplink.certificate import FAIL_BEFORE, WARN_BEFORE, certificates
@@ -37,49 +35,34 @@ _PATIENCE = 5.0  # seconds
 _QUIET = timedelta(days=1)
 
 
-class Verdict(StrEnum):
-    """How a part is."""
-
-    PASS = "pass"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One part: how it is, in words, with what to do where something is to be done."""
-
-    part: str
-    verdict: Verdict
-    words: str
-
-
 async def examine(config: Config) -> list[Finding]:
     """Look at every part. Raises nothing for a part that is broken: that is a finding."""
-    checks: list[Callable[[Config], list[Finding]]] = [
-        _daemon, _clock, _disk, _database, _sensors, _model, _certificates,
-    ]  # fmt: skip
+    status: Status = {}
     findings = [Finding("version", Verdict.PASS, f"carehub {__version__}")]
-    for check in checks:
+    try:
+        status = await asyncio.to_thread(ask, config.hub.control_socket, "status")
+    except ControlError as error:
+        findings.append(Finding("daemon", Verdict.FAIL, str(error)))
+    else:
+        findings += _daemon(status)
+    for check in (_clock, _disk, _database):
         findings += await asyncio.to_thread(check, config)
-    findings += await _radio(config)
+    findings += await asyncio.to_thread(doctor_bluetooth.sensors, config, status)
+    for check in (_model, _certificates):
+        findings += await asyncio.to_thread(check, config)
+    findings += await doctor_bluetooth.radio(config, status)
     findings += await asyncio.to_thread(_broker, config)
     return findings
 
 
-def _daemon(config: Config) -> list[Finding]:
-    try:
-        status = ask(config.hub.control_socket, "status")
-    except ControlError as error:
-        return [Finding("daemon", Verdict.FAIL, str(error))]
+def _daemon(status: Status) -> list[Finding]:
     broker = status["broker"]
-    assert isinstance(broker, dict)
     well = broker["connected"] and not broker.get("nobody_listens")
     link = Finding("link to the ICS", Verdict.PASS if well else Verdict.FAIL, str(broker["words"]))
     return [Finding("daemon", Verdict.PASS, f"runs, version {status['version']}"), link, *_card(status)]
 
 
-def _card(status: Mapping[str, object]) -> list[Finding]:
+def _card(status: Status) -> list[Finding]:
     """Of the card what the daemon says: it is the one that writes."""
     trouble = status.get("card", "well")
     if trouble == "well":
@@ -176,40 +159,6 @@ def _retention(connection: sqlite3.Connection) -> list[Finding]:
     return [Finding("retention", verdict, words)]
 
 
-def _sensors(config: Config) -> list[Finding]:
-    if not config.sensors:
-        return [Finding("sensors", Verdict.WARN, "none in the configuration: add [[sensors]]")]
-    try:
-        connection = open_for_reading(config.hub.data_directory / FILE_NAME)
-    except CareportError:
-        return []  # the database's own finding says why
-    try:
-        newest = newest_by_device(connection)
-        waiting = unassigned(connection, now() - _QUIET)
-    except sqlite3.Error:
-        return []
-    finally:
-        connection.close()
-    findings = []
-    for sensor in config.sensors:
-        name = f"sensor {sensor.address}"
-        heard = newest.get(sensor.address)
-        if heard is None:
-            words = f"{sensor.driver} {sensor.label}: never heard: is it switched on and in reach?"
-            findings.append(Finding(name, Verdict.WARN, words))
-            continue
-        verdict = Verdict.WARN if now() - heard > _QUIET else Verdict.PASS
-        words = f"{sensor.driver} {sensor.label}: last reading {heard:%Y-%m-%d %H:%M} UTC"
-        findings.append(Finding(name, verdict, words))
-    if waiting:
-        words = (
-            f"{waiting} reading(s) of the last day are nobody's and were not scored: "
-            "see 'carehub readings --unassigned', and sensors.resident and sensors.user"
-        )
-        findings.append(Finding("unassigned readings", Verdict.WARN, words))
-    return findings
-
-
 def _model(config: Config) -> list[Finding]:
     from hub.assessment.deterioration import DeteriorationModel, ModelError
 
@@ -221,17 +170,6 @@ def _model(config: Config) -> list[Finding]:
         return [Finding("model", Verdict.FAIL, str(error))]
     words = f"{model.name} {model.version}, SHA-256 {model.sha256[:12]}, golden vectors met, shadow"
     return [Finding("model", Verdict.PASS, words)]
-
-
-async def _radio(config: Config) -> list[Finding]:
-    if config.bluetooth.radio != "bluez":
-        verdict = Verdict.PASS if config.bluetooth.radio == "virtual" else Verdict.WARN
-        return [Finding("Bluetooth", verdict, f"{config.bluetooth.radio} by configuration")]
-    state = await bluez_state(config.bluetooth.adapter)
-    if state.problem is not None:
-        return [Finding("Bluetooth", Verdict.FAIL, state.problem)]
-    words = ", ".join(f"{adapter.name} ({adapter.address})" for adapter in state.adapters)
-    return [Finding("Bluetooth", Verdict.PASS, words)]
 
 
 def _broker(config: Config) -> list[Finding]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 
-from drivers.bluetooth.collector import BluetoothCollector
 from hub import __version__, trail
 from hub.assessment.deterioration import DeteriorationModel
 from hub.clock import now
@@ -15,9 +14,11 @@ from hub.local_socket import Peer
 from hub.manual import observation
 from hub.readings import Breathing, Consciousness
 from hub.reception import Reception
+from hub.sensor_requests import SensorRequests
 from hub.store.writer import Writer
 from hub.trail import Moment
 from hub.uplink.forwarder import Forwarder
+from hub.uplink.plain import RadioSaid
 
 Request = Mapping[str, object]
 
@@ -31,22 +32,31 @@ class Requests:
         reception: Reception,
         commands: Commands,
         forwarder: Forwarder,
-        collector: BluetoothCollector | None,
+        sensors: SensorRequests,
+        radio: Callable[[], RadioSaid | None],
         model: DeteriorationModel | None,
         card_trouble: Callable[[], str | None],
     ) -> None:
-        """`card_trouble` says what the card has ("full", "read-only", "failing"); None when it is well."""
+        """Answer with these parts.
+
+        Args:
+            sensors: answers what is asked of sensors.
+            radio: how it is; None where there is none.
+            card_trouble: what the card has ("full", "read-only", "failing"); None when it is well.
+        """
         self._writer = writer
         self._reception = reception
         self._commands = commands
         self._forwarder = forwarder
-        self._collector = collector
+        self._sensors = sensors
+        self._radio = radio
         self._model = model
         self._card_trouble = card_trouble
         self.handlers: Mapping[str, Handler] = {
             "observe": self.observe,
             "acknowledge": self.acknowledge,
             "status": self.status,
+            **sensors.handlers,
         }
 
     async def note_access(self, command: str, peer: Peer) -> None:
@@ -97,7 +107,7 @@ class Requests:
     async def status(self, _request: Request) -> Mapping[str, object]:
         """How the daemon's parts are, in words and for machines."""
         link = self._forwarder.status()
-        collector = self._collector.status() if self._collector else None
+        radio = self._radio()
         return {
             "version": __version__,
             "broker": {
@@ -108,11 +118,8 @@ class Requests:
                 "nobody_listens": link.nobody_listens,
             },
             "card": self._card_trouble() or "well",
-            "radio": {"usable": collector.usable, "words": collector.radio} if collector else None,
-            "sensors": [
-                {"address": sensor.address, "connected": sensor.connected, "trouble": sensor.trouble}
-                for sensor in (collector.sensors if collector else ())
-            ],
+            "radio": None if radio is None else radio.data(),
+            "sensors": (await self._sensors.sensors({}))["sensors"],
             "model": f"{self._model.name} {self._model.version}" if self._model else None,
         }
 

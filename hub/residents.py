@@ -19,7 +19,8 @@ class UnknownResidentError(CareportError):
 
 
 class Register:
-    """Who lives in the home and which sensors are enrolled, from a checked configuration."""
+    """Who lives in the home and which sensors are enrolled: those of a checked configuration, and those that
+    were enrolled since. Each question is answered from one state of it, from whatever thread it is asked."""
 
     def __init__(
         self, residents: Iterable[Resident], sensors: Iterable[Sensor], *, one_person: bool = False
@@ -43,6 +44,24 @@ class Register:
             raise UnknownResidentError(pseudonym)
         return self._residents[pseudonym]
 
+    def find(self, pseudonym: str) -> Resident | None:
+        """The resident with this pseudonym, or None."""
+        return self._residents.get(pseudonym)
+
+    @property
+    def alone(self) -> Resident | None:
+        """Who lives here alone (`site.one_person`), or None: whose a shared sensor's readings are."""
+        return self.residents[0] if self._one_person else None
+
+    def enrol(self, sensor: Sensor) -> None:
+        """From now on this sensor's readings are its resident's."""
+        self._sensors = {**self._sensors, sensor.address.upper(): sensor}
+
+    def forget(self, device_address: str) -> None:
+        """From now on this sensor's readings are nobody's."""
+        gone = device_address.upper()
+        self._sensors = {address: sensor for address, sensor in self._sensors.items() if address != gone}
+
     def sensor(self, device_address: str) -> Sensor | None:
         """The enrolled sensor with this Bluetooth address, or None: it is a stranger."""
         return self._sensors.get(device_address.upper())
@@ -50,16 +69,16 @@ class Register:
     def owner_of(self, device_address: str, user_id: int | None = None) -> Resident | None:
         """The resident whose readings this sensor takes, or None: a person has to say whose they are.
 
-        None for a sensor that is not enrolled, for a shared one, and where the sensor's own number
-        for the person (`user_id`) is not the one enrolled. In a home of one person (`site.one_person`)
-        a shared sensor is theirs too.
+        None for a sensor that is not enrolled, for a shared one, where the sensor's own number for the
+        person (`user_id`) is not the one enrolled, and where its resident is not listed any more (one of the
+        configuration always is). In a home of one person (`site.one_person`) a shared sensor is theirs too.
         """
         sensor = self.sensor(device_address)
         if sensor is None or (sensor.user != "any" and sensor.user != user_id):
             return None
         if sensor.resident is not None:
-            return self.resident(sensor.resident)
-        return self.residents[0] if self._one_person else None
+            return self._residents.get(sensor.resident)
+        return self.alone
 
 
 def age_at(resident: Resident, year: int) -> int | None:

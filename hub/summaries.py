@@ -13,6 +13,7 @@ its own, row by row.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -27,11 +28,13 @@ from hub.alerts import Alert
 from hub.assessment.news2 import Band
 from hub.clock import ClockQuality, from_microseconds, now, stamp, to_microseconds
 from hub.config import Config
+from hub.enrolment import enrolled_sensors
 from hub.store import audit
 from hub.store.database import open_for_reading
-from hub.store.queries import outbox_size
+from hub.store.queries import OF_NOBODY_YET, outbox_size
 from hub.store.retention import removed
 from hub.store.rows import SELECT_ALERT, SELECT_ASSESSMENT, AlertRow, AssessmentRow
+from hub.store.sensors import information
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
 from hub.summary import DeviceSummary, HubState, HubSummary, Period, ResidentSummary, Tally, of_alerts
@@ -46,6 +49,7 @@ _TOLD = "summaries told"  # the fact that has the ends of the last ones that wer
 _REMEMBERED = 100
 _LOOKS_EVERY_SECONDS = 30.0
 _STRAYS = 5_000  # readings in a row whose times lie before the period: then all that is older does
+_LOOKED_BACK = 5_000  # assessments of a resident, for the newest that is of a score
 _log = logging.getLogger(__name__)
 
 Tell = Callable[[HubSummary, Sequence[ResidentSummary]], Sequence[Event]]
@@ -140,7 +144,7 @@ def read(
         for resident, tally in tallies.items()
     ]
     readings, unassigned, not_decoded = connection.execute(
-        "SELECT count(*), total(resident IS NULL AND problem IS NULL), total(problem IS NOT NULL)"
+        f"SELECT count(*), total({OF_NOBODY_YET}), total(problem IS NOT NULL)"
         " FROM reading WHERE sequence >= ? AND received_at >= ? AND received_at < ?",
         (first, *_bounds(period)),
     ).fetchone()
@@ -203,13 +207,14 @@ def _assessments(
             first = sequence + 1
             break
     for resident in tallies:
-        yield from _readable(
+        before = _readable(
             connection.execute(
                 f"{SELECT_ASSESSMENT} WHERE a.sequence < ? AND a.resident = ?"
-                " ORDER BY a.sequence DESC LIMIT 1",
-                (first, resident),
+                " ORDER BY a.sequence DESC LIMIT ?",
+                (first, resident, _LOOKED_BACK),
             )
         )
+        yield from itertools.islice((row for row in before if row.is_of_a_score), 1)
     for row in _readable(
         connection.execute(f"{SELECT_ASSESSMENT} WHERE a.sequence >= ? ORDER BY a.sequence", (first,))
     ):
@@ -255,7 +260,7 @@ def _escalated(connection: sqlite3.Connection, period: Period) -> set[UUID]:
 
 
 def _devices(connection: sqlite3.Connection, config: Config, period: Period) -> Iterator[DeviceSummary]:
-    """The enrolled sensors, those that were not heard included."""
+    """The sensors that are enrolled now, those that were not heard included."""
     since, until = _bounds(period)
     counted = {
         device: (int(count), int(not_decoded), from_microseconds(last))
@@ -267,6 +272,10 @@ def _devices(connection: sqlite3.Connection, config: Config, period: Period) -> 
             (since, until, _first_reading(connection, period.until - LONGEST)),
         )
     }
-    for sensor in config.sensors:
+    known = information(connection)
+    for each in enrolled_sensors(config, connection):
+        sensor = each.sensor
         count, not_decoded, last = counted.get(sensor.address, (0, 0, None))
-        yield DeviceSummary(sensor.address, sensor.driver, count, not_decoded, last)
+        said = known.get(sensor.address)
+        battery = said.information.battery if said is not None else None
+        yield DeviceSummary(sensor.address, sensor.driver, count, not_decoded, last, battery)

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Self
 
 from hub import __version__
 from hub.clock import ClockStamp, now, stamp
-from hub.config import Config
-from hub.settings import changed, configuration_hash, files, settings
+from hub.config import Config, Sensor
+from hub.settings import Settings, changed, configuration_hash, files, settings
 from hub.store import audit
+from hub.store import sensors as sensor_rows
 from hub.store.audit import AuditEntry, AuditError, NewEntry
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from hub.readings import Reading
 
 _LONGEST_WORDS = 300
-_LOOKING = frozenset({"status"})
+_LOOKING = frozenset({"status", "scan", "sensors"})
 """What the control socket answers without touching anything; 'carehub doctor' may ask it every minute."""
 
 
@@ -60,6 +61,9 @@ class Audited(StrEnum):
     TIMES_CORRECTED = "times corrected"
     SALVAGED = "database salvaged"
     RETENTION = "retention ran"
+    ENROLLED = sensor_rows.ENROLLED
+    FORGOTTEN = sensor_rows.FORGOTTEN
+    REBOOT = "reboot asked for"
     CARD_FULL = "card not writable"
     CARD_WRITABLE = "card writable again"
 
@@ -219,6 +223,26 @@ def entered_by_hand(moment: Moment, reading: Reading, resident: str, by: str) ->
     """A person entered what they saw of a resident (a pseudonym); the values are the reading's."""
     vitals = sorted(measurement.vital.value for measurement in reading.measurements)
     return _entry(moment, Audited.ENTERED, {"resident": resident, "vitals": vitals, "by": by}, reading.id)
+
+
+def sensor_enrolled(moment: Moment, sensor: Sensor, by: str, configuration: Settings) -> NewEntry:
+    """A person enrolled a sensor; `configuration` is what holds from now on. Whether there is a passkey is
+    noted, and not which; the label may name somebody, and is left out."""
+    said = sensor.model_dump(mode="json", exclude_none=True, exclude={"label", "passkey"})
+    detail = {**said, "passkey": sensor.passkey is not None, "by": by}
+    return _entry(moment, Audited.ENROLLED, {**detail, "configuration": configuration_hash(configuration)})
+
+
+def sensor_forgotten(moment: Moment, sensor: Sensor, by: str, configuration: Settings) -> NewEntry:
+    """A person took a sensor out again; `configuration` is what holds from now on."""
+    said = sensor.model_dump(mode="json", exclude_none=True, include={"address", "driver", "resident"})
+    detail = {**said, "by": by, "configuration": configuration_hash(configuration)}
+    return _entry(moment, Audited.FORGOTTEN, detail)
+
+
+def reboot_asked_for(moment: Moment, reason: str) -> NewEntry:
+    """The hub is about to ask for its machine to be started anew."""
+    return _entry(moment, Audited.REBOOT, {"reason": reason[:_LONGEST_WORDS]})
 
 
 def access(moment: Moment, command: str, peer: Peer) -> NewEntry | None:

@@ -19,6 +19,7 @@ _COMMANDS = {
     "run": "run",
     "demo": "demo",
     "listen": "listen",
+    "devices": "devices",
     "observe": "observe",
     "residents": "residents",
     "alerts": "alerts",

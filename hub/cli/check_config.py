@@ -19,10 +19,10 @@ def command(config_path: Path, as_json: bool) -> None:
     hub understands it, defaults included.
     """
     from hub.config import PLAINTEXT, load
-    from hub.daemon import enrolled
+    from hub.enrolment import refuse_unknown_drivers
 
     config = load(config_path)
-    enrolled(config, config_path)
+    refuse_unknown_drivers(config, config_path)
     if as_json:
         click.echo(config.model_dump_json(indent=2))
         return

@@ -21,7 +21,8 @@ def command(config_path: Path, as_json: bool) -> None:
     Each part passes, warns or fails, in words, with what to do. Ends with 0 unless a part fails.
     """
     from hub.config import load
-    from hub.doctor import Verdict, examine
+    from hub.doctor import examine
+    from hub.findings import Verdict
 
     findings = asyncio.run(examine(load(config_path)))
     if as_json:

@@ -47,6 +47,11 @@ def local(moment: datetime) -> str:
     return moment.astimezone().strftime("%d %b %H:%M:%S")
 
 
+def one_line(text: str) -> str:
+    """Text from outside, as it may be shown on a terminal: whatever advertises may call itself anything."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def show(rows: Sequence[dict[str, object]], as_json: bool, nothing: str) -> None:
     """Print rows as a table, or as JSON, or say that there are none."""
     if as_json:

@@ -118,7 +118,11 @@ EVENTS: tuple[Told, ...] = (
         "A hub's period: its sensors, what it could not use, its alerts.",
         ("testdata",),
     ),
-    Told(Channel.STATUS, event_type(Channel.STATUS), 'How the hub is; "lost" is its last will.'),
+    Told(
+        Channel.STATUS,
+        event_type(Channel.STATUS),
+        'How the hub, its card, its clock and its radio are; "lost" is its last will.',
+    ),
     Told(Channel.ANSWER, event_type(Channel.ANSWER), "What became of a message on the ack topic."),
     Told(
         Channel.ACKNOWLEDGEMENT,
@@ -130,7 +134,7 @@ EVENTS: tuple[Told, ...] = (
 
 _ABOUT = {
     Channel.ALERT: "Alerts, each change of each. They overtake whatever else waits.",
-    Channel.STATUS: "The hub's presence, retained.",
+    Channel.STATUS: "The hub's presence and how it is, retained; told anew when that changes.",
     Channel.SUMMARY: "What happened since the last one, on a schedule; publish.summary.",
     Channel.OBSERVATION: "Each observation set; publish.observation.",
     Channel.READING: "Each reading; publish.reading, off unless asked for.",

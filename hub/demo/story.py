@@ -17,10 +17,10 @@ from drivers.virtual.ward import DETERIORATING
 from hub.alert_book import alert_of
 from hub.assessment.news2 import Band
 from hub.control import ask
-from hub.daemon import SENT_LOG
 from hub.demo.mosquitto import Mosquitto
 from hub.demo.record import Check, Latency, Record, Sent, checks, failed, latencies
 from hub.demo.stage import ILL, WELL, DemoError, carehub, last_words, lines_of, write_configuration
+from hub.radios import SENT_LOG
 from hub.store.database import FILE_NAME, open_for_reading
 from hub.store.queries import alerts
 from hub.uplink.cloudevents import Event, from_json

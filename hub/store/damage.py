@@ -74,6 +74,11 @@ class Damage:
             f"lost, as far as can be told: {', '.join(lost) or 'nothing'}",
             f"the damaged file is kept as {self.file}: a card that damages files should be replaced",
         ]
+        if any("enrolled_sensor" in lost for lost in (self.pages, self.rows)) or "" in self.pages:
+            parts.append(
+                "sensors that were enrolled by command may be lost: compare 'carehub devices list' with the"
+                " sensors in the home"
+            )
         if self.alerts_may_be_lost:
             parts.append("ALERTS MAY BE LOST: look at every resident now")
         return "; ".join(parts)

@@ -18,7 +18,7 @@ from sqlite_utils.db import Database
 
 from hub.clock import ClockQuality, ClockStamp, from_microseconds
 from hub.readings import AbsentReason, Measurement, Quality, Vital, type_of_value
-from hub.store import audit
+from hub.store import audit, schemas
 from hub.store.encoding import TIME_QUALITY_NUMBERS, measurements_text, observations_text, value_of
 from hub.timing import TimeQuality
 
@@ -28,7 +28,7 @@ migrations = Migrations("carehub")
 @migrations()
 def m001_the_street(db: Database) -> None:
     """Readings, their measurements and assessments, alerts with their history, and the outbox."""
-    for statement in _THE_STREET.split(";\n"):
+    for statement in schemas.THE_STREET.split(";\n"):
         db.conn.execute(statement)
     db.conn.execute("PRAGMA user_version = 1")
 
@@ -41,7 +41,7 @@ def m002_fewer_bytes(db: Database) -> None:
         connection.execute(f"ALTER TABLE {table} RENAME TO {table}_before")
     connection.execute("DROP INDEX assessment_of_resident")
     connection.execute("DROP INDEX outbox_order")
-    for statement in _FEWER_BYTES.split(";\n"):
+    for statement in schemas.FEWER_BYTES.split(";\n"):
         connection.execute(statement)
     connection.execute(
         "INSERT INTO source (device, driver, characteristic, origin)"
@@ -171,86 +171,6 @@ def _copy_assessments(connection: sqlite3.Connection) -> None:
         )
 
 
-# AUTOINCREMENT wherever a number leaves its table: SQLite would hand out a deleted row's number
-# again, and a late PUBACK would then remove a row that was never sent.
-_THE_STREET = """
-CREATE TABLE reading (
-    sequence       INTEGER PRIMARY KEY AUTOINCREMENT,
-    id             BLOB NOT NULL UNIQUE,
-    resident       TEXT,
-    device         TEXT NOT NULL,
-    driver         TEXT NOT NULL,
-    characteristic TEXT NOT NULL,
-    origin         TEXT NOT NULL,
-    payload        BLOB NOT NULL,
-    received_at    INTEGER NOT NULL,
-    device_time    TEXT,
-    measured_at    INTEGER NOT NULL,
-    time_quality   TEXT NOT NULL,
-    measurements   TEXT NOT NULL,
-    flags          TEXT NOT NULL,
-    user_id        INTEGER,
-    problem        TEXT
-);
-CREATE TABLE measurement (
-    resident    TEXT NOT NULL,
-    vital       TEXT NOT NULL,
-    measured_at INTEGER NOT NULL,
-    reading     INTEGER NOT NULL,
-    value       ANY NOT NULL,
-    quality     TEXT NOT NULL,
-    PRIMARY KEY (resident, vital, measured_at, reading)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE assessment (
-    sequence    INTEGER PRIMARY KEY AUTOINCREMENT,
-    resident    TEXT NOT NULL,
-    at          INTEGER NOT NULL,
-    reading     INTEGER NOT NULL,
-    band        TEXT NOT NULL,
-    body        TEXT NOT NULL
-);
-CREATE INDEX assessment_of_resident ON assessment (resident, at);
-CREATE TABLE alert (
-    id          BLOB PRIMARY KEY,
-    resident    TEXT NOT NULL,
-    band        TEXT NOT NULL,
-    state       TEXT NOT NULL,
-    raised_at   INTEGER NOT NULL,
-    resolved_at INTEGER,
-    reading     INTEGER NOT NULL,
-    assessment  INTEGER NOT NULL,
-    body        TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE UNIQUE INDEX one_open_alert_of_resident ON alert (resident) WHERE resolved_at IS NULL;
-CREATE TABLE alert_history (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    alert    BLOB NOT NULL,
-    at       INTEGER NOT NULL,
-    what     TEXT NOT NULL,
-    detail   TEXT NOT NULL
-);
-CREATE INDEX history_of_alert ON alert_history (alert);
-CREATE TABLE fact (
-    name  TEXT PRIMARY KEY,
-    value TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE outbox (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    priority INTEGER NOT NULL,
-    channel  TEXT NOT NULL,
-    event    TEXT NOT NULL
-);
-CREATE INDEX outbox_order ON outbox (priority, sequence);
-CREATE TABLE outbox_aside (
-    sequence INTEGER PRIMARY KEY,
-    channel  TEXT NOT NULL,
-    event    TEXT NOT NULL,
-    reason   TEXT NOT NULL,
-    at       INTEGER NOT NULL
-)
-"""
-
-
 @migrations()
 def m003_the_trail(db: Database) -> None:
     """The hash-chained trail, in which an alert's history is; what was noted before is brought into it."""
@@ -287,110 +207,14 @@ def m005_events_compressed(db: Database) -> None:
     connection = db.conn
     # As bytes: a flipped bit may have made it no UTF-8.
     connection.create_function("compressed", 1, lambda event: None if event is None else zlib.compress(event))
-    for statement in _EVENTS_COMPRESSED.split(";\n"):
+    for statement in schemas.EVENTS_COMPRESSED.split(";\n"):
         connection.execute(statement)
     connection.execute("PRAGMA user_version = 5")
 
 
-# No AUTOINCREMENT, which writes one page more at each commit. A reading's or assessment's number is not
-# used again, since the newest is never removed; an outbox row's is made by the writer
-# (`hub.store.numbers.Numbers`), the priority in its highest bits: their order is the order of sending.
-_FEWER_BYTES = """
-CREATE TABLE source (
-    number         INTEGER PRIMARY KEY,
-    device         TEXT NOT NULL,
-    driver         TEXT NOT NULL,
-    characteristic TEXT NOT NULL,
-    origin         TEXT NOT NULL,
-    UNIQUE (device, driver, characteristic, origin)
-);
-CREATE TABLE boot (
-    number INTEGER PRIMARY KEY,
-    id     BLOB NOT NULL UNIQUE
-);
-CREATE TABLE model (
-    number  INTEGER PRIMARY KEY,
-    name    TEXT NOT NULL,
-    version TEXT NOT NULL,
-    sha256  TEXT NOT NULL,
-    UNIQUE (name, version, sha256)
-);
-CREATE TABLE reading (
-    sequence        INTEGER PRIMARY KEY,
-    id              BLOB NOT NULL UNIQUE,
-    resident        TEXT,
-    source          INTEGER NOT NULL REFERENCES source,
-    payload         BLOB NOT NULL,
-    received_at     INTEGER NOT NULL,
-    boot            INTEGER NOT NULL REFERENCES boot,
-    since_boot      INTEGER NOT NULL,
-    clock           INTEGER NOT NULL,
-    device_time     TEXT,
-    measured_at     INTEGER,
-    time_quality    INTEGER NOT NULL,
-    measurements    TEXT NOT NULL,
-    observed        TEXT,
-    flags           TEXT NOT NULL,
-    sequence_number INTEGER,
-    user_id         INTEGER,
-    problem         TEXT
-);
-CREATE TABLE assessment (
-    sequence     INTEGER PRIMARY KEY,
-    resident     TEXT NOT NULL,
-    at           INTEGER,
-    reading      INTEGER NOT NULL,
-    scale        INTEGER NOT NULL,
-    observations TEXT NOT NULL,
-    band         TEXT NOT NULL,
-    total        INTEGER NOT NULL,
-    age          INTEGER,
-    risk         REAL,
-    model        INTEGER REFERENCES model
-);
-CREATE TABLE outbox (
-    sequence INTEGER PRIMARY KEY,
-    channel  TEXT NOT NULL,
-    event    TEXT,
-    first    INTEGER,
-    last     INTEGER
-);
-CREATE TABLE outbox_aside (
-    sequence INTEGER PRIMARY KEY,
-    channel  TEXT NOT NULL,
-    event    TEXT,
-    first    INTEGER,
-    last     INTEGER,
-    reason   TEXT NOT NULL,
-    at       INTEGER NOT NULL
-)
-"""
-
-_EVENTS_COMPRESSED = """
-ALTER TABLE outbox RENAME TO outbox_before;
-ALTER TABLE outbox_aside RENAME TO outbox_aside_before;
-CREATE TABLE outbox (
-    sequence INTEGER PRIMARY KEY,
-    channel  TEXT NOT NULL,
-    event    BLOB,
-    first    INTEGER,
-    last     INTEGER
-);
-CREATE TABLE outbox_aside (
-    sequence INTEGER PRIMARY KEY,
-    channel  TEXT NOT NULL,
-    event    BLOB,
-    first    INTEGER,
-    last     INTEGER,
-    reason   TEXT NOT NULL,
-    at       INTEGER NOT NULL
-);
-INSERT INTO outbox
-    SELECT sequence, channel, compressed(CAST(event AS BLOB)), first, last
-    FROM outbox_before;
-INSERT INTO outbox_aside
-    SELECT sequence, channel, compressed(CAST(event AS BLOB)), first, last, reason, at
-    FROM outbox_aside_before;
-DROP TABLE outbox_before;
-DROP TABLE outbox_aside_before
-"""
+@migrations()
+def m006_enrolled_by_command(db: Database) -> None:
+    """Sensors that were enrolled by command, and what sensors said of themselves."""
+    for statement in schemas.ENROLLED_BY_COMMAND.split(";\n"):
+        db.conn.execute(statement)
+    db.conn.execute("PRAGMA user_version = 6")

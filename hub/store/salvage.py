@@ -8,6 +8,9 @@ place. Rows keep their numbers. What refers to what is lost:
 - an assessment without the reading that formed it can be told by nobody, and is left behind;
 - an outbox row that refers to what is lost, or whose event cannot be read, is set aside with the reason;
 - an alert is kept, and refers to number 0: it climbs on, and is told by itself (`hub/alert_book.py`).
+
+A sensor that was forgotten, or has another owner by now, as the trail says, is not enrolled again by an old
+row that is found.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from hub.store import audit
 from hub.store.damage import FACT, Damage, log_of, unfinished
 from hub.store.encoding import event_text
 from hub.store.pages import Pages, Value
+from hub.store.sensors import contradicted
 from hub.store.tables import Table, tables_of
 
 _log = logging.getLogger(__name__)
@@ -250,6 +254,8 @@ class _Salvage:
         self._new.execute("BEGIN")
         self._stand_in()
         self._forget("assessment", "reading NOT IN (SELECT sequence FROM reading)")
+        for address in contradicted(self._new):
+            self._new.execute("DELETE FROM enrolled_sensor WHERE address = ?", (address,))
         untold = self._set_aside_untold(at)
         for column in _NUMBERED:
             self._new.execute(

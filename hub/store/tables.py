@@ -7,7 +7,18 @@ from dataclasses import dataclass
 
 from hub.store.pages import Row, Value
 
-_FIRST = ("alert", "fact", "outbox", "outbox_aside", "source", "boot", "model", "audit", "alert_history")
+_FIRST = (
+    "alert",
+    "enrolled_sensor",
+    "fact",
+    "outbox",
+    "outbox_aside",
+    "source",
+    "boot",
+    "model",
+    "audit",
+    "alert_history",
+)
 _LAST = ("assessment", "reading", "measurement")
 """The order in which tables are copied: what is most dearly missed first; then others; then these."""
 

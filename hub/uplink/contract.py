@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from math import isinf
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -115,7 +116,7 @@ def assessment_data(observations: ObservationSet, news2: News2, risk: Risk | Non
     return {
         "observations": {
             vital.value: {
-                "value": observation.value,
+                **_value_or_absent(observation.value),
                 "unit": vital.unit,
                 "measured_at": observation.measured_at.isoformat(),
                 "reading": str(observation.reading_id),
@@ -135,6 +136,12 @@ def assessment_data(observations: ObservationSet, news2: News2, risk: Risk | Non
         },
         "risk": risk_data(risk),
     }
+
+
+def _value_or_absent(value: Value) -> dict[str, Value | str]:
+    if isinstance(value, float) and isinf(value):  # no number of JSON
+        return {"absent": f"{'negative' if value < 0 else 'positive'}-infinity"}
+    return {"value": value}
 
 
 def risk_data(risk: Risk | None) -> dict[str, Any] | None:

@@ -62,10 +62,50 @@ class ClockSaid(Said):
     steps: Count
 
 
+class AdapterSaid(Said):
+    """A Bluetooth adapter as the hub's machine names it ("hci0"); `in_use` is the one that collects."""
+
+    name: Text
+    address: Text
+    powered: bool
+    in_use: bool
+
+
+class HealingSaid(Said):
+    """How a hub heals its radio: what ails it, null while it is well; the remedy that is being tried or was
+    last tried, when, and what came of it, null where there was none; how many were tried since it started."""
+
+    ails: Text | None
+    remedy: Text | None
+    tried_at: AwareDatetime | None
+    outcome: Text | None
+    tried: Count
+
+
+class SensorInTrouble(Said):
+    """An enrolled sensor from which nothing is collected, or whose readings are nobody's; and why."""
+
+    address: Text
+    words: Text
+
+
+class RadioSaid(Said):
+    """A hub's Bluetooth: whether it collects, and in words how it is. Where very many sensors are in trouble,
+    `not_listed` says how many more there are."""
+
+    usable: bool
+    words: Text
+    adapters: list[AdapterSaid]
+    healing: HealingSaid
+    sensors_in_trouble: list[SensorInTrouble]
+    not_listed: Count
+
+
 class Status(Said):
     """How a hub is: retained, so that a new subscriber learns it; "lost" is its last will.
 
-    `card` is "well", or says in words what is wrong with the card that the hub stores on.
+    `card` is "well", or says in words what is wrong with the card that the hub stores on. `radio` is told by
+    a hub that is online and has one, and told anew when it changes.
     """
 
     site: Text
@@ -78,6 +118,7 @@ class Status(Said):
     residents: Count | None = None
     card: Text | None = None
     clock: ClockSaid | None = None
+    radio: RadioSaid | None = None
 
 
 class Answered(Said):
@@ -155,7 +196,8 @@ class AlertsSaid(Said):
 
 
 class ResidentsSaid(Said):
-    """How many residents the hub knows, and by pseudonym those of whom nothing at all was measured.
+    """How many residents the hub knows, and by pseudonym those of whom nothing was measured, or nothing
+    but weight and glucose.
 
     Where these are very many, `not_listed` says how many more there are.
     """

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import Phase, settings
@@ -20,17 +21,37 @@ from hypothesis.stateful import (
 
 from hub.clock import (
     ClockQuality,
+    ClockStamp,
     ClockState,
     HubClock,
     Look,
     Step,
     StepKind,
     from_microseconds,
+    local_now,
     to_microseconds,
 )
 from tests.rigs.simulated_machine import HOUR, MINUTE, SECOND, SimulatedMachine
 
 NOTHING = timedelta(0)
+
+
+@pytest.mark.parametrize("quality", ClockQuality)
+def test_what_a_clock_on_the_wall_shows_is_told_only_while_it_is_to_be_believed(
+    quality: ClockQuality, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sensor's clock is set by it."""
+    stamped = ClockStamp(uuid.UUID(int=1), NOTHING, quality)
+    summer = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    monkeypatch.setattr("hub.clock.stamp", lambda: stamped)
+    monkeypatch.setattr("hub.clock.now", lambda: summer)
+    shown = local_now(ZoneInfo("Europe/London"))
+    if quality is ClockQuality.SYNCHRONISED:
+        assert shown == summer
+        assert shown is not None
+        assert shown.hour == 13
+    else:
+        assert shown is None
 
 
 def test_microseconds_and_back_is_the_same_moment() -> None:

@@ -63,6 +63,16 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
         ('[replay]\nsocket = "/tmp/r"', "set site.test_data = true"),
         ('[[residents]]\nid = "r"\n[[residents]]\nid = "r"', "residents.id: r is given twice"),
         ('[[sensors]]\naddress = "C4:F2:17:00:00:01"\ndriver = "x"\nresident = "no"', "who is not listed"),
+        ('[[sensors]]\naddress = "C4:F2:17:00:00:01"\ndriver = "x"\nbonding = "maybe"',
+         "sensors[0].bonding: Input should be 'first', 'when-asked' or 'never'"),
+        ('[[sensors]]\naddress = "C4:F2:17:00:00:01"\ndriver = "x"\npasskey = 12345',
+         'sensors[0].passkey: give the six digits that the sensor shows, in quotes'),
+        ('[[sensors]]\naddress = "C4:F2:17:00:00:01"\ndriver = "x"\npasskey = "12 345"',
+         'sensors[0].passkey: give the six digits'),
+        ('[[sensors]]\naddress = "C4:F2:17:00:00:01"\ndriver = "x"\npasskey = true',
+         'sensors[0].passkey: give the six digits'),
+        ('[[sensors]]\naddress = "C4:F2:17:00:00:01"\ndriver = "x"\npasskey = "123456"\nbonding = "never"',
+         'sensors[0]: bonding = "never", yet a passkey is given'),
         ('[[residents]]\nid = "r"\noxygen_scale = 2', "name them in oxygen_scale_prescriber"),
     ],
 )  # fmt: skip
@@ -96,6 +106,24 @@ def test_scale_2_is_taken_with_its_prescriber(tmp_path: Path) -> None:
 def test_addresses_are_compared_in_capitals(tmp_path: Path) -> None:
     text = '[[sensors]]\naddress = "c4:f2:17:00:00:0a"\ndriver = "blood_pressure"'
     assert loaded(tmp_path, LEAST + text).sensors[0].address == "C4:F2:17:00:00:0A"
+
+
+@pytest.mark.parametrize(("written", "means"), [('"012345"', 12345), ("123456", 123456), ('"000000"', 0)])
+def test_a_passkey_is_six_digits_and_is_not_shown(tmp_path: Path, written: str, means: int) -> None:
+    text = f'[[sensors]]\naddress = "C4:F2:17:00:00:01"\ndriver = "x"\nbonding = "first"\npasskey = {written}'
+    config = loaded(tmp_path, LEAST + text)
+    assert (config.sensors[0].passkey, config.sensors[0].bonding) == (means, "first")
+    assert written.strip('"') not in config.model_dump_json()
+
+
+def test_a_wrong_passkey_is_not_quoted(tmp_path: Path) -> None:
+    text = '[[sensors]]\naddress = "C4:F2:17:00:00:01"\ndriver = "x"\npasskey = "31415"'
+    assert "31415" not in problems(tmp_path, LEAST + text)
+
+
+def test_the_machine_may_be_started_anew_for_its_radio_unless_that_is_forbidden(tmp_path: Path) -> None:
+    assert loaded(tmp_path, LEAST).bluetooth.may_reboot
+    assert not loaded(tmp_path, LEAST + "[bluetooth]\nmay_reboot = false").bluetooth.may_reboot
 
 
 def test_a_client_certificate_needs_its_key(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from hub import trail
 from hub.clock import now
 from hub.config import Config, load
-from hub.doctor import Verdict, _card, _no_tls, examine
+from hub.doctor import _card, _no_tls, examine
+from hub.findings import Verdict
 from hub.store.damage import FACT, Damage
 from hub.store.database import FILE_NAME
 from hub.store.retention import Kind, Piece
@@ -19,7 +20,7 @@ from hub.trail import Moment
 from hub.uplink.link import NOBODY_LISTENS
 from tests.rigs.broker import Ics, Mosquitto, free_port, until
 from tests.rigs.certificates import Authority
-from tests.rigs.house import CUFF, OXIMETER, SHARED, House, cuff, oximeter, write_configuration
+from tests.rigs.house import OXIMETER, SHARED, House, oximeter, write_configuration
 from tests.rigs.hub_process import HubProcess
 from tests.rigs.recommended_broker import HUB, AuthorityScript, RecommendedBroker
 
@@ -70,18 +71,6 @@ async def test_readings_that_are_nobodys_are_pointed_at(tmp_path: Path) -> None:
     assert verdict is WARN
     assert "1 reading(s)" in words
     house.connection.close()
-
-
-async def test_a_sensor_is_well_if_it_was_heard_today_and_is_named_if_not(tmp_path: Path) -> None:
-    house = House(tmp_path)
-    house.take(oximeter(97, now()))
-    house.take(cuff(120, now() - timedelta(days=2)))
-    found = await findings(house.config)
-    assert found[f"sensor {OXIMETER}"][0] is PASS
-    assert found[f"sensor {CUFF}"][0] is WARN
-    never = found["sensor C4:F2:17:00:00:03"]
-    assert never[0] is WARN
-    assert "never heard" in never[1]
 
 
 @pytest.mark.parametrize(("channel", "expected"), [("reading", WARN), ("alert", FAIL)])

@@ -59,6 +59,22 @@ def test_in_a_home_with_no_residents_nothing_is_anybodys() -> None:
     assert Register([], [SHARED_CUFF]).owner_of(SHARED_CUFF.address) is None
 
 
+def test_a_sensor_is_its_residents_from_when_it_is_enrolled_until_it_is_forgotten() -> None:
+    register = Register([ANNA, BERT], [])
+    register.enrol(ANNAS_CUFF)
+    assert register.owner_of(ANNAS_CUFF.address.lower()) is ANNA
+    register.forget(ANNAS_CUFF.address.lower())
+    assert register.owner_of(ANNAS_CUFF.address) is None
+    assert register.sensor(ANNAS_CUFF.address) is None
+
+
+def test_a_sensor_of_somebody_who_is_not_listed_is_nobodys_also_where_one_person_lives_alone() -> None:
+    for one_person in (False, True):
+        register = Register([BERT], [], one_person=one_person)
+        register.enrol(ANNAS_CUFF)
+        assert register.owner_of(ANNAS_CUFF.address) is None
+
+
 def test_residents_and_sensors_are_found_by_their_ids() -> None:
     register = Register([ANNA, BERT], [SHARED_CUFF])
     assert register.residents == (ANNA, BERT)

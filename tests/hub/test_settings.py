@@ -79,6 +79,18 @@ def test_any_other_setting_changes_its_key_and_the_hash(
     assert configuration_hash(settings(other)) != configuration_hash(settings(config))
 
 
+def test_of_a_passkey_only_that_there_is_one_is_told(config: Config) -> None:
+    first, *others = config.sensors
+
+    def with_passkey(passkey: int | None) -> Config:
+        return config.model_copy(update={"sensors": (first.model_copy(update={"passkey": passkey}), *others)})
+
+    one, another = settings(with_passkey(271828)), settings(with_passkey(314159))
+    assert one == another
+    assert "271828" not in json.dumps(one)
+    assert changed({"settings": settings(config)}, one, {}) == [f"sensors.{first.address}.passkey"]
+
+
 def test_a_resident_who_is_new_or_gone_changes_their_keys(config: Config) -> None:
     fewer = config.model_copy(update={"residents": config.residents[:1]})
     kept = {"settings": settings(config), "files": {}}

@@ -10,9 +10,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from drivers.bluetooth.device_information import DeviceInformation
 from hub.alert_book import _row
 from hub.alerts import acknowledge
 from hub.clock import to_microseconds
+from hub.readings import Door, Vital
+from hub.store.sensors import EnrolledRow, InformationRow, enrol, note_information
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
 from hub.summaries import LONGEST, Summaries, last_due, read
@@ -25,12 +28,16 @@ from tests.rigs.house import (
     OXIMETER,
     SHARED,
     WELL,
+    WELL_OXIMETER,
     House,
     cuff,
     decoded,
+    door,
     entry,
+    meter,
     oximeter,
     raw,
+    scale,
     thermometer,
 )
 
@@ -105,6 +112,35 @@ def test_a_set_of_four_sensors_and_a_carer_is_done(house: House) -> None:
     assert (hub.readings, hub.unassigned, hub.not_decoded, hub.residents) == (4, 0, 0, 2)
 
 
+def test_whoever_was_weighed_and_nothing_else_is_among_those_not_observed(house: House) -> None:
+    house.take(scale(61.5, NINE))
+    hub, residents = summary(house)
+    assert residents[ILL].vitals[Vital.BODY_WEIGHT].count == 1
+    assert hub.unobserved == (ILL, WELL)
+
+
+def test_what_is_of_the_room_is_a_reading_and_nobodys_measurement(house: House) -> None:
+    house.take(door(Door.OPEN, NINE))
+    house.take(door(Door.OPEN, NINE, device=SHARED))
+    house.take(oximeter(97, NINE, device=SHARED))
+    hub, residents = summary(house)
+    assert (hub.readings, hub.unassigned, hub.not_decoded) == (3, 1, 0)
+    assert residents[ILL].vitals == {}
+    assert hub.unobserved == (ILL, WELL)
+
+
+@pytest.mark.parametrize("strays", [0, 5_000])  # whether the rows before the period before are gone through
+def test_a_meters_records_do_not_hide_the_score_of_days_ago_that_says_how_often_a_set_is_due(
+    house: House, monkeypatch: pytest.MonkeyPatch, strays: int
+) -> None:
+    monkeypatch.setattr("hub.summaries._STRAYS", strays)
+    house.take(oximeter(85, NINE - 3 * DAYS))
+    for n in range(70):
+        house.take(meter(5.4, NINE - 3 * DAYS + HOUR + n * MINUTE, number=n))
+    house.take(oximeter(97, NINE, device=WELL_OXIMETER))
+    assert summary(house)[1][ILL].due == 12.0
+
+
 def test_what_could_not_be_used_is_counted(house: House) -> None:
     house.take(oximeter(97, NINE, device=SHARED))
     house.take(decoded(raw(OXIMETER, "pulse_oximeter", b"\x00", NINE + MINUTE)))
@@ -114,8 +150,23 @@ def test_what_could_not_be_used_is_counted(house: House) -> None:
     assert (devices[OXIMETER].readings, devices[OXIMETER].not_decoded) == (1, 1)
     assert devices[SHARED].last_heard == NINE
     assert devices[CUFF].last_heard is None
-    assert devices[CUFF].battery is None, "nobody asks for it yet: not known, and not 0 %"
+    assert devices[CUFF].battery is None, "it has not said: not known, and not 0 %"
     assert len(devices) == len(house.config.sensors)
+
+
+def test_a_sensor_that_was_enrolled_by_command_is_among_them_and_each_with_its_battery(house: House) -> None:
+    address = "C4:F2:17:00:00:77"
+    row = EnrolledRow(address, "pulse_oximeter", WELL, "", None, None, None, NINE, "Sam")
+    with house.transaction() as transaction:
+        enrol(transaction.connection, row)
+        for each, percent in ((address, 80), (CUFF, 15)):
+            said = InformationRow(DeviceInformation(battery=percent), NINE, NINE)
+            note_information(transaction.connection, each, said)
+    house.take(oximeter(97, NINE, device=address))
+    devices = {each.device: each for each in summary(house)[0].devices}
+    assert (devices[address].readings, devices[address].battery) == (1, 80)
+    assert devices[CUFF].battery == 15
+    assert devices[SHARED].battery is None
 
 
 def test_a_sensor_that_was_heard_before_the_period_says_when(house: House) -> None:

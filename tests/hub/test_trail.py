@@ -201,7 +201,10 @@ def test_a_command_is_noted_with_whose_it_is_unless_it_only_looks() -> None:
     entry = trail.access(moment(), "acknowledge", Peer(pid=4711, uid=1000))
     assert entry is not None
     assert entry.detail == {"command": "acknowledge", "uid": 1000, "pid": 4711}
-    assert trail.access(moment(), "status", Peer(pid=4711, uid=1000)) is None
+    for looks in ("status", "scan", "sensors"):
+        assert trail.access(moment(), looks, Peer(pid=4711, uid=1000)) is None
+    for changes in ("enrol", "forget"):
+        assert trail.access(moment(), changes, Peer(pid=4711, uid=1000)) is not None
 
 
 def test_a_card_that_was_full_is_noted_once_it_can_be_with_when_it_began() -> None:

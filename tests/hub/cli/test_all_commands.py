@@ -18,6 +18,7 @@ from tests.rigs.hub_process import HubProcess, carehub_here
 README = Path(__file__).parents[3] / "README.md"
 WITH_CONFIG = {
     "run": [],
+    "devices": ["list"],
     "observe": ["R-0412", "--air"],
     "residents": [],
     "alerts": [],

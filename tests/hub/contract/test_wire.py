@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from hub.alerts import Alert, Resolution
 from hub.clock import now, to_microseconds
-from hub.contract.document import EVENTS
+from hub.contract.document import EVENTS, document
+from hub.readings import OF_THE_ROOM, Vital
 from hub.store.database import FILE_NAME, open_for_writing
 from hub.uplink.cloudevents import Event, Message, from_message, to_binary, to_json
 from hub.uplink.contract import (
@@ -321,6 +322,11 @@ def test_a_partial_score_with_a_value_is_refused() -> None:
     (score,) = (e["resource"] for e in data["entry"] if e["resource"].get("code") == codes.NEWS2)
     score["status"] = "preliminary"
     assert not data_validator(event.type).is_valid(data)
+
+
+def test_what_is_of_the_room_is_in_no_schema() -> None:
+    values = {name for name in document()["components"]["schemas"] if name.startswith("fhir.value.")}
+    assert values == {f"fhir.value.{vital.value}" for vital in Vital if vital not in OF_THE_ROOM}
 
 
 def test_every_event_type_of_the_wire_is_in_the_document() -> None:

@@ -16,24 +16,38 @@ from typing import Any
 
 import pytest
 
+from drivers.bluetooth.device_information import DeviceInformation
+from hub import trail
 from hub.alert_book import AlertBook
 from hub.alerts import AlertPolicy
 from hub.clock import now
 from hub.commands import Commands
+from hub.config import Sensor
 from hub.store import salvage
-from hub.store.audit import newest
+from hub.store.audit import append, newest
 from hub.store.damage import Damage, damage_of, damages, log_of, unfinished
 from hub.store.database import SCHEMA_VERSION, make_schema, open_for_writing
 from hub.store.encoding import event_bytes
 from hub.store.errors import StoreError
 from hub.store.pages import Pages
-from hub.trail import Audited
+from hub.store.sensors import EnrolledRow, InformationRow, enrol, forget, note_information
+from hub.store.tables import tables_of
+from hub.trail import Audited, Moment
 from tests.rigs.house import ILL, WELL_OXIMETER, House, cuff, entry, oximeter, thermometer
 
 PAGE = 1024
 PUBLISH = "[publish]\nreading = true\nobservation = true\n"
 DELIVERED = "delivered.json"
 Rows = dict[str, dict[Any, tuple[Any, ...]]]
+
+
+def enrol_sensor(connection: sqlite3.Connection, number: int, resident: str | None = ILL) -> str:
+    """By command, as `hub/enrolment.py` does it, but for the trail."""
+    address, at = f"C4:F2:17:00:02:{number:02X}", datetime(2026, 3, 1, 12, number % 60, tzinfo=UTC)
+    row = EnrolledRow(address, "thermometer", resident, "in room 7", "1", "first", 123456, at, "Sam")
+    enrol(connection, row)
+    note_information(connection, address, InformationRow(DeviceInformation(80, "A&D", "UA-651"), at, at))
+    return address
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +70,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         transaction.set_aside(waiting[3], "too large", begin)
         transaction.remove_from_outbox(waiting[5:30])
         transaction.note_fact("data", "test data")
+        for number in range(40):
+            enrol_sensor(transaction.connection, number)
     house.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     house.connection.close()
     return directory / "data" / "carehub.db"
@@ -84,6 +100,8 @@ TABLES = (
     "boot",
     "model",
     "fact",
+    "enrolled_sensor",
+    "sensor_information",
 )
 
 
@@ -580,3 +598,50 @@ def test_times_are_kept_as_they_were_said() -> None:
     at = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
     damage = Damage(at, "why", "file", {"reading": 1}, {"": 1}, {"alert": 2}, 3, complete=False)
     assert Damage.of(damage.to_json()) == damage
+
+
+def test_a_sensor_that_was_forgotten_is_not_enrolled_again_by_what_a_damaged_file_has_left(
+    path: Path,
+) -> None:
+    """A page that a failing card gives back as it was: with the owner of that time."""
+    connection = open_for_writing(path)
+    root = root_of(path, "enrolled_sensor")
+    forgotten = "C4:F2:17:00:02:07"
+    before = dict(connection.execute("SELECT address, resident FROM enrolled_sensor"))
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    old = path.read_bytes()
+    sensor = Sensor(address=forgotten, driver="thermometer", resident=ILL)
+    connection.execute("BEGIN")
+    forget(connection, forgotten)
+    append(connection, trail.sensor_forgotten(Moment.present(), sensor, "Sam", {}))
+    connection.execute("COMMIT")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    for number, table in owners(path).items():
+        if table == "enrolled_sensor":
+            overwrite(path, number, old[(number - 1) * PAGE : number * PAGE])
+    assert root
+    overwrite(path, root_of(path, "outbox_aside"), bytes(PAGE))
+    damage = saved(path)
+    assert "enrolled_sensor" not in damage.pages
+    connection = open_for_writing(path)
+    after = dict(connection.execute("SELECT address, resident FROM enrolled_sensor"))
+    connection.close()
+    assert after == {address: resident for address, resident in before.items() if address != forgotten}
+
+
+def test_where_enrolled_sensors_may_be_lost_somebody_is_sent_to_compare(path: Path) -> None:
+    connection = open_for_writing(path)
+    connection.execute("DELETE FROM enrolled_sensor WHERE address > 'C4:F2:17:00:02:03'")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    overwrite(path, root_of(path, "enrolled_sensor"), bytes(PAGE))
+    assert "carehub devices list" in saved(path).words
+
+
+def test_alerts_and_enrolled_sensors_are_copied_before_all_else(path: Path) -> None:
+    """A card may have no room, or no time, for all."""
+    connection = sqlite3.connect(path)
+    first, second, *others = [table.name for table in tables_of(connection)]
+    connection.close()
+    assert (first, second, others[-1]) == ("alert", "enrolled_sensor", "reading")

@@ -1,0 +1,253 @@
+"""What the command line may ask of the running daemon about sensors: what is seen, what is enrolled, and to
+enrol and forget. `carehub devices` asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from bleak.uuids import uuidstr_to_str
+from pydantic import ValidationError
+
+from drivers.bluetooth.collector import BluetoothCollector, SensorStatus, Sighting
+from drivers.catalogue import DRIVERS
+from hub.clock import now
+from hub.config import Sensor
+from hub.control import ControlError, Handler
+from hub.enrolment import Enrolled, Enrolment
+from hub.sensor_information import SensorInformation
+
+if TYPE_CHECKING:
+    from drivers.known_models import Suggestion
+
+Request = Mapping[str, object]
+_OFF = 'Bluetooth is off on this hub: set bluetooth.radio = "bluez" in the configuration and restart the hub'
+_OF_THE_SIG = "-0000-1000-8000-00805f9b34fb"
+_OPTIONS = {"bonding": "--bond"}
+
+
+class SensorRequests:
+    """The commands about sensors, by name in `handlers`."""
+
+    def __init__(
+        self, enrolment: Enrolment, information: SensorInformation, collector: BluetoothCollector | None
+    ) -> None:
+        """`collector` is None where Bluetooth is off."""
+        self._enrolment = enrolment
+        self._information = information
+        self._collector = collector
+        self.handlers: Mapping[str, Handler] = {
+            "scan": self.scan,
+            "sensors": self.sensors,
+            "enrol": self.enrol,
+            "forget": self.forget,
+        }
+
+    async def scan(self, _request: Request) -> Mapping[str, object]:
+        """What is heard nearby, enrolled or not.
+
+        Raises:
+            ControlError: Bluetooth is off.
+        """
+        if self._collector is None:
+            raise ControlError(_OFF)
+        status, moment = self._collector.status(), now()
+        return {
+            "radio": {"usable": status.usable, "words": status.radio},
+            "devices": [self._seen(each, moment) for each in self._collector.sightings()],
+        }
+
+    def _seen(self, sighting: Sighting, moment: datetime) -> dict[str, object]:
+        enrolled = self._find(sighting.address)
+        return {
+            "address": sighting.address,
+            "name": sighting.name,
+            "services": [_short(uuid) for uuid in sighting.services],
+            "offers": [_named(uuid) for uuid in sighting.services],
+            "rssi": sighting.rssi,
+            "last_seen": sighting.last_seen.isoformat(),
+            "seconds_ago": round(max(0.0, (moment - sighting.last_seen).total_seconds()), 1),
+            "enrolled": enrolled is not None,
+            "resident": None if enrolled is None else enrolled.sensor.resident,
+            "driver": None if enrolled is None else enrolled.sensor.driver,
+            "suggested": [{"driver": each.driver, "why": each.why} for each in _suggestions(sighting)],
+        }
+
+    async def sensors(self, _request: Request) -> Mapping[str, object]:
+        """Every enrolled sensor, and how it is."""
+        collector = self._collector.status() if self._collector is not None else None
+        known = {each.address: each for each in collector.sensors} if collector is not None else {}
+        return {
+            "radio": None if collector is None else {"usable": collector.usable, "words": collector.radio},
+            "sensors": [self._said(each, known.get(each.sensor.address)) for each in self._enrolment.all],
+        }
+
+    async def enrol(self, request: Request) -> Mapping[str, object]:
+        """Enrol a sensor; without a driver, with the one that its advertisement suggests.
+
+        Raises:
+            CareportError: it cannot be enrolled; says why, and what to do.
+        """
+        given = {key: request.get(key) for key in Sensor.model_fields if request.get(key) is not None}
+        sighting = self._sighting(str(given.get("address", "")))
+        suggestions = _suggestions(sighting) if sighting is not None else []
+        chosen = certain(suggestions)
+        try:
+            sensor = Sensor.model_validate({"driver": chosen or "", **given})
+        except ValidationError as error:
+            raise ControlError("; ".join(_words(problem) for problem in error.errors())) from error
+        if not sensor.driver and self._find(sensor.address) is None:
+            raise ControlError(f"{sensor.address}: {_why_none(sighting, suggestions)}")
+        enrolled = await self._enrolment.add(sensor, str(request.get("by") or ""))
+        return {
+            "sensor": self._said(enrolled, None),
+            "words": self._enrolled_words(sensor),
+            "notes": self._notes(sensor, sighting, suggestions),
+        }
+
+    async def forget(self, request: Request) -> Mapping[str, object]:
+        """Forget a sensor that was enrolled by command.
+
+        Raises:
+            CareportError: it cannot be forgotten; says why, and what to do.
+        """
+        address = str(request.get("address") or "")
+        forgotten, bond_left = await self._enrolment.forget(address, str(request.get("by") or ""))
+        self._information.forget(forgotten.sensor.address)
+        sensor = forgotten.sensor
+        whose = f"{sensor.resident}'s" if sensor.resident is not None else "nobody's yet"
+        words = (
+            f"{sensor.address} ({sensor.driver}) is forgotten: it is not connected to any more. What it"
+            f" measured until now stays as it is, {whose}"
+        )
+        if bond_left is not None:
+            words += (
+                f". The bond with it could not be removed ({bond_left}): bluetoothctl remove {sensor.address}"
+            )
+        return {"address": sensor.address, "words": words}
+
+    def _find(self, address: str) -> Enrolled | None:
+        return next((each for each in self._enrolment.all if each.sensor.address == address.upper()), None)
+
+    def _sighting(self, address: str) -> Sighting | None:
+        seen = self._collector.sightings() if self._collector is not None else ()
+        return next((each for each in seen if each.address == address.upper()), None)
+
+    def _said(self, enrolled: Enrolled, status: SensorStatus | None) -> dict[str, object]:
+        sensor = enrolled.sensor
+        told = self._information.of(sensor.address)
+        information = told.information if told is not None else None
+        owner = None if sensor.resident is None else self._enrolment.register.find(sensor.resident)
+        return {
+            "address": sensor.address,
+            "driver": sensor.driver,
+            "resident": sensor.resident,
+            "name": "" if owner is None else owner.name,
+            "room": "" if owner is None else owner.room,
+            "user": sensor.user,
+            "label": sensor.label,
+            "enrolled": "in the configuration" if enrolled.by is None else "by command",
+            "enrolled_by": enrolled.by,
+            "enrolled_at": None if enrolled.at is None else enrolled.at.isoformat(),
+            "connected": status is not None and status.connected,
+            "last_heard": _moment(status.last_heard) if status is not None else None,
+            "last_payload": _moment(status.last_payload) if status is not None else None,
+            "bonded": None if status is None else status.bonded,
+            "trouble": enrolled.trouble or (status.trouble if status is not None else None),
+            "battery": None if information is None else information.battery,
+            "manufacturer": None if information is None else information.manufacturer,
+            "model": None if information is None else information.model,
+            "firmware": None if information is None else information.firmware,
+        }
+
+    def _enrolled_words(self, sensor: Sensor) -> str:
+        title = DRIVERS[sensor.driver].title
+        owner = self._enrolment.register.find(sensor.resident) if sensor.resident is not None else None
+        if owner is None:
+            alone = self._enrolment.register.alone
+            whose = (
+                "It is shared: its readings wait until a person says whose they are"
+                if alone is None
+                else f"Its readings are {alone.id}'s, who lives here alone"
+            )
+        else:
+            known_as = ", ".join(part for part in (owner.name, owner.room) if part)
+            whose = f"Its readings are those of {owner.id}{f' ({known_as})' if known_as else ''}"
+            if sensor.user not in (None, "any"):
+                whose += f", of what it measures of its user {sensor.user}"
+        return f"{sensor.address} is enrolled as {sensor.driver}, {title}. {whose}"
+
+    def _notes(
+        self, sensor: Sensor, sighting: Sighting | None, suggestions: Sequence[Suggestion]
+    ) -> list[str]:
+        if self._collector is None:
+            return [f"nothing is collected: {_OFF}"]
+        if sighting is None:
+            return [
+                "it has not been heard since the hub started: take a measurement with it, and see with"
+                " 'carehub devices list' that it is heard"
+            ]
+        if suggestions and sensor.driver not in {each.driver for each in suggestions}:
+            return [f"is {sensor.driver} right? It {'; or it '.join(map(_said_for, suggestions))}"]
+        return []
+
+
+def certain(suggestions: Sequence[Suggestion]) -> str | None:
+    """The driver, where there can be no doubt about it: a cuff that is read by the rules of another tells
+    wrong numbers. None where several may be the one, or where its name, not heard yet, would tell."""
+    from drivers.known_models import Ground
+
+    if not suggestions or any(each.ground is Ground.SERVICE_WITHOUT_NAME for each in suggestions):
+        return None
+    strongest = min(each.ground for each in suggestions)
+    best = {each.driver for each in suggestions if each.ground is strongest}
+    return best.pop() if len(best) == 1 else None
+
+
+def _suggestions(sighting: Sighting) -> Sequence[Suggestion]:
+    from drivers.known_models import suggest  # a table that a hub needs while it is looked at only
+
+    return suggest(sighting.name, sighting.services)
+
+
+def _why_none(sighting: Sighting | None, suggestions: Sequence[Suggestion]) -> str:
+    """Why it is not known what a device is, and what to do."""
+    names = ", ".join(sorted(DRIVERS))
+    if sighting is None:
+        return f"has not been heard, so what it is is not known: name its driver with --driver ({names})"
+    if not suggestions:
+        return f"does not say what it is: name its driver with --driver ({names})"
+    if [each.driver for each in suggestions] == [None]:
+        return suggestions[0].why
+    may_be = "; or it ".join(map(_said_for, suggestions))
+    return f"may be read by more than one: look at the sensor, and name its driver with --driver. It {may_be}"
+
+
+def _said_for(suggestion: Suggestion) -> str:
+    return f"{suggestion.why} (--driver {suggestion.driver})" if suggestion.driver else suggestion.why
+
+
+def _short(uuid: str) -> str:
+    """A service's UUID, in four digits where it is the SIG's."""
+    return uuid[4:8] if uuid.startswith("0000") and uuid.endswith(_OF_THE_SIG) else uuid
+
+
+def _named(uuid: str) -> str:
+    """What a service is for, where the SIG, or a member of it, has given it a name."""
+    name = uuidstr_to_str(uuid)
+    return _short(uuid) if name in ("Unknown", "Vendor specific") else name
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _words(problem: object) -> str:
+    """What is wrong with what was given, by the option of `carehub devices add`; a passkey is not quoted."""
+    assert isinstance(problem, dict)
+    key = str(problem["loc"][0]) if problem["loc"] else ""
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    option = "" if key in ("", "address") else f"{_OPTIONS.get(key, f'--{key}')}: "
+    shown = f" (it is {problem['input']!r})" if key not in ("", "passkey") else ""
+    return f"{option}{message}{shown}"

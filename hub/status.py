@@ -1,0 +1,122 @@
+"""What the hub's retained status says, and when it is told anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from drivers.bluetooth.collector import BluetoothCollector, CollectorStatus
+from hub import __version__
+from hub.assessment.deterioration import DeteriorationModel
+from hub.clock import MACHINE_CLOCK, now, stamp
+from hub.config import Config
+from hub.enrolment import Enrolment
+from hub.uplink.cloudevents import Event
+from hub.uplink.contract import Identity, status_event
+from hub.uplink.forwarder import Presence
+from hub.uplink.plain import AdapterSaid, HealingSaid, RadioSaid, SensorInTrouble
+
+MOST_SENSORS_IN_TROUBLE = 20
+"""In one status."""
+
+_MOST_ADAPTERS = 8
+_LONGEST_WORDS = 200
+_LOOKS_EVERY_SECONDS = 5.0
+
+
+class HubStatus:
+    """Words the status. `card_trouble` says what the card has, None when it is well."""
+
+    def __init__(
+        self,
+        config: Config,
+        model: DeteriorationModel | None,
+        enrolment: Enrolment,
+        collector: BluetoothCollector | None,
+        card_trouble: Callable[[], str | None],
+    ) -> None:
+        self._identity = Identity(config.site.id, config.hub.id, config.site.test_data)
+        self._residents = len(config.residents)
+        self._model = model
+        self._enrolment = enrolment
+        self._collector = collector
+        self._card_trouble = card_trouble
+        self._told: object = None
+
+    def event(self, presence: Presence) -> Event:
+        """The status of a hub that is present so."""
+        model, stamped = self._model, stamp()
+        details: dict[str, Any] = {
+            "version": __version__,
+            "model": {"name": model.name, "version": model.version, "sha256": model.sha256}
+            if model
+            else None,
+            "sensors": len(self._enrolment.all),
+            "residents": self._residents,
+            "card": self._card_trouble() or "well",
+            "clock": {
+                "quality": stamped.quality.value,
+                "boot": str(stamped.boot),
+                "steps": len(MACHINE_CLOCK.steps),
+            },
+        }
+        # Not in the last will, which was written long before, nor of a hub that stops.
+        if presence is Presence.ONLINE:
+            self._told = self._changing()
+            if (radio := self.radio()) is not None:
+                details["radio"] = radio
+        return status_event(self._identity, presence.value, now(), details)
+
+    async def watch(self, tell: Callable[[], None]) -> None:
+        """Have it told anew (`tell`) when the radio or the sensors are otherwise, until cancelled; once in a
+        few seconds at the most."""
+        while True:
+            await asyncio.sleep(_LOOKS_EVERY_SECONDS)
+            said = self._changing()
+            if said != self._told:
+                self._told = said
+                tell()
+
+    def radio(self) -> RadioSaid | None:
+        """The radio as it is now; None where there is none."""
+        return None if self._collector is None else radio_said(self._collector.status(), self._enrolment)
+
+    def _changing(self) -> object:
+        return len(self._enrolment.all), self.radio()
+
+
+def radio_said(status: CollectorStatus, enrolment: Enrolment) -> RadioSaid:
+    """What is told of the radio, bounded whatever it is."""
+    in_trouble = {each.sensor.address: each.trouble for each in enrolment.all if each.trouble is not None}
+    for sensor in status.sensors:
+        if sensor.trouble is not None:
+            in_trouble.setdefault(sensor.address, sensor.trouble)
+    listed = list(in_trouble.items())[:MOST_SENSORS_IN_TROUBLE]
+    healing = status.healing
+    return RadioSaid(
+        usable=status.usable,
+        words=_short(status.radio),
+        adapters=[
+            AdapterSaid(
+                name=_short(each.name),
+                address=_short(each.address),
+                powered=each.powered,
+                in_use=each.in_use,
+            )
+            for each in status.adapters[:_MOST_ADAPTERS]
+        ],
+        healing=HealingSaid(
+            ails=None if healing.ails is None else _short(healing.ails),
+            remedy=None if healing.remedy is None else healing.remedy.name.lower().replace("_", " "),
+            tried_at=healing.tried_at,
+            outcome=None if healing.outcome is None else _short(healing.outcome),
+            tried=healing.tried,
+        ),
+        sensors_in_trouble=[SensorInTrouble(address=address, words=_short(why)) for address, why in listed],
+        not_listed=len(in_trouble) - len(listed),
+    )
+
+
+def _short(text: str) -> str:
+    return text[:_LONGEST_WORDS] or "not known"

@@ -1,0 +1,210 @@
+"""The statements of the schema's steps (`migrations.py`): what has been released is never changed."""
+
+# AUTOINCREMENT wherever a number leaves its table: SQLite would hand out a deleted row's number
+# again, and a late PUBACK would then remove a row that was never sent.
+THE_STREET = """
+CREATE TABLE reading (
+    sequence       INTEGER PRIMARY KEY AUTOINCREMENT,
+    id             BLOB NOT NULL UNIQUE,
+    resident       TEXT,
+    device         TEXT NOT NULL,
+    driver         TEXT NOT NULL,
+    characteristic TEXT NOT NULL,
+    origin         TEXT NOT NULL,
+    payload        BLOB NOT NULL,
+    received_at    INTEGER NOT NULL,
+    device_time    TEXT,
+    measured_at    INTEGER NOT NULL,
+    time_quality   TEXT NOT NULL,
+    measurements   TEXT NOT NULL,
+    flags          TEXT NOT NULL,
+    user_id        INTEGER,
+    problem        TEXT
+);
+CREATE TABLE measurement (
+    resident    TEXT NOT NULL,
+    vital       TEXT NOT NULL,
+    measured_at INTEGER NOT NULL,
+    reading     INTEGER NOT NULL,
+    value       ANY NOT NULL,
+    quality     TEXT NOT NULL,
+    PRIMARY KEY (resident, vital, measured_at, reading)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE assessment (
+    sequence    INTEGER PRIMARY KEY AUTOINCREMENT,
+    resident    TEXT NOT NULL,
+    at          INTEGER NOT NULL,
+    reading     INTEGER NOT NULL,
+    band        TEXT NOT NULL,
+    body        TEXT NOT NULL
+);
+CREATE INDEX assessment_of_resident ON assessment (resident, at);
+CREATE TABLE alert (
+    id          BLOB PRIMARY KEY,
+    resident    TEXT NOT NULL,
+    band        TEXT NOT NULL,
+    state       TEXT NOT NULL,
+    raised_at   INTEGER NOT NULL,
+    resolved_at INTEGER,
+    reading     INTEGER NOT NULL,
+    assessment  INTEGER NOT NULL,
+    body        TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX one_open_alert_of_resident ON alert (resident) WHERE resolved_at IS NULL;
+CREATE TABLE alert_history (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    alert    BLOB NOT NULL,
+    at       INTEGER NOT NULL,
+    what     TEXT NOT NULL,
+    detail   TEXT NOT NULL
+);
+CREATE INDEX history_of_alert ON alert_history (alert);
+CREATE TABLE fact (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE outbox (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    priority INTEGER NOT NULL,
+    channel  TEXT NOT NULL,
+    event    TEXT NOT NULL
+);
+CREATE INDEX outbox_order ON outbox (priority, sequence);
+CREATE TABLE outbox_aside (
+    sequence INTEGER PRIMARY KEY,
+    channel  TEXT NOT NULL,
+    event    TEXT NOT NULL,
+    reason   TEXT NOT NULL,
+    at       INTEGER NOT NULL
+)
+"""
+
+# No AUTOINCREMENT, which writes one page more at each commit. A reading's or assessment's number is not
+# used again, since the newest is never removed; an outbox row's is made by the writer
+# (`hub.store.numbers.Numbers`), the priority in its highest bits: their order is the order of sending.
+FEWER_BYTES = """
+CREATE TABLE source (
+    number         INTEGER PRIMARY KEY,
+    device         TEXT NOT NULL,
+    driver         TEXT NOT NULL,
+    characteristic TEXT NOT NULL,
+    origin         TEXT NOT NULL,
+    UNIQUE (device, driver, characteristic, origin)
+);
+CREATE TABLE boot (
+    number INTEGER PRIMARY KEY,
+    id     BLOB NOT NULL UNIQUE
+);
+CREATE TABLE model (
+    number  INTEGER PRIMARY KEY,
+    name    TEXT NOT NULL,
+    version TEXT NOT NULL,
+    sha256  TEXT NOT NULL,
+    UNIQUE (name, version, sha256)
+);
+CREATE TABLE reading (
+    sequence        INTEGER PRIMARY KEY,
+    id              BLOB NOT NULL UNIQUE,
+    resident        TEXT,
+    source          INTEGER NOT NULL REFERENCES source,
+    payload         BLOB NOT NULL,
+    received_at     INTEGER NOT NULL,
+    boot            INTEGER NOT NULL REFERENCES boot,
+    since_boot      INTEGER NOT NULL,
+    clock           INTEGER NOT NULL,
+    device_time     TEXT,
+    measured_at     INTEGER,
+    time_quality    INTEGER NOT NULL,
+    measurements    TEXT NOT NULL,
+    observed        TEXT,
+    flags           TEXT NOT NULL,
+    sequence_number INTEGER,
+    user_id         INTEGER,
+    problem         TEXT
+);
+CREATE TABLE assessment (
+    sequence     INTEGER PRIMARY KEY,
+    resident     TEXT NOT NULL,
+    at           INTEGER,
+    reading      INTEGER NOT NULL,
+    scale        INTEGER NOT NULL,
+    observations TEXT NOT NULL,
+    band         TEXT NOT NULL,
+    total        INTEGER NOT NULL,
+    age          INTEGER,
+    risk         REAL,
+    model        INTEGER REFERENCES model
+);
+CREATE TABLE outbox (
+    sequence INTEGER PRIMARY KEY,
+    channel  TEXT NOT NULL,
+    event    TEXT,
+    first    INTEGER,
+    last     INTEGER
+);
+CREATE TABLE outbox_aside (
+    sequence INTEGER PRIMARY KEY,
+    channel  TEXT NOT NULL,
+    event    TEXT,
+    first    INTEGER,
+    last     INTEGER,
+    reason   TEXT NOT NULL,
+    at       INTEGER NOT NULL
+)
+"""
+
+EVENTS_COMPRESSED = """
+ALTER TABLE outbox RENAME TO outbox_before;
+ALTER TABLE outbox_aside RENAME TO outbox_aside_before;
+CREATE TABLE outbox (
+    sequence INTEGER PRIMARY KEY,
+    channel  TEXT NOT NULL,
+    event    BLOB,
+    first    INTEGER,
+    last     INTEGER
+);
+CREATE TABLE outbox_aside (
+    sequence INTEGER PRIMARY KEY,
+    channel  TEXT NOT NULL,
+    event    BLOB,
+    first    INTEGER,
+    last     INTEGER,
+    reason   TEXT NOT NULL,
+    at       INTEGER NOT NULL
+);
+INSERT INTO outbox
+    SELECT sequence, channel, compressed(CAST(event AS BLOB)), first, last
+    FROM outbox_before;
+INSERT INTO outbox_aside
+    SELECT sequence, channel, compressed(CAST(event AS BLOB)), first, last, reason, at
+    FROM outbox_aside_before;
+DROP TABLE outbox_before;
+DROP TABLE outbox_aside_before
+"""
+
+ENROLLED_BY_COMMAND = """
+CREATE TABLE enrolled_sensor (
+    address     TEXT PRIMARY KEY,
+    driver      TEXT NOT NULL,
+    resident    TEXT,
+    label       TEXT NOT NULL,
+    user        TEXT,
+    bonding     TEXT,
+    passkey     INTEGER,
+    enrolled_at INTEGER NOT NULL,
+    enrolled_by TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE sensor_information (
+    address       TEXT PRIMARY KEY,
+    battery       INTEGER,
+    manufacturer  TEXT,
+    model         TEXT,
+    serial_number TEXT,
+    firmware      TEXT,
+    hardware      TEXT,
+    software      TEXT,
+    clock_ahead   INTEGER,
+    battery_at    INTEGER,
+    learned_at    INTEGER NOT NULL
+) WITHOUT ROWID
+"""

@@ -39,6 +39,7 @@ UA651BLE = replace(
     blood_pressure.DRIVER,
     name="and_ua651ble",
     title="A&D UA-651BLE blood pressure cuff",
+    identified_as=blood_pressure.DRIVER.name,
     bonding=Bonding.FIRST,
     clock_first=True,
 )
@@ -47,6 +48,7 @@ UT201BLE = replace(
     thermometer.DRIVER,
     name="and_ut201ble",
     title="A&D UT-201BLE thermometer",
+    identified_as=thermometer.DRIVER.name,
     bonding=Bonding.FIRST,
     clock_first=True,
 )

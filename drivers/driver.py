@@ -7,7 +7,7 @@ and its test. See `drivers/README.md`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple, Protocol
 
@@ -97,6 +97,8 @@ class Driver:
       it is switched on: there two measurements can be alike to the byte. Where the sensor numbers its records
       (`Decoded.sequence_number`), or says of one that it is from its memory (`Flag.FROM_MEMORY`), it need not
       be said.
+    - `identified_as`: the driver whose payloads these are too, and mean the same. A record that was told
+      before the sensor was enrolled anew, with the one in the place of the other, is then the same record.
     """
 
     name: str
@@ -114,6 +116,7 @@ class Driver:
     framer: Callable[[], Framer] | None = None
     alternatives: tuple[frozenset[str], ...] = ()
     keeps_records: bool = False
+    identified_as: str | None = None
 
     @property
     def subscribed(self) -> tuple[str, ...]:
@@ -153,8 +156,9 @@ class Driver:
         told_by = device_time
         if _CLOCK_NOT_SET in flags:
             told_by = (device_time or _NO_DATE) if of_a_record else None
+        identified = raw if self.identified_as is None else replace(raw, driver=self.identified_as)
         return Reading(
-            reading_id(raw, told_by, keeps_records=of_a_record, sequence_number=record_number),
+            reading_id(identified, told_by, keeps_records=of_a_record, sequence_number=record_number),
             raw,
             measurements,
             flags,

@@ -251,7 +251,8 @@ class Intake:
         what comes of it is known only now, and ends no alert: that is for what is measured from now on.
         """
         told = source.told.measured_at if own else source.as_told(moment)
-        observations, sources = self._observations(transaction, resident, moment)
+        its_own = source if own else None
+        observations, sources = self._observations(transaction, resident, moment, its_own)
         score = news2.score(observations.values, resident.oxygen_scale)
         age = age_at(resident, moment.year)
         risk = self._risk(transaction, resident, observations, age)
@@ -287,10 +288,19 @@ class Intake:
         )
 
     def _observations(
-        self, transaction: Transaction, resident: Resident, moment: datetime
+        self, transaction: Transaction, resident: Resident, moment: datetime, its_own: _Source | None = None
     ) -> tuple[ObservationSet, dict[uuid.UUID, int]]:
-        """The observation set of a resident at a moment, and the numbers of the readings that it is of."""
+        """The observation set of a resident at a moment, and the numbers of the readings that it is of.
+
+        What is in no score is told with the set of its own moment (`its_own`) alone: there no other that a
+        meter, which tells minutes, puts at the same moment stands in its place.
+        """
         found = tuple(transaction.newest_measurements(resident.id, moment - self._longest_recency, moment))
+        if its_own is not None and (told_here := its_own.measured & OF_NO_SCORE):
+            own = its_own.number
+            found = tuple(
+                (vital, each) for vital, each in found if vital not in told_here or each.reading == own
+            )
         numbers = {each.observation.reading_id: each.reading for _, each in found}
         return form(((vital, each.observation) for vital, each in found), moment, self._recency), numbers
 

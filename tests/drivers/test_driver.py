@@ -121,6 +121,30 @@ def test_only_what_tells_several_numbers_with_a_time_keeps_records(name: str) ->
     assert not (driver.keeps_records and driver.streaming)
 
 
+@pytest.mark.parametrize("name", sorted(name for name, each in DRIVERS.items() if each.identified_as))
+def test_a_record_is_the_same_after_its_sensor_was_enrolled_anew_with_the_driver_of_its_model(
+    noon: datetime, name: str
+) -> None:
+    """`carehub devices scan` suggests both; its memory comes again, and is not counted again."""
+    of_model = DRIVERS[name]
+    of_profile = DRIVERS[of_model.identified_as or ""]
+    assert of_model.characteristics == of_profile.characteristics
+    sent = [(characteristic, before, behind) for with_a, characteristic, before, behind in WITH_A_TIME
+            if with_a == of_profile.name]  # fmt: skip
+    assert sent
+    for characteristic, before, behind in sent:
+        payload = bytes.fromhex(f"{before} ea07 02 1c 14 38 00 {behind}")  # 2026-02-28 20:56
+        raw = RawPayload("C4:F2:17:00:00:01", of_profile.name, payload, noon, characteristic)
+        again = replace(raw, driver=name, received_at=noon + timedelta(days=3))
+        assert of_profile.read(raw).problem is None
+        assert of_model.read(again).id == of_profile.read(raw).id
+
+
+def test_the_drivers_of_and_are_identified_as_those_of_the_profiles() -> None:
+    named = {name: each.identified_as for name, each in DRIVERS.items() if each.identified_as}
+    assert named == {"and_ua651ble": "blood_pressure", "and_ut201ble": "thermometer"}
+
+
 cuffs = st.builds(
     lambda numbers, time: (
         bytes([0x06])

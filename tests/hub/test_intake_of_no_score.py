@@ -58,6 +58,33 @@ def test_a_glucose_is_told_at_once_with_what_else_was_measured_of_late(house: Ho
     assert told.observations[Vital.OXYGEN_SATURATION].value == 97.0
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_two_glucoses_of_one_minute_each_is_told_and_nobody_was_observed_by_them(
+    house: House, noon: datetime, first: int
+) -> None:
+    """A meter tells minutes, and who sees a 2.1 tries again at once: a set has a place for one of them."""
+    at = noon - 3 * HOUR - 30 * MINUTE
+    both = [meter(value, noon, measured=at, number=number) for number, value in enumerate((2.1, 5.4))]
+    for reading in both[first:] + both[:first]:
+        house.take(reading)
+    told = [each.observations[Vital.GLUCOSE] for each in house.told_observations()]
+    assert {(each.value, each.at, each.reading) for each in told} == {
+        (2.1, at, both[0].id), (5.4, at, both[1].id),
+    }  # fmt: skip
+    with house.transaction() as transaction:
+        assert transaction.newest_set(ILL) is None
+
+
+def test_what_a_meter_has_stored_for_a_year_is_told_as_of_then(house: House, noon: datetime) -> None:
+    """At the first link it tells all that it has: of now it would be a glucose that nobody has."""
+    days = (365, 200, 40, 20, 2)
+    for number, ago in enumerate(days):
+        house.take(meter(2.4, noon, measured=noon - ago * 24 * HOUR - 3 * HOUR, number=number))
+    told = [each.observations[Vital.GLUCOSE] for each in house.told_observations()]
+    assert [each.at for each in told] == [noon - ago * 24 * HOUR - 3 * HOUR for ago in days]
+    assert not any(each.doubtful_time for each in told)
+
+
 def test_each_weight_is_told_however_soon_after_another(house: House, noon: datetime) -> None:
     for second in range(3):
         house.take(scale(60.0 + second, noon + second * SECOND))

@@ -7,7 +7,9 @@ resident who has moved out) stays enrolled, says so, and is nobody's: the hub st
 
 **In one moment.** Whose a reading is, is asked when it is stored. A sensor's readings are its resident's from
 when its enrolment is on the card, and nobody's from before the card is asked to forget it; those that were
-stored before stay whose they were. Another owner is another enrolment: forget, and enrol anew.
+stored before stay whose they were. Another owner is another enrolment: forget, and enrol anew. The sensor
+then brings the memory of whom it served before: what it measured before it was enrolled is nobody's, unless
+it was the same resident's when it was forgotten.
 
 **The passkey is kept,** on the card, which only the hub's user reads: a sensor that has lost its bond, as
 some do when their battery is changed, is bonded with again when it is next heard, and the engineer is not
@@ -38,6 +40,7 @@ from hub.errors import CareportError
 from hub.residents import Register
 from hub.settings import Settings, settings
 from hub.store import sensors as store
+from hub.store.audit import NewEntry
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
 from hub.trail import Moment
@@ -54,6 +57,7 @@ class EnrolmentError(CareportError):
 class Enrolled:
     """An enrolled sensor: who enrolled it by command, and when; None where it is in the configuration.
 
+    What it measured before `since` is not its resident's: it may be of whom the sensor served before.
     `trouble` says why nothing is collected from it, or why what is collected is nobody's.
     """
 
@@ -61,6 +65,7 @@ class Enrolled:
     by: str | None = None
     at: datetime | None = None
     trouble: str | None = None
+    since: datetime | None = None
 
 
 def refuse_unknown_drivers(config: Config, path: Path = Path("the configuration")) -> None:
@@ -101,7 +106,8 @@ def _enrolled_by_command(config: Config, connection: sqlite3.Connection) -> list
         except (ValidationError, ValueError, TypeError):
             _log.error("an enrolled sensor on the card is damaged and left out: enrol it again")
             continue
-        found.append(Enrolled(sensor, str(row.enrolled_by), row.enrolled_at, _trouble(config, sensor)))
+        trouble = _trouble(config, sensor)
+        found.append(Enrolled(sensor, str(row.enrolled_by), row.enrolled_at, trouble, row.theirs_since))
     return found
 
 
@@ -127,9 +133,9 @@ class Enrolment:
         self._enrolled = {each.sensor.address: each for each in sensors}
         self._collector: BluetoothCollector | None = None
         self._turn = asyncio.Lock()
-        self.register = Register(
-            config.residents, [each.sensor for each in sensors], one_person=config.site.one_person
-        )
+        self.register = Register(config.residents, (), one_person=config.site.one_person)
+        for each in sensors:
+            self.register.enrol(each.sensor, each.since)
 
     @classmethod
     async def load(cls, config: Config, writer: Writer) -> Self:
@@ -152,11 +158,7 @@ class Enrolment:
             known = self._enrolled.get(each.sensor.address)
             if known is not None and known.by is None:
                 store.forget(transaction.connection, each.sensor.address)
-                transaction.audit(
-                    trail.sensor_forgotten(
-                        Moment.present(), each.sensor, "the configuration, which has it too", self._settings()
-                    )
-                )
+                transaction.audit(_forgotten(each, "the configuration, which has it too", self._settings()))
 
     def collect_with(self, collector: BluetoothCollector) -> None:
         """From now on this collector follows: it collects from `to_collect` already."""
@@ -188,16 +190,20 @@ class Enrolment:
         by = _named(by)
         async with self._turn:
             self._refuse(sensor)
-            entry = Enrolled(sensor, by, now())
-            after = self._settings({**self._enrolled, sensor.address: entry})
+            known_at = now()
+            after = self._settings({**self._enrolled, sensor.address: Enrolled(sensor)})
 
-            def work(transaction: Transaction) -> None:
-                store.enrol(transaction.connection, _row(entry))
+            def work(transaction: Transaction) -> Enrolled:
+                connection, resident = transaction.connection, sensor.resident
+                since = resident and store.was_theirs_since(connection, sensor.address, resident)
+                made = Enrolled(sensor, by, known_at, since=since or known_at)
+                store.enrol(connection, _row(made))
                 transaction.audit(trail.sensor_enrolled(Moment.present(), sensor, by, after))
+                return made
 
-            await self._writer.write(work, urgent=True)
+            entry = await self._writer.write(work, urgent=True)
             self._enrolled[sensor.address] = entry
-            self.register.enrol(sensor)
+            self.register.enrol(sensor, entry.since)
             if self._collector is not None and (made := _to_collect(sensor)) is not None:
                 self._collector.enrol(made)
         _log.info("sensor %s (%s): enrolled", sensor.address, sensor.driver)
@@ -228,13 +234,13 @@ class Enrolment:
 
             def work(transaction: Transaction) -> None:
                 store.forget(transaction.connection, sensor.address)
-                transaction.audit(trail.sensor_forgotten(Moment.present(), sensor, by, after))
+                transaction.audit(_forgotten(entry, by, after))
 
             self.register.forget(sensor.address)  # before: what is stored meanwhile must not be theirs
             try:
                 await self._writer.write(work, urgent=True)
             except BaseException:
-                self.register.enrol(sensor)
+                self.register.enrol(sensor, entry.since)
                 raise
             self._enrolled = others
             left = None
@@ -283,6 +289,7 @@ def _row(entry: Enrolled) -> store.EnrolledRow:
     sensor = entry.sensor
     assert entry.at is not None
     assert entry.by is not None
+    assert entry.since is not None
     return store.EnrolledRow(
         sensor.address,
         sensor.driver,
@@ -293,7 +300,13 @@ def _row(entry: Enrolled) -> store.EnrolledRow:
         sensor.passkey,
         entry.at,
         entry.by,
+        entry.since,
     )
+
+
+def _forgotten(entry: Enrolled, by: str, after: Settings) -> NewEntry:
+    assert entry.since is not None, "it was enrolled by command"
+    return trail.sensor_forgotten(Moment.present(), entry.sensor, entry.since, by, after)
 
 
 def _named(by: str) -> str:
@@ -301,5 +314,5 @@ def _named(by: str) -> str:
     if not name:
         raise EnrolmentError("say who does this: --by NAME")
     if len(name) > _LONGEST_NAME or not name.isprintable():
-        raise EnrolmentError(f"--by: give a name of at most {_LONGEST_NAME} letters")
+        raise EnrolmentError(f"--by: give a name of at most {_LONGEST_NAME} letters, in one line")
     return name

@@ -35,7 +35,7 @@ from hub.store.rows import ModelName
 from hub.store.transaction import Transaction
 from hub.streams import Streams
 from hub.telling import worth_telling
-from hub.timing import TimeQuality, measured_at
+from hub.timing import TimeQuality, measured_at, told_before
 from hub.trail import Moment
 from hub.uplink.contract import AlertChange, Channel, Identity
 
@@ -128,11 +128,7 @@ class Intake:
         self._follower.follow(transaction)
         if transaction.knows_reading(reading.id):
             return Taken(duplicate=True)
-        resident = (
-            self._register.resident(resident_id)
-            if resident_id is not None
-            else self._register.owner_of(reading.raw.device, reading.user_id)
-        )
+        resident = self._register.resident(resident_id) if resident_id is not None else self._owner(reading)
         told, place = self._places(transaction, reading, stamp)
         moment = place.measured_at
         owner = resident.id if resident else None
@@ -161,6 +157,14 @@ class Intake:
             if any(each.reading_id == reading.id for each in present.observations.values()):
                 became = self._assess(transaction, source, resident, newest.at, newest, own=False)
         return became
+
+    def _owner(self, reading: Reading) -> Resident | None:
+        """Whose a sensor's reading is; nobody's, where it may be of whom the sensor served before."""
+        device = reading.raw.device
+        since = self._register.theirs_since(device)
+        if since is not None and told_before(reading, since, self._follower.rule):
+            return None
+        return self._register.owner_of(device, reading.user_id)
 
     def assess_anew(self, transaction: Transaction, resident: Resident, boot: uuid.UUID) -> bool:
         """Assess a resident once more at the moment of their newest set, if it was formed in this boot and a

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from hub.config import Resident, Sensor
 from hub.errors import CareportError
@@ -28,6 +29,7 @@ class Register:
         self._one_person = one_person
         self._residents = {resident.id: resident for resident in residents}
         self._sensors = {sensor.address.upper(): sensor for sensor in sensors}
+        self._theirs_since: dict[str, datetime] = {}
 
     @property
     def residents(self) -> tuple[Resident, ...]:
@@ -53,14 +55,25 @@ class Register:
         """Who lives here alone (`site.one_person`), or None: whose a shared sensor's readings are."""
         return self.residents[0] if self._one_person else None
 
-    def enrol(self, sensor: Sensor) -> None:
-        """From now on this sensor's readings are its resident's."""
-        self._sensors = {**self._sensors, sensor.address.upper(): sensor}
+    def enrol(self, sensor: Sensor, since: datetime | None = None) -> None:
+        """From now on this sensor's readings are its resident's: what it measured `since` then, if given."""
+        address = sensor.address.upper()
+        if since is not None:
+            self._theirs_since = {**self._theirs_since, address: since}
+        self._sensors = {**self._sensors, address: sensor}
+
+    def theirs_since(self, device_address: str) -> datetime | None:
+        """From when on what a sensor measured is whose it is now; None where that was always so.
+
+        A sensor that is handed on brings the memory of whom it served before.
+        """
+        return self._theirs_since.get(device_address.upper())
 
     def forget(self, device_address: str) -> None:
         """From now on this sensor's readings are nobody's."""
         gone = device_address.upper()
         self._sensors = {address: sensor for address, sensor in self._sensors.items() if address != gone}
+        self._theirs_since = {address: at for address, at in self._theirs_since.items() if address != gone}
 
     def sensor(self, device_address: str) -> Sensor | None:
         """The enrolled sensor with this Bluetooth address, or None: it is a stranger."""

@@ -89,6 +89,22 @@ def measured_at(
     return received_at, TimeQuality.DOUBTFUL
 
 
+def told_before(reading: Reading, moment: datetime, rule: ClockRule) -> bool:
+    """Whether the sensor's own clock says that it measured before that moment.
+
+    Asked where nothing must be taken for a person's that may be another's: a time is heard here that agrees
+    with the hub's, or is doubtful for being an hour old, but not that of a clock which nobody set.
+    """
+    received_at = reading.raw.received_at.astimezone(UTC)
+    if reading.device_time is None or Flag.CLOCK_NOT_SET in reading.flags:
+        return False
+    sensor_time = _aware(reading.device_time, rule.zone, received_at)
+    if sensor_time is None or sensor_time >= moment:
+        return False
+    numbered = reading.sequence_number is not None and is_of_a_clock_that_runs(reading.device_time)
+    return numbered or received_at - sensor_time <= rule.believed_for
+
+
 def _aware(time: DeviceTime, zone: tzinfo, received_at: datetime) -> datetime | None:
     """The sensor's time in UTC, or None where it is no date (a day or month "not known", 31 June)."""
     try:

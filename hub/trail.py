@@ -233,10 +233,18 @@ def sensor_enrolled(moment: Moment, sensor: Sensor, by: str, configuration: Sett
     return _entry(moment, Audited.ENROLLED, {**detail, "configuration": configuration_hash(configuration)})
 
 
-def sensor_forgotten(moment: Moment, sensor: Sensor, by: str, configuration: Settings) -> NewEntry:
-    """A person took a sensor out again; `configuration` is what holds from now on."""
+def sensor_forgotten(
+    moment: Moment, sensor: Sensor, since: datetime, by: str, configuration: Settings
+) -> NewEntry:
+    """A person took a sensor out again, whose readings were its resident's `since` then; `configuration` is
+    what holds from now on."""
     said = sensor.model_dump(mode="json", exclude_none=True, include={"address", "driver", "resident"})
-    detail = {**said, "by": by, "configuration": configuration_hash(configuration)}
+    detail = {
+        **said,
+        "since": since.isoformat(),
+        "by": by,
+        "configuration": configuration_hash(configuration),
+    }
     return _entry(moment, Audited.FORGOTTEN, detail)
 
 

@@ -192,7 +192,8 @@ CREATE TABLE enrolled_sensor (
     bonding     TEXT,
     passkey     INTEGER,
     enrolled_at INTEGER NOT NULL,
-    enrolled_by TEXT NOT NULL
+    enrolled_by TEXT NOT NULL,
+    theirs_since INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE sensor_information (
     address       TEXT PRIMARY KEY,

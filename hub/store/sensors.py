@@ -18,7 +18,7 @@ FORGOTTEN = "sensor forgotten"
 
 _log = logging.getLogger(__name__)
 _MICROSECOND = timedelta(microseconds=1)
-_ENROLLED = "address, driver, resident, label, user, bonding, passkey, enrolled_at, enrolled_by"
+_ENROLLED = "address, driver, resident, label, user, bonding, passkey, enrolled_at, enrolled_by, theirs_since"
 _PERCENT = range(101)
 _TOLD = ("battery", "manufacturer", "model", "serial_number", "firmware", "hardware", "software")
 """Of `DeviceInformation`, what has a column of the same name."""
@@ -26,7 +26,10 @@ _TOLD = ("battery", "manufacturer", "model", "serial_number", "firmware", "hardw
 
 @dataclass(frozen=True, slots=True)
 class EnrolledRow:
-    """A sensor that was enrolled by command: the keys of a `[[sensors]]`, who enrolled it, and when."""
+    """A sensor that was enrolled by command: the keys of a `[[sensors]]`, who enrolled it, and when.
+
+    What it measured before `theirs_since` is not its resident's.
+    """
 
     address: str
     driver: str
@@ -37,6 +40,7 @@ class EnrolledRow:
     passkey: int | None
     enrolled_at: datetime
     enrolled_by: str
+    theirs_since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +57,14 @@ def enrolled(connection: sqlite3.Connection) -> list[EnrolledRow]:
     """The sensors that were enrolled by command, oldest first. A row that a damaged card left unreadable is
     left out, and logged: nobody can say whose it was."""
     found = []
-    for address, driver, resident, label, user, bonding, passkey, at, by in connection.execute(
+    for address, driver, resident, label, user, bonding, passkey, at, by, since in connection.execute(
         f"SELECT {_ENROLLED} FROM enrolled_sensor ORDER BY enrolled_at, address"
     ):
         try:
-            when = from_microseconds(at)
-            found.append(EnrolledRow(address, driver, resident, label, user, bonding, passkey, when, by))
+            when, theirs_since = from_microseconds(at), from_microseconds(since)
+            found.append(
+                EnrolledRow(address, driver, resident, label, user, bonding, passkey, when, by, theirs_since)
+            )
         except (TypeError, ValueError, OverflowError):
             _log.error("an enrolled sensor on the card cannot be read: enrol it again")
     return found
@@ -67,7 +73,7 @@ def enrolled(connection: sqlite3.Connection) -> list[EnrolledRow]:
 def enrol(connection: sqlite3.Connection, row: EnrolledRow) -> None:
     """Store a sensor that is enrolled, in place of a row that a damaged card may have left of it."""
     connection.execute(
-        f"INSERT OR REPLACE INTO enrolled_sensor ({_ENROLLED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR REPLACE INTO enrolled_sensor ({_ENROLLED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             row.address,
             row.driver,
@@ -78,6 +84,7 @@ def enrol(connection: sqlite3.Connection, row: EnrolledRow) -> None:
             row.passkey,
             to_microseconds(row.enrolled_at),
             row.enrolled_by,
+            to_microseconds(row.theirs_since),
         ),
     )
 
@@ -86,6 +93,20 @@ def forget(connection: sqlite3.Connection, address: str) -> None:
     """Remove a sensor that was enrolled, and what it said of itself."""
     connection.execute("DELETE FROM enrolled_sensor WHERE address = ?", (address,))
     connection.execute("DELETE FROM sensor_information WHERE address = ?", (address,))
+
+
+def was_theirs_since(connection: sqlite3.Connection, address: str, resident: str) -> datetime | None:
+    """From when on a sensor was this resident's, if it was theirs when it was last forgotten; else None."""
+    for (detail,) in connection.execute(
+        "SELECT CAST(detail AS BLOB) FROM audit WHERE what = ? ORDER BY sequence DESC", (FORGOTTEN,)
+    ):
+        try:
+            of = json.loads(detail)
+            if of["address"] == address:
+                return datetime.fromisoformat(of["since"]) if of.get("resident") == resident else None
+        except (ValueError, TypeError, LookupError, AttributeError):
+            continue
+    return None
 
 
 def note_information(connection: sqlite3.Connection, address: str, row: InformationRow) -> None:

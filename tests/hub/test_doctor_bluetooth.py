@@ -44,7 +44,7 @@ def test_a_sensor_is_well_if_it_was_heard_today_and_is_named_if_not(tmp_path: Pa
 
 
 def enrolled_by_command(house: House, resident: str | None = ILL) -> None:
-    row = EnrolledRow(NEW, "thermometer", resident, "the new one", None, None, None, now(), "Sam")
+    row = EnrolledRow(NEW, "thermometer", resident, "the new one", None, None, None, now(), "Sam", now())
     with house.transaction() as transaction:
         enrol(transaction.connection, row)
 

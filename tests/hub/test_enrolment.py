@@ -279,7 +279,7 @@ async def test_a_row_that_makes_no_sense_is_left_out_and_can_be_enrolled_anew(
 async def test_who_enrolled_and_forgot_what_is_in_the_trail_without_passkey_and_label(config: Config) -> None:
     whole = sensor(user=1, bonding="first", passkey="271828", label=NAMES[0])
     async with running(config) as enrolment:
-        await enrolment.add(whole, SAM)
+        added = await enrolment.add(whole, SAM)
         enrolled = trail_of(config, Audited.ENROLLED).detail
         after = configuration_hash(settings_of(enrolment.configuration))
         await enrolment.forget(NEW, "Pat")
@@ -289,7 +289,9 @@ async def test_who_enrolled_and_forgot_what_is_in_the_trail_without_passkey_and_
         **said, "user": 1, "bonding": "first", "passkey": True, "by": SAM, "configuration": after
     }  # fmt: skip
     before = configuration_hash(settings_of(config))
-    assert forgotten == {**said, "by": "Pat", "configuration": before}
+    assert added.since is not None
+    since = added.since.isoformat()
+    assert forgotten == {**said, "since": since, "by": "Pat", "configuration": before}
     assert after != before, "who owns a sensor is part of what an alert rests on"
     assert "271828" not in json.dumps([enrolled, forgotten])
     assert "271828" not in json.dumps(settings_of(config.model_copy(update={"sensors": (whole,)})))
@@ -302,3 +304,35 @@ async def test_another_passkey_is_no_other_configuration(config: Config) -> None
         for digits in ("000000", "123456")
     }
     assert len(hashes) == 1
+
+
+# --- handed on
+
+
+async def test_what_a_sensor_measured_before_it_was_enrolled_is_not_its_residents(config: Config) -> None:
+    async with running(config) as enrolment:
+        added = await enrolment.add(sensor(), SAM)
+        assert enrolment.register.theirs_since(NEW) == added.at
+    async with running(config) as enrolment:
+        assert enrolment.register.theirs_since(NEW) == added.at, "after a restart too"
+
+
+async def test_a_sensor_that_is_handed_on_begins_anew_and_one_that_is_repaired_goes_on(
+    config: Config,
+) -> None:
+    async with running(config) as enrolment:
+        first = await enrolment.add(sensor(), SAM)
+        await enrolment.forget(NEW, SAM)
+        again = await enrolment.add(sensor(), SAM)
+        assert again.since == first.since, "theirs all the time: its bond was repaired, perhaps"
+        await enrolment.forget(NEW, SAM)
+        handed_on = await enrolment.add(sensor(resident=WELL), SAM)
+        assert handed_on.since == handed_on.at
+        await enrolment.forget(NEW, SAM)
+        back = await enrolment.add(sensor(), SAM)
+        assert back.since == back.at, "between, it served another"
+        await enrolment.forget(NEW, SAM)
+        shared = await enrolment.add(sensor(resident=None), SAM)
+        assert shared.since == shared.at
+        await enrolment.forget(NEW, SAM)
+        assert (await enrolment.add(sensor(resident=None), SAM)).since != shared.since

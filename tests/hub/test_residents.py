@@ -1,5 +1,7 @@
 """Whose reading is it: known, or left to a person."""
 
+from datetime import datetime
+
 import pytest
 
 from hub.config import Resident, Sensor
@@ -92,3 +94,12 @@ def test_the_age_is_known_only_where_the_year_of_birth_is() -> None:
     assert age_at(ANNA, 2026) == 86
     assert age_at(BERT, 2026) is None
     assert age_at(ANNA, 1939) is None
+
+
+def test_from_when_a_sensor_is_its_residents_is_forgotten_with_it(noon: datetime) -> None:
+    register = Register([ANNA, BERT], [SHARED_CUFF])
+    register.enrol(ANNAS_CUFF, noon)
+    assert register.theirs_since(ANNAS_CUFF.address.lower()) == noon
+    assert register.theirs_since(SHARED_CUFF.address) is None
+    register.forget(ANNAS_CUFF.address)
+    assert register.theirs_since(ANNAS_CUFF.address) is None

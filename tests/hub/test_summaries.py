@@ -156,7 +156,7 @@ def test_what_could_not_be_used_is_counted(house: House) -> None:
 
 def test_a_sensor_that_was_enrolled_by_command_is_among_them_and_each_with_its_battery(house: House) -> None:
     address = "C4:F2:17:00:00:77"
-    row = EnrolledRow(address, "pulse_oximeter", WELL, "", None, None, None, NINE, "Sam")
+    row = EnrolledRow(address, "pulse_oximeter", WELL, "", None, None, None, NINE, "Sam", NINE)
     with house.transaction() as transaction:
         enrol(transaction.connection, row)
         for each, percent in ((address, 80), (CUFF, 15)):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hub.clock import ClockQuality
 from hub.readings import DeviceTime, Flag, RawPayload, Reading, reading_id
-from hub.timing import ClockRule, TimeQuality, measured_at
+from hub.timing import ClockRule, TimeQuality, measured_at, told_before
 
 RULE = ClockRule(timedelta(minutes=5), timedelta(days=30), ZoneInfo("Europe/London"))
 
@@ -173,3 +173,34 @@ def test_a_sensor_that_is_years_off_is_not_believed(
         one = reading(noon, local(noon + off))
         one = replace(one, flags=frozenset({Flag.FROM_MEMORY}) if from_memory else frozenset())
         assert measured_at(one, RULE, hub_clock) == (noon, TimeQuality.DOUBTFUL)
+
+
+@pytest.mark.parametrize(
+    ("ago", "before"),
+    [
+        (timedelta(minutes=-3), False),
+        (timedelta(0), False),
+        (timedelta(minutes=4), True),  # its clock agrees with the hub's, and it was a moment before
+        (timedelta(hours=1), True),  # doubtful: and so perhaps of before
+        (timedelta(days=3), True),
+        (timedelta(days=31), False),  # a clock that nobody set, which would never come to be after
+    ],
+)
+def test_what_a_sensor_measured_before_a_moment_is_told_by_its_own_clock(
+    noon: datetime, ago: timedelta, before: bool
+) -> None:
+    assert told_before(reading(noon, local(noon - ago)), noon - timedelta(seconds=1), RULE) is before
+
+
+def test_a_sensor_without_a_time_measured_nothing_before(noon: datetime) -> None:
+    tomorrow = noon + timedelta(days=1)
+    assert not told_before(reading(noon, None), tomorrow, RULE)
+    unset = replace(reading(noon, local(noon - timedelta(days=1))), flags=frozenset({Flag.CLOCK_NOT_SET}))
+    assert not told_before(unset, tomorrow, RULE)
+    assert not told_before(reading(noon, DeviceTime(2026, 2, 30, 0, 0, 0)), tomorrow, RULE)
+
+
+def test_a_meters_numbered_record_is_of_before_however_old_it_is(noon: datetime) -> None:
+    old = reading(noon, local(noon - timedelta(days=400, hours=3)))
+    assert not told_before(old, noon, RULE)
+    assert told_before(replace(old, sequence_number=7), noon, RULE)

@@ -44,7 +44,7 @@ Rows = dict[str, dict[Any, tuple[Any, ...]]]
 def enrol_sensor(connection: sqlite3.Connection, number: int, resident: str | None = ILL) -> str:
     """By command, as `hub/enrolment.py` does it, but for the trail."""
     address, at = f"C4:F2:17:00:02:{number:02X}", datetime(2026, 3, 1, 12, number % 60, tzinfo=UTC)
-    row = EnrolledRow(address, "thermometer", resident, "in room 7", "1", "first", 123456, at, "Sam")
+    row = EnrolledRow(address, "thermometer", resident, "in room 7", "1", "first", 123456, at, "Sam", at)
     enrol(connection, row)
     note_information(connection, address, InformationRow(DeviceInformation(80, "A&D", "UA-651"), at, at))
     return address
@@ -613,7 +613,7 @@ def test_a_sensor_that_was_forgotten_is_not_enrolled_again_by_what_a_damaged_fil
     sensor = Sensor(address=forgotten, driver="thermometer", resident=ILL)
     connection.execute("BEGIN")
     forget(connection, forgotten)
-    append(connection, trail.sensor_forgotten(Moment.present(), sensor, "Sam", {}))
+    append(connection, trail.sensor_forgotten(Moment.present(), sensor, now(), "Sam", {}))
     connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()

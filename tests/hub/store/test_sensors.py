@@ -33,7 +33,9 @@ from hub.store.sensors import (
 
 ADDRESS, OTHER = "C4:F2:17:00:00:77", "C4:F2:17:00:00:78"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ROW = EnrolledRow(ADDRESS, "blood_pressure", "R-0412", "the cuff", "1", "first", 12345, NOON, "Sam Field")
+ROW = EnrolledRow(
+    ADDRESS, "blood_pressure", "R-0412", "the cuff", "1", "first", 12345, NOON, "Sam Field", NOON
+)
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ _settings = settings(
     row=st.builds(
         EnrolledRow,
         st.just(ADDRESS), st.text(max_size=9), texts, st.text(max_size=9), texts, texts,
-        st.none() | st.integers(0, 999_999), moments, st.text(max_size=9),
+        st.none() | st.integers(0, 999_999), moments, st.text(max_size=9), moments,
     )
 )  # fmt: skip
 def test_an_enrolled_sensor_comes_out_as_it_went_in(connection: sqlite3.Connection, row: EnrolledRow) -> None:

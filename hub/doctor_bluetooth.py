@@ -62,7 +62,7 @@ def _healing(said: Mapping[str, Any]) -> list[Finding]:
     if said["remedy"] is None or said["tried_at"] is None:
         return []
     at = datetime.fromisoformat(said["tried_at"])
-    words = f"{said['tried']} remedies so far, last on {at:%Y-%m-%d %H:%M} UTC: "
+    words = f"remedies so far: {said['tried']}, the last on {at:%Y-%m-%d %H:%M} UTC: "
     words += said["outcome"] or said["remedy"]
     if said["ails"] is not None:
         words = f"the radio fails ({said['ails']}), and the hub goes on healing it; {words}"

@@ -16,6 +16,7 @@ from hub.clock import now
 from hub.config import Sensor
 from hub.control import ControlError, Handler
 from hub.enrolment import Enrolled, Enrolment
+from hub.readings import DRIVERS_OF_THE_ROOM
 from hub.sensor_information import SensorInformation
 
 if TYPE_CHECKING:
@@ -25,6 +26,15 @@ Request = Mapping[str, object]
 _OFF = 'Bluetooth is off on this hub: set bluetooth.radio = "bluez" in the configuration and restart the hub'
 _OF_THE_SIG = "-0000-1000-8000-00805f9b34fb"
 _OPTIONS = {"bonding": "--bond"}
+_OF_THE_FILE = {'bonding = "never"': "--bond never", ", in quotes, as": ", as"}  # as hub.toml would have it
+_NO_ALERT = {
+    "glucose": "a glucose raises no alert, however low or high: it is kept, and told to the ICS",
+    "weight_scale": "a weight raises no alert: it is kept, and told to the ICS",
+} | dict.fromkeys(
+    DRIVERS_OF_THE_ROOM,
+    "what is of the room raises no alert, and the ICS is not told: 'carehub readings' shows it",
+)
+_NO_ALERT["glucose_and_ketone"] = _NO_ALERT["glucose"]
 
 
 class SensorRequests:
@@ -102,7 +112,7 @@ class SensorRequests:
         enrolled = await self._enrolment.add(sensor, str(request.get("by") or ""))
         return {
             "sensor": self._said(enrolled, None),
-            "words": self._enrolled_words(sensor),
+            "words": self._enrolled_words(sensor, enrolled),
             "notes": self._notes(sensor, sighting, suggestions),
         }
 
@@ -123,7 +133,8 @@ class SensorRequests:
         )
         if bond_left is not None:
             words += (
-                f". The bond with it could not be removed ({bond_left}): bluetoothctl remove {sensor.address}"
+                f". The bond with it could not be removed ({bond_left}): remove it with 'bluetoothctl remove"
+                f" {sensor.address}'"
             )
         return {"address": sensor.address, "words": words}
 
@@ -161,7 +172,7 @@ class SensorRequests:
             "firmware": None if information is None else information.firmware,
         }
 
-    def _enrolled_words(self, sensor: Sensor) -> str:
+    def _enrolled_words(self, sensor: Sensor, enrolled: Enrolled) -> str:
         title = DRIVERS[sensor.driver].title
         owner = self._enrolment.register.find(sensor.resident) if sensor.resident is not None else None
         if owner is None:
@@ -176,21 +187,27 @@ class SensorRequests:
             whose = f"Its readings are those of {owner.id}{f' ({known_as})' if known_as else ''}"
             if sensor.user not in (None, "any"):
                 whose += f", of what it measures of its user {sensor.user}"
+            if enrolled.since == enrolled.at:
+                whose += "; what it measured before now is nobody's, and waits for a person"
         return f"{sensor.address} is enrolled as {sensor.driver}, {title}. {whose}"
 
     def _notes(
         self, sensor: Sensor, sighting: Sighting | None, suggestions: Sequence[Suggestion]
     ) -> list[str]:
+        notes = [_NO_ALERT[sensor.driver]] if sensor.driver in _NO_ALERT else []
         if self._collector is None:
-            return [f"nothing is collected: {_OFF}"]
-        if sighting is None:
-            return [
+            return [*notes, f"nothing is collected: {_OFF}"]
+        status = self._collector.status()
+        if not status.usable:
+            notes.append(f"Bluetooth does not work now, so nothing is collected: {status.radio}")
+        elif sighting is None:
+            notes.append(
                 "it has not been heard since the hub started: take a measurement with it, and see with"
                 " 'carehub devices list' that it is heard"
-            ]
+            )
         if suggestions and sensor.driver not in {each.driver for each in suggestions}:
-            return [f"is {sensor.driver} right? It {'; or it '.join(map(_said_for, suggestions))}"]
-        return []
+            notes.append(f"is {sensor.driver} right? It {'; or it '.join(map(_said_for, suggestions))}")
+        return notes
 
 
 def certain(suggestions: Sequence[Suggestion]) -> str | None:
@@ -248,6 +265,8 @@ def _words(problem: object) -> str:
     assert isinstance(problem, dict)
     key = str(problem["loc"][0]) if problem["loc"] else ""
     message = str(problem["msg"]).removeprefix("Value error, ")
+    for of_the_file, of_the_command in _OF_THE_FILE.items():
+        message = message.replace(of_the_file, of_the_command)
     option = "" if key in ("", "address") else f"{_OPTIONS.get(key, f'--{key}')}: "
     shown = f" (it is {problem['input']!r})" if key not in ("", "passkey") else ""
     return f"{option}{message}{shown}"

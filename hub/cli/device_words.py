@@ -11,6 +11,7 @@ from tabulate import tabulate
 from hub.cli.options import local, one_line
 
 _ENROL = "To enrol one: carehub devices add ADDRESS --resident PSEUDONYM --by YOUR-NAME"
+_LONGEST_LABEL = 30  # letters: the table is as wide as its longest
 _STEPS_OF_SIGNAL = 6  # dB: what goes up and down by less keeps its place in the list
 
 
@@ -33,10 +34,8 @@ def scan_lines(said: Mapping[str, Any], *, everything: bool) -> list[str]:
         else [f"Bluetooth does not work now: {one_line(said['radio']['words'])}"]
     )
     if shown:
-        lines += tabulate([_scan_row(each) for each in shown], headers="keys", disable_numparse=True).split(
-            "\n"
-        )
-    else:
+        lines += _table([_scan_row(each) for each in shown])
+    elif said["radio"]["usable"]:
         lines.append("Nothing is heard yet: most sensors are heard only while they measure.")
     if hidden := len(seen) - len(shown):
         lines.append(f"and {hidden} without a name that offer nothing known: --all lists them")
@@ -99,7 +98,7 @@ def _row(each: Mapping[str, Any]) -> dict[str, str]:
         "address": each["address"],
         "driver": each["driver"],
         "whose": one_line(whose),
-        "label": one_line(each["label"]),
+        "label": _short(one_line(each["label"])),
         "link": "connected" if each["connected"] else "",
         "bonded": {None: "", True: "yes", False: "no"}[each["bonded"]],
         "last heard": _local(each["last_heard"]),
@@ -122,5 +121,12 @@ def _trouble(radio: Mapping[str, Any] | None) -> list[str]:
     return [] if radio["usable"] else [f"Bluetooth does not work now: {one_line(radio['words'])}"]
 
 
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 3]}..."
+
+
 def _table(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    return tabulate(rows, headers="keys", disable_numparse=True).split("\n")
+    """The columns that say anything: a terminal is narrow."""
+    telling = [name for name in rows[0] if any(row[name] for row in rows)]
+    shown = [{name: row[name] for name in telling} for row in rows]
+    return tabulate(shown, headers="keys", disable_numparse=True).split("\n")

@@ -140,7 +140,8 @@ def list_sensors(config_path: Path, as_json: bool) -> None:
 @click.argument("address", type=Address())
 @click.option("--resident", metavar="PSEUDONYM",
               help="Whose it is; without, it is shared: its readings wait for a person.")  # fmt: skip
-@click.option("--driver", metavar="NAME", help="What it is; taken from its advertisement unless given.")
+@click.option("--driver", metavar="NAME",
+              help="What it is, as 'scan' names it; taken from its advertisement unless given.")  # fmt: skip
 @click.option("--user", type=User(), metavar="N|any",
               help="The resident's number on a sensor that keeps people apart, or any.")  # fmt: skip
 @click.option("--label", default="", help="What the home calls it; stays on the hub.")

@@ -144,7 +144,7 @@ async def test_a_radio_that_had_to_be_healed_of_late_is_a_warning(
     found = await examined(load(write_configuration(tmp_path)), daemon_says(healing(ails, ago)))
     verdict, words = found["Bluetooth healing"]
     assert verdict is expected
-    assert "2 remedies so far" in words
+    assert "remedies so far: 2, the last" in words
     assert "power cycle" in words
 
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from drivers.bluetooth.bluez import BlueZRadio
+from drivers.bluetooth.collector import BluetoothCollector
 from drivers.known_models import Ground, Suggestion, suggest
-from hub.sensor_requests import certain
+from hub.readings import RawPayload
+from hub.sensor_information import SensorInformation
+from hub.sensor_requests import SensorRequests, certain
+from tests.rigs.enrolling import NEW, SAM, new_home, running
+from tests.rigs.house import ILL
 
 NAME, SERVICE, WITHOUT_NAME = Ground.NAME, Ground.SERVICE, Ground.SERVICE_WITHOUT_NAME
 
@@ -42,3 +50,29 @@ def test_of_the_models_that_are_known_it_chooses_so(
 ) -> None:
     """A cuff whose name was not heard yet may be one of another layout."""
     assert certain(suggest(name, services)) == chosen
+
+
+async def test_where_the_radio_does_not_work_nobody_is_told_that_the_sensor_is_silent(tmp_path: Path) -> None:
+    async def deliver(_raw: RawPayload) -> None: ...
+
+    async with running(new_home(tmp_path)) as enrolment:
+        collector = BluetoothCollector((), BlueZRadio(), deliver)  # not yet started
+        information = SensorInformation(enrolment._writer, {}, lambda _address: True)
+        requests = SensorRequests(enrolment, information, collector)
+        answer = await requests.enrol({"address": NEW, "driver": "thermometer", "by": SAM})
+    assert answer["notes"] == [
+        f"Bluetooth does not work now, so nothing is collected: {collector.status().radio}"
+    ]
+
+
+async def test_an_engineer_is_told_what_becomes_of_a_sensors_memory(tmp_path: Path) -> None:
+    async with running(new_home(tmp_path)) as enrolment:
+        information = SensorInformation(enrolment._writer, {}, lambda _address: True)
+        requests = SensorRequests(enrolment, information, None)
+        asked = {"address": NEW, "driver": "blood_pressure", "resident": ILL, "by": SAM}
+        at_first = await requests.enrol(asked)
+        assert str(at_first["words"]).endswith(
+            "what it measured before now is nobody's, and waits for a person"
+        )
+        await requests.forget({"address": NEW, "by": SAM})
+        assert "before now" not in str((await requests.enrol(asked))["words"]), "it was theirs all the time"

@@ -165,8 +165,8 @@ def test_without_a_resident_it_is_shared_and_that_is_said(hub: HubProcess) -> No
     [
         (["--resident", "R-9"], "resident R-9: not in the configuration"),
         (["--driver", "telepathy"], "no driver is named 'telepathy'"),
-        (["--passkey", "12345"], "--passkey: give the six digits"),
-        (["--bond", "never", "--passkey", "123456"], "a passkey is given"),
+        (["--passkey", "12345"], '--passkey: give the six digits that the sensor shows, as "012345"'),
+        (["--bond", "never", "--passkey", "123456"], "--bond never, yet a passkey is given"),
         (["--user", "1"], "say whose it is as well (--resident)"),
         (["--by", "  "], "say who does this"),
     ],
@@ -215,6 +215,23 @@ def test_what_was_never_heard_wants_its_driver_named_and_is_then_enrolled_with_a
     assert hub.query("SELECT passkey, user FROM enrolled_sensor") == [(42, "2")]
     for command in ("list", "scan"):
         assert "passkey" not in json.dumps(said(hub, command))
+    assert devices(hub, "forget", STRANGER, "--by", "Sam").code == 0
+
+
+@pytest.mark.parametrize(
+    ("driver", "words"),
+    [
+        ("glucose", "raises no alert, however low"),
+        ("glucose_and_ketone", "raises no alert, however low"),
+        ("weight_scale", "a weight raises no alert"),
+        ("bthome", "of the room raises no alert, and the ICS is not told"),
+    ],
+)
+def test_that_no_alert_comes_of_a_sensor_is_said_when_it_is_enrolled(
+    hub: HubProcess, driver: str, words: str
+) -> None:
+    added = devices(hub, "add", STRANGER, "--driver", driver, "--resident", ILL, "--by", "Sam")
+    assert words in added.output
     assert devices(hub, "forget", STRANGER, "--by", "Sam").code == 0
 
 
@@ -347,3 +364,21 @@ def test_a_radio_that_does_not_work_is_said_first() -> None:
     ):
         assert lines[0] == "Bluetooth does not work now: no adapter"
     assert list_lines([], None)[0].startswith("Bluetooth is off")
+
+
+def test_a_radio_that_does_not_work_is_no_silence() -> None:
+    assert "Nothing is heard" in "\n".join(scan_lines(heard(), everything=False))
+    assert "Nothing is heard" not in "\n".join(scan_lines(heard(usable=False), everything=False))
+
+
+def test_a_table_has_no_empty_column_and_is_not_as_wide_as_the_longest_label() -> None:
+    row = {
+        "address": STRANGER, "driver": "thermometer", "resident": None, "user": None, "label": "y" * 500,
+        "connected": False, "bonded": None, "last_heard": None, "last_reading": None, "battery": None,
+        "firmware": None, "enrolled": "by command", "enrolled_by": "Sam", "trouble": None,
+    }  # fmt: skip
+    headers, *_, told = list_lines([row], {"usable": True, "words": "scanning"})
+    assert "battery" not in headers
+    assert len(told) < 120
+    headers = list_lines([row | {"battery": 80}], {"usable": True, "words": "scanning"})[0]
+    assert "battery" in headers

@@ -29,6 +29,7 @@ WATCHED = (
     f"type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',member='PropertiesChanged',arg0='{ADAPTER}'",
 )
 HANGS = "bluetoothd does not answer: sudo systemctl restart bluetooth"
+RESTARTED = "bluetoothd stopped or was restarted"
 _NOT_RUNNING = "bluetoothd is not running: sudo systemctl enable --now bluetooth"
 _START_SECONDS = 10.0
 
@@ -124,7 +125,7 @@ def loss_in(message: Message, in_use: str) -> str | None:
     """Why an adapter in use is lost, if this message says that it is."""
     match message.member, message.body:
         case "NameOwnerChanged", [str(name), _, _] if name == BLUEZ:
-            return "bluetoothd stopped or was restarted"
+            return RESTARTED
         case "InterfacesRemoved", [str(path), list(interfaces)] if ADAPTER in interfaces:
             return f"the adapter {in_use} was removed" if path == f"/org/bluez/{in_use}" else None
         case "PropertiesChanged", [str(interface), dict(changed), _] if interface == ADAPTER:

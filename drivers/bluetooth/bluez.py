@@ -15,9 +15,9 @@ from bleak.backends.device import BLEDevice
 from bleak.exc import BleakDBusError, BleakError
 from dbus_fast import Message
 
-from drivers.bluetooth.adapters import HANGS, WATCHED, BlueZState, bluez_state, choose, loss_in
+from drivers.bluetooth.adapters import HANGS, RESTARTED, WATCHED, BlueZState, bluez_state, choose, loss_in
 from drivers.bluetooth.agent import Agent
-from drivers.bluetooth.bluez_client import BlueZClient, BlueZScanner
+from drivers.bluetooth.bluez_client import BlueZClient, BlueZScanner, ScanPause
 from drivers.bluetooth.bus import (
     ADAPTER,
     BLUEZ,
@@ -59,15 +59,15 @@ class BlueZRadio:
         self._in_use: str | None = None
         self._given_up: set[str] = set()
         self._ours: set[str] = set()
-        self._scanner: BlueZScanner | None = None
+        self._pause = ScanPause()
+        self._has_leftovers = False
         self._lost = asyncio.Event()
         self._handed_over = asyncio.Event()
         self._healing = asyncio.Lock()
 
     def scanner(self, heard: Heard) -> BleakScanner:
         """See `Radio.scanner`."""
-        self._scanner = BlueZScanner(heard, self._in_use, self._lost)
-        return self._scanner
+        return BlueZScanner(heard, self._in_use, self._lost, self._pause)
 
     def client(
         self, device: BLEDevice, dropped: Dropped, *, bond: bool = False, passkey: int | None = None
@@ -79,7 +79,7 @@ class BlueZRadio:
             self._in_use,
             self._lost,
             self._ours,
-            self._scanner,
+            self._pause,
             bond=bond,
             passkey=passkey,
         )
@@ -125,10 +125,23 @@ class BlueZRadio:
                     self._in_use,
                 )
             self._in_use = chosen.name
+            await self._clear_leftovers(chosen.name)
             self._handed_over.clear()
+            self._pause.begin_anew()
             if self._lost.is_set():
                 self._lost = asyncio.Event()
             return None
+
+    async def _clear_leftovers(self, adapter: str) -> None:
+        """What a bluetoothd that was killed has begun goes on in the kernel: for up to 10 s its successor is
+        told InProgress when it is to scan (measured, Linux 6.12), and its links hold sensors that nobody
+        listens to any more."""
+        if self._has_leftovers:
+            self._has_leftovers = False
+            try:
+                await power_cycle(adapter)
+            except RemedyError as error:  # it is healed like any other that fails
+                logger.warning("Bluetooth: after bluetoothd was restarted: %s", error)
 
     async def wait_until_lost(self) -> str:
         """See `Radio.wait_until_lost`: bluetoothd or the adapter in use went away or hangs, the bus itself
@@ -141,6 +154,7 @@ class BlueZRadio:
         except RADIO_ERRORS as error:
             reason = f"the system D-Bus went away ({words(error)})"
         lost.set()
+        self._has_leftovers = self._has_leftovers or reason in (RESTARTED, HANGS)
         return reason
 
     async def heal(self, remedy: Remedy) -> str:
@@ -154,6 +168,7 @@ class BlueZRadio:
                 case Remedy.HAND_OVER:
                     return await self._hand_over()
                 case Remedy.RESTART_BLUETOOTHD:
+                    self._has_leftovers = True
                     return await restart_bluetoothd()
                 case Remedy.REBOOT:
                     return await reboot()
@@ -197,6 +212,7 @@ class BlueZRadio:
             ends = [
                 asyncio.ensure_future(bus.wait_for_disconnect()),  # type: ignore[no-untyped-call]  # dbus-fast
                 asyncio.ensure_future(self._handed_over.wait()),
+                asyncio.ensure_future(self._pause.failed.wait()),
             ]
             try:
                 # What went away before the watch began is found by the first look.
@@ -210,6 +226,8 @@ class BlueZRadio:
                         return "the system D-Bus went away"
                     if ends[1].done():
                         return f"another adapter is to collect instead of {in_use}"
+                    if ends[2].done():
+                        return "scanning was not taken up again after a link was made"
                 return reason
             finally:
                 for each in ends:

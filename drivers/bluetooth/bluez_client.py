@@ -30,6 +30,8 @@ _CONNECT_SECONDS = 30.0  # bluetoothd's own, for a link that does not come about
 _TRIES = 3
 _BETWEEN_TRIES = 0.3  # seconds, in which bluetoothd notes that the link is gone
 _TO_PAUSE = 2.0  # seconds
+_TO_RESUME = 10.0  # seconds
+_BETWEEN_RESUMING = 1.0  # seconds
 _ABORTED = "le-connection-abort-by-local"
 
 
@@ -44,7 +46,7 @@ class BlueZClient(BleakClient):
         adapter: str | None,
         lost: asyncio.Event,
         ours: set[str],
-        scanner: BlueZScanner | None,
+        pause: ScanPause,
         *,
         bond: bool,
         passkey: int | None,
@@ -53,7 +55,7 @@ class BlueZClient(BleakClient):
         self._path: str = device.details["path"]
         self._lost = lost
         self._ours = ours
-        self._scanner = scanner
+        self._pause = pause
         self._bond = bond
         self._passkey = passkey
 
@@ -61,7 +63,7 @@ class BlueZClient(BleakClient):
         """Connect, with the bond that there is or with a new one; see `Radio.client`."""
         self._ours.add(self._path)
         try:
-            async with self._scanner.paused() if self._scanner else contextlib.nullcontext():
+            async with self._pause.held():
                 await unless_lost(self._lost, self._connect(**kwargs))
         except BaseException:
             self._ours.discard(self._path)
@@ -127,65 +129,96 @@ class BlueZScanner(BleakScanner):
     """A scanner that is stopped even where nobody answers. Not filtered by services: addresses decide, and
     not all sensors advertise the service that they have."""
 
-    def __init__(self, heard: Heard, adapter: str | None, lost: asyncio.Event) -> None:
+    def __init__(self, heard: Heard, adapter: str | None, lost: asyncio.Event, pause: ScanPause) -> None:
         # Where a filter says nothing that is not so anyway (LE alone, on an adapter that has no more), BlueZ
         # since 5.72 tells of a device only once, though it went away and came back meanwhile: a cuff's second
         # reading was heard after 32 s (measured, 5.82).
         filters: BlueZDiscoveryFilters = {"DuplicateData": True}
         super().__init__(heard, bluez={"filters": filters, **({"adapter": adapter} if adapter else {})})
         self._lost = lost
+        self._pause = pause
         self._wanted = False
-        self._pauses = 0
         self._scans = False
         self._changing = asyncio.Lock()
-        self._resuming: set[asyncio.Task[None]] = set()
+        pause.scanner = self
 
     async def start(self) -> None:
         """Scan, or do so as soon as nobody connects."""
         self._wanted = True
-        await self._follow()
+        await self.follow()
 
     async def stop(self) -> None:
         """Scan no more."""
         self._wanted = False
-        await self._follow()
+        await self.follow()
 
-    @contextlib.asynccontextmanager
-    async def paused(self) -> AsyncIterator[None]:
-        """Do not scan while a link is made. Raises nothing.
-
-        While bluetoothd scans, the kernel does not look for a sensor by itself: it waits until that is
-        reported again, which a controller that filters duplicates does with the next scan only, up to 10 s
-        later (measured, Linux 6.12). And after bonding bluetoothd would not scan for 5 s.
-        """
-        self._pauses += 1
-        try:
-            with contextlib.suppress(*RADIO_ERRORS):
-                await within(_TO_PAUSE, self._follow())
-            stop_if_cancelled()
-            yield
-        finally:
-            self._pauses -= 1
-            resuming = asyncio.create_task(self._resume())  # who is cancelled here could not wait for it
-            self._resuming.add(resuming)
-            resuming.add_done_callback(self._resuming.discard)
-
-    async def _resume(self) -> None:
-        try:
-            await self._follow()
-        except RADIO_ERRORS as error:  # nothing will be heard, and the collector scans anew
-            logger.warning("Bluetooth: scanning was not taken up again: %s", words(error))
-
-    async def _follow(self) -> None:
+    async def follow(self) -> None:
         """Scan where that is wanted and nobody connects, and else do not."""
         async with self._changing:
-            shall = self._wanted and not self._pauses
+            shall = self._wanted and not self._pause.links
             if shall and not self._scans:
                 await unless_lost(self._lost, super().start())
                 self._scans = True
             elif self._scans and not shall:
                 self._scans = False
                 await unless_lost(self._lost, super().stop())
+
+
+class ScanPause:
+    """While links are made nothing is scanned for, whichever scanner it is by then: the hub may scan anew
+    while a sensor waits for its turn, or is connected to. `failed` is set where scanning could not be taken
+    up again, as on a controller that hangs."""
+
+    def __init__(self) -> None:
+        self.links = 0
+        self.scanner: BlueZScanner | None = None
+        self.failed = asyncio.Event()
+        self._failing_since: float | None = None
+        self._resuming: set[asyncio.Task[None]] = set()
+
+    def begin_anew(self) -> None:
+        """What failed before does not matter any more."""
+        self.failed.clear()
+        self._failing_since = None
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Do not scan while a link is made. Raises nothing.
+
+        While bluetoothd scans, the kernel does not look for a sensor by itself: it waits until that is
+        reported again, which a controller that filters duplicates does with the next scan only, up to 10 s
+        later (measured, Linux 6.12). And after bonding bluetoothd would not scan for 5 s.
+        """
+        self.links += 1
+        try:
+            if self.scanner is not None:
+                with contextlib.suppress(*RADIO_ERRORS):
+                    await within(_TO_PAUSE, self.scanner.follow())
+            stop_if_cancelled()
+            yield
+        finally:
+            self.links -= 1
+            resuming = asyncio.create_task(self._resume())  # who is cancelled here could not wait for it
+            self._resuming.add(resuming)
+            resuming.add_done_callback(self._resuming.discard)
+
+    async def _resume(self) -> None:
+        """Scan again, unless somebody else connects by now."""
+        while self.scanner is not None:
+            try:
+                await within(_TO_RESUME, self.scanner.follow())
+            except RADIO_ERRORS as error:
+                now = asyncio.get_running_loop().time()
+                self._failing_since = self._failing_since or now
+                if now - self._failing_since >= _TO_RESUME:
+                    logger.warning("Bluetooth: scanning was not taken up again: %s", words(error))
+                    self.failed.set()
+                    return
+                await asyncio.sleep(_BETWEEN_RESUMING)
+            else:
+                if not self.links:
+                    self._failing_since = None
+                return
 
 
 async def unless_lost(lost: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:

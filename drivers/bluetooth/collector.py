@@ -36,6 +36,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _WANTED_SECONDS = 600.0
+_LONG_USABLE_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,8 @@ class BluetoothCollector:
         self._wanted_until = float("-inf")
         self._newest_connection: datetime | None = None
         self._failures_before: dict[str, int] = {}
+        self._expected_since = 0.0
+        self._suspicions = 0
         self._sightings = Sightings()
         self._healer = Healer(radio, may_reboot, ladder)
         self._scanning = Scanning(radio, self._heard, self._patience)
@@ -185,15 +188,25 @@ class BluetoothCollector:
         When cancelled, it ends all connections and then delivers what was received before it returns, for
         a sensor does not send again what was confirmed to it.
         """
+        collecting = asyncio.create_task(self._keep_collecting(), name="bluetooth: keep collecting")
+        handing_over = asyncio.create_task(self._hand_over(), name="bluetooth: hand over payloads")
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._hand_over(), name="bluetooth: hand over payloads")
-                tasks.create_task(self._keep_collecting(), name="bluetooth: keep collecting")
+            await asyncio.wait((collecting, handing_over), return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
+            await self._end(collecting, handing_over)
             await self._drain()
             raise
-        finally:
-            self._state = "stopped"
+        raise ExceptionGroup("unhandled errors in Bluetooth", await self._end(collecting, handing_over))
+
+    async def _end(self, collecting: asyncio.Task[None], handing_over: asyncio.Task[None]) -> list[Exception]:
+        """End both, with their errors. Until the links have ended, which may take as long as the hub is given
+        to stop, what they still bring is handed over."""
+        for task in (collecting, handing_over):
+            task.cancel()
+            await asyncio.wait((task,))
+        self._state = "stopped"
+        failures = [task.exception() for task in (collecting, handing_over) if not task.cancelled()]
+        return [each for each in failures if isinstance(each, Exception)]
 
     # --- from the radio into the queue
 
@@ -206,9 +219,12 @@ class BluetoothCollector:
             if problem is not None:
                 failure = Failure(problem)
             else:
+                began = _now()
                 failure = await self._collect_until_lost()
                 if self._scanning.was_usable:
                     said, waits = None, self._new_waits()
+                    if failure.since is None and _now() - began >= _LONG_USABLE_SECONDS:
+                        failure = replace(failure, since=_now())  # it scanned, with nothing to hear
             stop_if_cancelled()
             self._state = failure.words
             level = logging.DEBUG if failure.words == said else logging.ERROR
@@ -243,9 +259,13 @@ class BluetoothCollector:
         self._tasks[address] = self._links.create_task(session.run(), name=f"bluetooth: sensor {address}")
 
     def _begun(self) -> None:
-        self._failures_before = {each: session.status().failures for each, session in self._sessions.items()}
+        self._expect_connections([session.status() for session in self._sessions.values()])
         self._state = "scanning"
         logger.info("Bluetooth: scanning for %d sensor(s)", len(self._sessions))
+
+    def _expect_connections(self, statuses: Sequence[SensorStatus]) -> None:
+        self._failures_before = {each.address: each.failures for each in statuses}
+        self._expected_since = _now()
 
     def _cannot_connect(self) -> Failure | None:
         """Whether sensors are heard, and not one of them can be connected to any more."""
@@ -253,13 +273,17 @@ class BluetoothCollector:
         newest = max((each.last_connected for each in statuses if each.last_connected), default=None)
         if newest != self._newest_connection or any(each.connected for each in statuses):
             self._newest_connection = newest
-            self._failures_before = {each.address: each.failures for each in statuses}
+            self._suspicions = 0
+            self._expect_connections(statuses)
             return None
         since = [each.failures - self._failures_before.get(each.address, 0) for each in statuses]
-        if not none_can_be_connected(since):
+        if not none_can_be_connected(since, self._suspicions):
             return None
+        self._suspicions += 1
         return Failure(
-            "sensors are heard, and none of them can be connected to", at_most=Remedy.RESTART_BLUETOOTHD
+            "sensors are heard, and none of them can be connected to",
+            since=self._expected_since,
+            at_most=Remedy.RESTART_BLUETOOTHD,
         )
 
     def _new_waits(self) -> Iterator[float]:
@@ -304,6 +328,8 @@ class BluetoothCollector:
             await within(self._patience.drain, self._deliver_all())
         except TimeoutError:
             logger.error("stopping with %d payload(s) not stored", len(self._queue))  # noqa: TRY400
+        except Exception:  # nothing may keep it from stopping
+            logger.exception("stopping with %d payload(s) not stored", len(self._queue))
 
 
 def _now() -> float:

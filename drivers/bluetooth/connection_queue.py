@@ -9,11 +9,14 @@ from itertools import count
 from time import monotonic
 
 _LONGEST_PRECEDENCE = 20.0  # seconds
+_LONGEST_IN_VAIN = 120.0  # seconds
 
 
 class ConnectionQueue:
     """One turn at a time. A cuff switches itself off a minute after its measurement, and a heart strap sends
-    for hours: the cuff goes first, but what has waited for 20 s gives way to nobody any more."""
+    for hours: the cuff goes first, but what has waited for 20 s gives way to nobody any more. One that was
+    tried in vain again and again, as it is heard and too far away, gives way to all others for two minutes:
+    three of these would else take all the time that a cuff has."""
 
     def __init__(self) -> None:
         self._busy = False
@@ -25,10 +28,12 @@ class ConnectionQueue:
         return len(self._waiting)
 
     @asynccontextmanager
-    async def turn(self, *, leaves_soon: bool) -> AsyncIterator[None]:
-        """Wait for the turn of a sensor that leaves soon, or of one that has time, and hold it."""
+    async def turn(self, *, leaves_soon: bool, in_vain: bool = False) -> AsyncIterator[None]:
+        """Wait for the turn of a sensor that leaves soon, or of one that has time, and hold it; `in_vain`
+        where it was tried again and again."""
         if self._busy or self._waiting:
-            await self._wait(leaves_soon)
+            gives_way_for = _LONGEST_IN_VAIN if in_vain else _LONGEST_PRECEDENCE
+            await self._wait(leaves_soon and not in_vain, gives_way_for)
         self._busy = True
         try:
             yield
@@ -36,10 +41,10 @@ class ConnectionQueue:
             self._busy = False
             self._call_next()
 
-    async def _wait(self, leaves_soon: bool) -> None:
+    async def _wait(self, goes_first: bool, gives_way_for: float) -> None:
         arrival = next(self._arrivals)
         called = asyncio.get_running_loop().create_future()
-        self._waiting[arrival] = leaves_soon, monotonic(), called
+        self._waiting[arrival] = goes_first, monotonic() + gives_way_for, called
         try:
             await called
         except asyncio.CancelledError:
@@ -58,11 +63,11 @@ class ConnectionQueue:
             arrival = min(
                 self._waiting,
                 key=lambda each: (
-                    not (self._waiting[each][0] or now - self._waiting[each][1] >= _LONGEST_PRECEDENCE),
+                    not (self._waiting[each][0] or now >= self._waiting[each][1]),
                     each,
                 ),
             )
             _, _, called = self._waiting.pop(arrival)
-            if not called.done():  # or it was cancelled in this very moment, and would never give the turn back
+            if not called.done():  # else it was cancelled in this moment, and would keep the turn for ever
                 self._busy = True
                 called.set_result(None)

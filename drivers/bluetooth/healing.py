@@ -29,6 +29,7 @@ LADDER = (
     Step(Remedy.POWER_CYCLE, 5.0),
     Step(Remedy.HAND_OVER, 10.0),
     Step(Remedy.RESTART_BLUETOOTHD, 15.0),
+    Step(Remedy.POWER_CYCLE, 45.0),  # what the bluetoothd before has begun goes on in the kernel until then
     Step(Remedy.REBOOT, 600.0),
 )
 """To scan anew comes before all of them, at each failure, and is the collector's own."""
@@ -42,8 +43,8 @@ _MOST_DOUBLINGS = 10
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What is the matter with the radio, in words; since when, if longer than it has been seen to be so; and
-    the strongest remedy that it can justify."""
+    """What is the matter with the radio, in words; since when, if that is known better than by when it was
+    first and always seen to be so; and the strongest remedy that it can justify."""
 
     words: str
     since: float | None = None
@@ -60,6 +61,8 @@ class Ladder:
         self._failing_since: float | None = None
         self._well_since: float | None = None
         self._tried_at: float | None = None
+        self._at_most = Remedy.REBOOT
+        self._climbed_for: Remedy | None = None
 
     def well(self, now: float) -> None:
         """The radio was heard: it lives. What was tried is forgotten when that has lasted."""
@@ -67,15 +70,14 @@ class Ladder:
         if self._well_since is None:
             self._well_since = now
         if now - self._well_since >= _WELL_AGAIN:
-            self._next = self._rounds = 0
-            self._tried_at = None
+            self._begin_anew()
 
     def failing(
         self, now: float, since: float | None = None, at_most: Remedy = Remedy.REBOOT
     ) -> Remedy | None:
         """The radio fails: the remedy that is due now, or None while an earlier one may still work.
 
-        `since` is when it began, if that is known to be longer ago; a remedy stronger than `at_most` is not
+        `since` is when it began, if that is known; a remedy stronger than `at_most` is not
         due for this.
         """
         if self._failing_since is None:
@@ -83,6 +85,13 @@ class Ladder:
                 self.well(now)
             self._failing_since = now if since is None else since
             self._well_since = None
+        elif since is not None:  # it was seen to work until then
+            self._failing_since = max(self._failing_since, since)
+        if self._climbed_for is not None and self._climbed_for < at_most:
+            # What was tried was for something of lesser weight: this has not been tried to heal.
+            self._begin_anew()
+            self._failing_since = now if since is None else since
+        self._at_most = at_most
         step = self._steps[self._next]
         if step.remedy > at_most:
             return None
@@ -96,11 +105,16 @@ class Ladder:
         """The remedy that was due was tried. One that could not be had gives way to the next at once."""
         if had:
             self._tried_at = now
+        self._climbed_for = max(self._at_most, self._climbed_for or self._at_most)
         self._next += 1
         if self._next == len(self._steps):
             self._next = 0
             self._rounds += 1
             self._tried_at = now
+
+    def _begin_anew(self) -> None:
+        self._next = self._rounds = 0
+        self._tried_at = self._climbed_for = None
 
 
 _LEAST_SILENCE = 600.0  # seconds
@@ -138,13 +152,15 @@ class Silence:
         return True
 
 
-def none_can_be_connected(failures: Sequence[int]) -> bool:
+def none_can_be_connected(failures: Sequence[int], suspicions: int = 0) -> bool:
     """Whether it is the radio that cannot connect, and not one sensor that cannot be connected to.
 
     `failures` has, for each sensor that was heard since any connection was made, how often in vain it was
-    tried since: three times with two of them, or ten times with one.
+    tried since: three times with two of them, or ten times with one. After three `suspicions`, so many as
+    there are remedies for it, it takes twice as many each time: sensors may be heard, and yet too far away.
     """
-    return sum(each >= 3 for each in failures) >= 2 or any(each >= 10 for each in failures)
+    times = 2 ** min(max(suspicions - 2, 0), _MOST_DOUBLINGS)
+    return sum(each >= 3 * times for each in failures) >= 2 or any(each >= 10 * times for each in failures)
 
 
 @dataclass(frozen=True, slots=True)

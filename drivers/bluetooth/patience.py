@@ -11,7 +11,8 @@ class Patience:
 
     `connect` is short beside BlueZ's own 25 to 30 s: one connection is made at a time, and a sensor that
     has gone must not keep the others, which advertise for about a minute, from being heard. One that was not
-    heard for `gone` when its turn comes gives way to those that wait.
+    heard for `gone` when its turn comes gives way to those that wait. After a connection that took longer
+    than `listen`, and in vain, nobody is connected to for that long, so that the radio hears who is there.
 
     `radio_least` to `radio_most` lie between two looks at a radio that is not there; `scan` is what the radio
     has to start or stop scanning; after `silence_least` seconds in which nothing was heard it is made to scan
@@ -31,6 +32,7 @@ class Patience:
 
     connect: float = 10.0
     gone: float = 15.0
+    listen: float = 2.0
     disconnect: float = 5.0
     sensor_least: float = 1.0
     sensor_most: float = 15.0
@@ -41,7 +43,7 @@ class Patience:
     silence_most: float = 300.0
     watch: float = 2.0
     drain: float = 5.0
-    bond: float = 35.0
+    bond: float = 20.0
     sensor_soon: float = 4.0
     sensor_long: float = 60.0
     refused_least: float = 10.0

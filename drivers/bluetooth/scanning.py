@@ -76,13 +76,16 @@ class Scanning:
                 if (failure := look() or self._deaf()) is not None:
                     return failure
                 if self._is_time_to_scan_anew():
-                    await self._stop(scanner, self._patience.scan)
-                    scanner = self._radio.scanner(self._heard)
-                    try:
+                    try:  # where a controller hangs, it is the stopping that fails (Linux 6.12, BlueZ 5.82)
+                        await within(self._patience.scan, scanner.stop())
+                        scanner = self._radio.scanner(self._heard)
                         await self._start(scanner)
                     except RADIO_ERRORS as error:
                         stopping = _FOR_WHAT_IS_LOST
                         return Failure(f"nothing was heard, and scanning does not start anew: {words(error)}")
+        except asyncio.CancelledError:
+            stopping = _FOR_WHAT_IS_LOST  # the links are yet to be ended, and the hub has little time to stop
+            raise
         finally:
             self.usable = False
             lost.cancel()

@@ -14,6 +14,7 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 from bleak.uuids import normalize_uuid_str
 
+from drivers.bluetooth.backoff import Backoff
 from drivers.bluetooth.bonding import BondPlan, Verdict, refusal, was_dropped
 from drivers.bluetooth.connection_queue import ConnectionQueue
 from drivers.bluetooth.conversation import Acquaintance, Conversation
@@ -26,7 +27,6 @@ from hub.readings import RawPayload
 
 logger = logging.getLogger(__name__)
 
-_MANY_FAILURES = 10
 _LONGEST_ADVERTISED = 255  # bytes of service data
 _TO_GIVE_UP_CONNECTING = 2.0  # seconds: bleak then tells BlueZ to stop it
 _FAULTS_OF_BLEAK = (KeyError, AttributeError, AssertionError)
@@ -65,34 +65,6 @@ class SensorStatus:
     failures: int = 0
     bonded: bool | None = None
     information: DeviceInformation | None = None
-
-
-class Backoff:
-    """How long to wait after a link that failed, in seconds. Pure.
-
-    A sensor that leaves soon is tried again soon, while it is there; after many failures in a row it is in
-    vain to hurry.
-    """
-
-    def __init__(self, patience: Patience, *, leaves_soon: bool) -> None:
-        self._patience = patience
-        self._most = min(patience.sensor_soon, patience.sensor_most) if leaves_soon else patience.sensor_most
-        self.reset()
-
-    def reset(self) -> None:
-        """A link worked, or the sensor came anew."""
-        self._failures = 0
-        self._refusals = 0
-
-    def after_failure(self, *, slowly: bool) -> float:
-        """The wait before the next try; a long one, where only a person can help."""
-        patience = self._patience
-        self._failures += 1
-        if slowly:
-            self._refusals += 1
-            return min(patience.refused_least * 2.0 ** min(self._refusals - 1, 20), patience.refused_most)
-        most = self._most if self._failures <= _MANY_FAILURES else patience.sensor_long
-        return min(patience.sensor_least * 2.0 ** min(self._failures - 1, 20), most)
 
 
 class SensorSession:
@@ -191,6 +163,12 @@ class SensorSession:
             except RADIO_ERRORS as error:
                 stop_if_cancelled()
                 verdict = Verdict(words(error))
+            except Exception as error:  # as bleak's, where the link goes while it asserts that it is there
+                stop_if_cancelled()
+                logger.exception(
+                    "sensor %s: a fault that nobody foresaw; please report", self._sensor.address
+                )
+                verdict = Verdict(f"failed: {error!r}", slowly=True)  # and nobody else's link ends
             stop_if_cancelled()
             if verdict is None:
                 self._trouble = None
@@ -260,10 +238,11 @@ class SensorSession:
         """Connect, bond and look up the services, when it is this sensor's turn and within its time."""
         limit = self._patience.bond if bond else self._patience.connect
         try:
-            async with self._queue.turn(leaves_soon=not self._sensor.driver.only_streams):
+            leaves_soon = not self._sensor.driver.only_streams
+            async with self._queue.turn(leaves_soon=leaves_soon, in_vain=self._backoff.is_in_vain):
                 if len(self._queue) and _now() - self._heard_at > self._patience.gone:
                     raise _GoneError("fell silent while it waited for its turn, and gives way")
-                await _ended_within(limit, client)
+                await self._connect_or_listen(limit, client)
         except RADIO_ERRORS as error:
             stop_if_cancelled()
             # One that refuses was reached, and one that gives way was not tried: the radio works.
@@ -274,6 +253,17 @@ class SensorSession:
         self._failures = 0
         self._last_connected = datetime.now(UTC)
         logger.debug("sensor %s: connected", self._sensor.address)
+
+    async def _connect_or_listen(self, limit: float, client: BleakClient) -> None:
+        """The radio hears nobody while it connects: where that took long, and in vain, it listens for a
+        moment before the next turn, or who came meanwhile would never have one."""
+        began = _now()
+        try:
+            await _ended_within(limit, client)
+        except RADIO_ERRORS:
+            if _now() - began > self._patience.listen:
+                await asyncio.sleep(self._patience.listen)
+            raise
 
     def _conversation(self, client: BleakClient, dropped: asyncio.Event) -> Conversation:
         return Conversation(

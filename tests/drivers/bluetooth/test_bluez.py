@@ -74,6 +74,21 @@ async def test_a_killed_bluetoothd_is_noticed_and_collecting_resumes_when_it_is_
     assert "Traceback" not in caplog.text
 
 
+async def test_what_a_bluetoothd_that_died_left_in_the_kernel_is_cleared_away_once(
+    system_bus: str,
+) -> None:
+    cuff = FakeSensor(ADDRESS)
+    async with FakeBlueZ(cuff) as bluez, collecting(quick_radio(), (ADDRESS, CUFF)) as collected:
+        await until(lambda: bluez.discovering)
+        assert bluez.powered == []
+        bluez.stop()
+        await bluez.start()
+        await until(lambda: bluez.discovering)
+        bluez.tell(cuff, PAYLOAD)
+        await collected.until_received(1)
+    assert bluez.powered == [("hci0", False), ("hci0", True)]
+
+
 async def test_a_quick_restart_of_bluetoothd_is_no_reason_to_stop_collecting(system_bus: str) -> None:
     cuff = FakeSensor(ADDRESS)
     async with FakeBlueZ(cuff) as bluez, collecting(quick_radio(), (ADDRESS, CUFF)) as collected:

@@ -84,6 +84,64 @@ async def test_a_scanner_that_is_stopped_while_a_link_is_made_stays_so(system_bu
         assert not bluez.discovering
 
 
+async def test_a_scanner_that_is_begun_anew_while_a_link_is_made_waits_for_it(system_bus: str) -> None:
+    sensor, radio = cuff(), BlueZRadio()
+    async with FakeBlueZ(sensor) as bluez, using(radio) as use:
+        client = radio.client(await use.device(ADDRESS), lambda _: None)
+        sensor.connect_errors.append(None)
+        connecting = asyncio.create_task(client.connect())
+        await until(lambda: not sensor.connect_errors)
+        await use.scanner.stop()
+        anew = radio.scanner(use.heard)
+        await anew.start()
+        assert not bluez.discovering
+        connecting.cancel()
+        await asyncio.wait([connecting])
+        await until(lambda: bluez.discovering)
+        await anew.stop()
+
+
+async def test_a_scanner_that_was_begun_anew_before_a_link_is_made_is_stopped_for_it(system_bus: str) -> None:
+    """The client waited for its turn meanwhile."""
+    sensor, radio = cuff(), BlueZRadio()
+    async with FakeBlueZ(sensor) as bluez, using(radio) as use:
+        client = radio.client(await use.device(ADDRESS), lambda _: None)
+        await use.scanner.stop()
+        anew = radio.scanner(use.heard)
+        await anew.start()
+        sensor.connect_errors.append(None)
+        connecting = asyncio.create_task(client.connect())
+        await until(lambda: not sensor.connect_errors)
+        assert not bluez.discovering
+        connecting.cancel()
+        await asyncio.wait([connecting])
+        await anew.stop()
+
+
+async def test_a_controller_that_hangs_while_a_link_is_made_is_lost_and_not_only_silent(
+    system_bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drivers.bluetooth.bluez_client._TO_RESUME", 0.2)
+    monkeypatch.setattr("drivers.bluetooth.bluez_client._BETWEEN_RESUMING", 0.05)
+    sensor, radio = cuff(), BlueZRadio()
+    async with FakeBlueZ(sensor) as bluez, using(radio) as use:
+        client = radio.client(await use.device(ADDRESS), lambda _: None)
+        sensor.connect_errors.append(None)
+        connecting = asyncio.create_task(client.connect())
+        await until(lambda: not sensor.connect_errors)
+        bluez.hung_controllers.add("hci0")
+        connecting.cancel()
+        async with asyncio.timeout(_FOR_EVER):
+            assert await use.lost == "scanning was not taken up again after a link was made"
+        bluez.hung_controllers.clear()
+        assert await radio.problem() is None
+        again = asyncio.ensure_future(radio.wait_until_lost())
+        await asyncio.sleep(0.3)
+        assert not again.done()
+        again.cancel()
+        await asyncio.wait([again])
+
+
 async def test_connecting_over_a_bluetoothd_that_hangs_can_be_given_up(system_bus: str) -> None:
     sensor, radio = cuff(), BlueZRadio()
     async with FakeBlueZ(sensor) as bluez, using(radio) as use:

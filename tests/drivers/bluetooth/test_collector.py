@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from typing import Any
 
 import pytest
 from bleak import BleakClient
@@ -196,6 +197,51 @@ async def test_a_collector_that_is_cancelled_delivers_what_it_had_received() -> 
     assert collector.status().waiting == 0
 
 
+async def test_what_links_bring_while_they_are_being_ended_is_delivered_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bluetoothd that hangs may make that last until the hub is killed."""
+    may_end = asyncio.Event()
+    disconnect = BleakClient.disconnect
+
+    async def slowly(client: BleakClient) -> None:
+        await may_end.wait()
+        await disconnect(client)
+
+    monkeypatch.setattr(BleakClient, "disconnect", slowly)
+    async with (
+        VirtualWard.open() as ward,
+        collecting(ward.radio, (OXIMETER_ADDRESS, OXIMETER), patience=Patience(disconnect=60.0)) as collected,
+    ):
+        ward.place(PULSE_OXIMETER, OXIMETER_ADDRESS).wear(lambda: b"stream", 0.02)
+        await collected.until_received(2)
+        assert collected.task is not None
+        collected.task.cancel()
+        await collected.until_received(len(collected.received) + 5)
+        assert not collected.task.done()
+        may_end.set()
+
+
+async def test_a_collector_stops_also_where_what_it_received_cannot_be_delivered() -> None:
+    calls = 0
+
+    async def deliver(_raw: RawPayload) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            await asyncio.Event().wait()
+        raise OSError(28, "No space left on device")
+
+    async with VirtualWard.open() as ward:
+        collector = BluetoothCollector([EnrolledSensor(CUFF_ADDRESS, CUFF)], ward.radio, deliver)
+        running = asyncio.create_task(collector.run())
+        ward.place(BLOOD_PRESSURE_CUFF, CUFF_ADDRESS).report(PAYLOAD)
+        await until(lambda: calls == 1)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+
 async def test_a_payload_that_could_not_be_delivered_is_delivered_when_run_is_called_again() -> None:
     delivered: list[bytes] = []
     full = True
@@ -247,6 +293,30 @@ async def test_a_full_queue_says_what_it_loses(caplog: pytest.LogCaptureFixture)
             await running
     assert "1 payload(s) lost" in caplog.text
     assert "stopping with 3 payload(s) not stored" in caplog.text
+
+
+async def test_a_fault_that_nobody_foresaw_on_one_link_ends_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    start_notify = BleakClient.start_notify
+
+    async def faulty(client: BleakClient, *arguments: Any, **more: Any) -> None:
+        assert client.address != THERMOMETER_ADDRESS
+        await start_notify(client, *arguments, **more)
+
+    monkeypatch.setattr(BleakClient, "start_notify", faulty)
+    sensors = (OXIMETER_ADDRESS, OXIMETER), (THERMOMETER_ADDRESS, THERMOMETER_DRIVER)
+    async with VirtualWard.open() as ward, collecting(ward.radio, *sensors) as collected:
+        oximeter = ward.place(PULSE_OXIMETER, OXIMETER_ADDRESS)
+        oximeter.wear(lambda: b"stream", 0.02)
+        await collected.until_received(1)
+        ward.place(THERMOMETER, THERMOMETER_ADDRESS).report(b"never taken")
+        await until(lambda: "a fault that nobody foresaw" in caplog.text)
+        await collected.until_received(len(collected.received) + 5)
+        assert oximeter.links == 1
+        troubles = {each.address: each.trouble for each in collected.collector.status().sensors}
+    assert troubles[OXIMETER_ADDRESS] is None
+    assert (troubles[THERMOMETER_ADDRESS] or "").startswith("failed: AssertionError")
 
 
 async def test_a_radio_that_is_lost_is_begun_anew(caplog: pytest.LogCaptureFixture) -> None:

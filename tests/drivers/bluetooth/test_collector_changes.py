@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -120,14 +120,16 @@ class Ailing(VirtualRadio):
         return f"{remedy.name} was done"
 
 
-def collecting_nothing(radio: VirtualRadio, *sensors: EnrolledSensor) -> BluetoothCollector:
+def collecting_nothing(
+    radio: VirtualRadio, *sensors: EnrolledSensor, ladder: Sequence[Step] = AT_ONCE
+) -> BluetoothCollector:
     async def deliver(_raw: object) -> None:
         pass
 
     async def may_reboot() -> bool:
         return False
 
-    return BluetoothCollector(sensors, radio, deliver, patience=QUICK, ladder=AT_ONCE, may_reboot=may_reboot)
+    return BluetoothCollector(sensors, radio, deliver, patience=QUICK, ladder=ladder, may_reboot=may_reboot)
 
 
 @contextlib.asynccontextmanager
@@ -207,8 +209,33 @@ async def test_a_radio_that_hears_all_and_connects_to_nobody_is_power_cycled(
         enrolled = [EnrolledSensor(f"C4:F2:17:00:00:{n:02}", CUFF) for n in range(sensors)]
         for sensor in enrolled:
             ward.place(BLOOD_PRESSURE_CUFF, sensor.address).report(b"told in the end")
-        collector = collecting_nothing(ward.radio, *enrolled)
+        # It was failing for longer than since this was noticed: it is heard, and so seems well in between.
+        collector = collecting_nothing(ward.radio, *enrolled, ladder=[Step(Remedy.POWER_CYCLE, 0.02)])
         async with running(collector):
             await until(lambda: all(each.last_payload for each in collector.status().sensors))
             assert given == [Remedy.POWER_CYCLE]
             assert collector.status().healing.outcome == "switched off and on"
+
+
+async def test_a_radio_that_scanned_for_long_before_it_was_lost_is_only_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where nothing is heard, as at night, nothing says that it is well."""
+    monkeypatch.setattr("drivers.bluetooth.collector._LONG_USABLE_SECONDS", 0.0)
+    async with VirtualRadio.open() as radio:
+        given: list[Remedy] = []
+
+        async def heal(remedy: Remedy) -> str:
+            given.append(remedy)
+            return "done"
+
+        monkeypatch.setattr(radio, "heal", heal)
+        ladder = [Step(step.remedy, 0.01) for step in LADDER]
+        collector = collecting_nothing(radio, EnrolledSensor(CUFF_ADDRESS, CUFF), ladder=ladder)
+        async with running(collector):
+            for _ in range(4):
+                await until(lambda: collector.status().usable)
+                await asyncio.sleep(0.05)
+                radio.lose("bluetoothd was restarted")
+                await until(lambda: not collector.status().usable)
+    assert given == []

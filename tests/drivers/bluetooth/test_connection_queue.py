@@ -22,13 +22,13 @@ class Street:
         self._done: dict[str, asyncio.Event] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def arrives(self, name: str, *, leaves_soon: bool) -> None:
+    async def arrives(self, name: str, *, leaves_soon: bool, in_vain: bool = False) -> None:
         self._done[name] = asyncio.Event()
-        self.tasks[name] = asyncio.create_task(self._connect(name, leaves_soon))
+        self.tasks[name] = asyncio.create_task(self._connect(name, leaves_soon, in_vain))
         await asyncio.sleep(0)
 
-    async def _connect(self, name: str, leaves_soon: bool) -> None:
-        async with self.queue.turn(leaves_soon=leaves_soon):
+    async def _connect(self, name: str, leaves_soon: bool, in_vain: bool) -> None:
+        async with self.queue.turn(leaves_soon=leaves_soon, in_vain=in_vain):
             self.holding += 1
             assert self.holding == 1, "two connections are being made at once"
             self.order.append(name)
@@ -65,6 +65,21 @@ async def test_a_strap_that_has_waited_long_gives_way_to_nobody_any_more(
     await street.arrives("cuff", leaves_soon=True)
     await street.let_all_go()
     assert street.order == ["first", "strap", "cuff"]
+
+
+@pytest.mark.parametrize(("waited", "next_one"), [(100.0, "cuff"), (130.0, "far")])
+async def test_one_that_was_tried_in_vain_gives_way_to_all_others_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, waited: float, next_one: str
+) -> None:
+    clock = 0.0
+    monkeypatch.setattr(connection_queue, "monotonic", lambda: clock)
+    street = Street()
+    await street.arrives("first", leaves_soon=True)
+    await street.arrives("far", leaves_soon=True, in_vain=True)
+    clock = waited
+    await street.arrives("cuff", leaves_soon=True)
+    await street.let_all_go()
+    assert street.order[1] == next_one
 
 
 async def test_whoever_is_cancelled_while_it_waits_or_holds_does_not_keep_the_others_waiting() -> None:

@@ -33,7 +33,7 @@ def remedies(ladder: Ladder, begin: float, end: float) -> list[tuple[float, Reme
 
 def test_a_radio_that_goes_on_failing_is_given_each_remedy_the_mildest_first() -> None:
     tried = remedies(Ladder(), 0, 15 * MINUTE)
-    assert [remedy for _, remedy in tried][:4] == [POWER_CYCLE, HAND_OVER, RESTART, REBOOT]
+    assert [remedy for _, remedy in tried][:5] == [POWER_CYCLE, HAND_OVER, RESTART, POWER_CYCLE, REBOOT]
 
 
 def test_a_machine_is_restarted_only_when_its_radio_has_failed_for_ten_minutes() -> None:
@@ -93,6 +93,25 @@ def test_remedies_that_were_all_in_vain_are_given_more_and_more_rarely() -> None
     assert sum(remedy is REBOOT for _, remedy in day) <= 12
 
 
+def test_what_was_tried_for_something_of_lesser_weight_does_not_make_a_reboot_the_next_remedy() -> None:
+    """Two straps that are heard and too far away; then bluetoothd hangs."""
+    ladder = Ladder()
+    given = []
+    for now in range(0, 3600, 60):
+        remedy = ladder.failing(now, now - 40.0, Remedy.RESTART_BLUETOOTHD)
+        if remedy is not None:
+            given.append(remedy)
+            ladder.tried(now, had=True)
+        ladder.well(now + 20.0)
+    assert given == [Remedy.POWER_CYCLE, Remedy.HAND_OVER, Remedy.RESTART_BLUETOOTHD]
+    assert [remedy for _, remedy in remedies(ladder, 3600.0, 3660.0)] == given
+
+
+def test_a_radio_that_is_lost_now_and_then_in_a_silent_night_is_not_one_that_fails_all_night() -> None:
+    ladder = Ladder()
+    assert [ladder.failing(hour * HOUR, since=hour * HOUR) for hour in range(8)] == [None] * 8
+
+
 def test_what_may_be_a_quiet_home_never_restarts_anything() -> None:
     ladder = Ladder()
     assert ladder.failing(1000, since=0, at_most=POWER_CYCLE) is POWER_CYCLE
@@ -110,7 +129,7 @@ def test_what_may_be_a_quiet_home_never_restarts_anything() -> None:
 def test_no_remedy_is_ever_due_sooner_after_the_last_than_its_step_says(
     happenings: list[tuple[str, float]],
 ) -> None:
-    waits = {step.remedy: step.wait for step in LADDER}
+    waits = {step.remedy: step.wait for step in reversed(LADDER)}  # of one that comes twice, the shorter
     ladder, now, last = Ladder(), 0.0, float("-inf")
     for happening, later in happenings:
         now += later
@@ -200,6 +219,13 @@ AT_ONCE = [Step(step.remedy, 0.0) for step in LADDER]
 FAILURE = Failure("it does not scan")
 
 
+def test_sensors_that_are_heard_and_too_far_away_are_suspicious_more_and_more_rarely() -> None:
+    assert [none_can_be_connected([3, 3], suspicions) for suspicions in range(4)] == [True, True, True, False]
+    assert none_can_be_connected([6, 6], 3)
+    assert not none_can_be_connected([11, 11], 4)
+    assert none_can_be_connected([40], 4)
+
+
 def allowing(answer: bool) -> Callable[[], Awaitable[bool]]:
     async def may() -> bool:
         return answer
@@ -231,15 +257,16 @@ async def test_the_machine_is_restarted_only_where_it_may_be(
     patient = Patient()
     healer = Healer(patient, allowing(may), AT_ONCE)
     with caplog.at_level(logging.WARNING):
-        for _ in range(4):
+        for _ in LADDER:
             await healer.heal(FAILURE)
-    assert patient.given == [POWER_CYCLE, HAND_OVER, RESTART, *([REBOOT] if may else [])]
+    assert patient.given == [POWER_CYCLE, HAND_OVER, RESTART, POWER_CYCLE, *([REBOOT] if may else [])]
     assert ("may not be restarted" in caplog.text) is not may
 
 
 async def test_nobody_who_was_not_asked_lets_the_machine_be_restarted() -> None:
     patient = Patient()
     healer = Healer(patient, ladder=AT_ONCE)
-    for _ in range(4):
+    for _ in LADDER:
         await healer.heal(FAILURE)
+    assert len(patient.given) == len(LADDER) - 1
     assert REBOOT not in patient.given

@@ -189,3 +189,13 @@ async def test_it_can_be_cancelled_at_any_moment_and_leaves_no_scanner_behind() 
             for _ in range(turns):
                 await asyncio.sleep(0.003 if turns % 3 == 0 else 0)
         assert controller.scanning == 0
+
+
+async def test_it_is_soon_cancelled_though_its_scanner_cannot_be_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scanning, "_FOR_WHAT_IS_LOST", 0.05)
+    controller = Controller()
+    async with asyncio.timeout(30), watching(controller, replace(QUICK, scan=60.0)):
+        await until(lambda: controller.scanning == 1)
+        controller.hangs = True

@@ -8,12 +8,9 @@ from dataclasses import replace
 
 import pytest
 from bleak import BleakClient
-from hypothesis import given
-from hypothesis import strategies as st
 
 from drivers.bluetooth.connection_queue import ConnectionQueue
-from drivers.bluetooth.patience import Patience
-from drivers.bluetooth.session import Backoff, EnrolledSensor
+from drivers.bluetooth.session import EnrolledSensor
 from drivers.driver import Bonding, Driver
 from drivers.virtual.profiles import PASSKEY_CUFF, Bond
 from drivers.virtual.radio import VirtualRadio
@@ -208,9 +205,11 @@ async def test_only_a_sensor_that_does_not_stream_has_precedence(
     asked: list[bool] = []
     turn = ConnectionQueue.turn
 
-    def noting(queue: ConnectionQueue, *, leaves_soon: bool) -> contextlib.AbstractAsyncContextManager[None]:
+    def noting(
+        queue: ConnectionQueue, *, leaves_soon: bool, in_vain: bool
+    ) -> contextlib.AbstractAsyncContextManager[None]:
         asked.append(leaves_soon)
-        return turn(queue, leaves_soon=leaves_soon)
+        return turn(queue, leaves_soon=leaves_soon, in_vain=in_vain)
 
     monkeypatch.setattr(ConnectionQueue, "turn", noting)
     async with VirtualWard.open() as ward, collecting_from(ward.radio, EnrolledSensor(ADDRESS, driver)):
@@ -240,6 +239,28 @@ async def test_a_sensor_that_has_gone_holds_the_turn_no_longer_than_its_limit() 
         assert one.trouble == "cannot be connected to in time"
         async with asyncio.timeout(1), one.queue.turn(leaves_soon=True):
             assert radio.connections() == 0
+
+
+async def test_after_connecting_long_and_in_vain_the_radio_listens_before_the_next_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    patience = replace(QUICK, connect=0.2, listen=0.1234)
+    turn_is_free: list[bool] = []
+    sleep = asyncio.sleep
+    async with VirtualRadio.open() as radio:
+        sensor = EnrolledSensor(ADDRESS, CUFF)
+        async with collecting_from(radio, sensor, patience=patience) as one:
+
+            async def noting(seconds: float, *_result: object) -> None:
+                if seconds == patience.listen:
+                    turn_is_free.append(not one.queue._busy)
+                await sleep(seconds)
+
+            await sleep(0.05)
+            monkeypatch.setattr(asyncio, "sleep", noting)
+            one.session.heard(device(), advertisement())
+            await until(lambda: one.session.status().failures == 1)
+    assert turn_is_free == [False]
 
 
 async def test_a_session_that_is_stopped_while_it_connects_gives_its_turn_back() -> None:
@@ -332,33 +353,3 @@ async def test_a_sensor_that_comes_anew_is_waited_for_no_longer() -> None:
         await asyncio.sleep(2.5)
         cuff.be_found()
         await until(lambda: cuff.links == 2)
-
-
-# --- waiting after a failure
-
-
-def test_a_sensor_that_leaves_soon_is_tried_again_soon_and_one_that_streams_has_time() -> None:
-    patience = Patience()
-    cuff, strap = Backoff(patience, leaves_soon=True), Backoff(patience, leaves_soon=False)
-    assert [cuff.after_failure(slowly=False) for _ in range(12)] == [1, 2, 4, 4, 4, 4, 4, 4, 4, 4, 60, 60]
-    assert [strap.after_failure(slowly=False) for _ in range(6)] == [1, 2, 4, 8, 15, 15]
-
-
-def test_a_cuff_that_fails_ten_times_has_been_tried_all_through_the_minute_it_is_there() -> None:
-    backoff = Backoff(Patience(), leaves_soon=True)
-    assert sum(backoff.after_failure(slowly=False) for _ in range(10)) < 60
-
-
-def test_where_only_a_person_can_help_the_waits_are_long() -> None:
-    backoff = Backoff(Patience(), leaves_soon=True)
-    assert [backoff.after_failure(slowly=True) for _ in range(6)] == [10, 20, 40, 80, 120, 120]
-    backoff.reset()
-    assert backoff.after_failure(slowly=True) == 10
-
-
-@given(st.booleans(), st.lists(st.booleans(), max_size=500))
-def test_no_wait_is_without_end_or_none(leaves_soon: bool, failures: list[bool]) -> None:
-    patience = Patience()
-    backoff = Backoff(patience, leaves_soon=leaves_soon)
-    for slowly in failures:
-        assert patience.sensor_least <= backoff.after_failure(slowly=slowly) <= patience.refused_most

@@ -30,8 +30,16 @@ WATCHED = (
 )
 HANGS = "bluetoothd does not answer: sudo systemctl restart bluetooth"
 RESTARTED = "bluetoothd stopped or was restarted"
-_NOT_RUNNING = "bluetoothd is not running: sudo systemctl enable --now bluetooth"
+NOT_RUNNING = "bluetoothd is not running: sudo systemctl enable --now bluetooth"
 _START_SECONDS = 10.0
+_GONE = frozenset(
+    {
+        "org.freedesktop.DBus.Error.NoReply",
+        "org.freedesktop.DBus.Error.ServiceUnknown",
+        "org.freedesktop.DBus.Error.NameHasNoOwner",
+    }
+)
+"""What the bus answers where bluetoothd went away while it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +59,15 @@ async def bluez_state(adapter: str | None = None, *, start: bool = False) -> Blu
     try:
         async with system_bus() as bus:
             if not await ask_bus(bus, "NameHasOwner", "s", BLUEZ) and not (start and await _started(bus)):
-                return BlueZState((), _NOT_RUNNING)
+                return BlueZState((), NOT_RUNNING)
             adapters = await _adapters(bus)
     except TimeoutError:
         return BlueZState((), HANGS)
     except AuthError as error:
         return BlueZState((), f"D-Bus refuses this user ({words(error)}): run as the user of carehub.service")
     except BleakDBusError as refused:
-        if refused.dbus_error == "org.freedesktop.DBus.Error.NoReply":  # it went away while it was asked
-            return BlueZState((), _NOT_RUNNING)
+        if refused.dbus_error in _GONE:
+            return BlueZState((), NOT_RUNNING)
         return BlueZState(
             (), f"bluetoothd refuses this user ({refused}): sudo adduser USER bluetooth, and log in again"
         )

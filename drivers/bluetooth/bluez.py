@@ -15,7 +15,16 @@ from bleak.backends.device import BLEDevice
 from bleak.exc import BleakDBusError, BleakError
 from dbus_fast import Message
 
-from drivers.bluetooth.adapters import HANGS, RESTARTED, WATCHED, BlueZState, bluez_state, choose, loss_in
+from drivers.bluetooth.adapters import (
+    HANGS,
+    NOT_RUNNING,
+    RESTARTED,
+    WATCHED,
+    BlueZState,
+    bluez_state,
+    choose,
+    loss_in,
+)
 from drivers.bluetooth.agent import Agent
 from drivers.bluetooth.bluez_client import BlueZClient, BlueZScanner, ScanPause
 from drivers.bluetooth.bus import (
@@ -154,7 +163,7 @@ class BlueZRadio:
         except RADIO_ERRORS as error:
             reason = f"the system D-Bus went away ({words(error)})"
         lost.set()
-        self._has_leftovers = self._has_leftovers or reason in (RESTARTED, HANGS)
+        self._has_leftovers = self._has_leftovers or reason in (RESTARTED, HANGS, NOT_RUNNING)
         return reason
 
     async def heal(self, remedy: Remedy) -> str:

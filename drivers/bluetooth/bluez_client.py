@@ -58,6 +58,7 @@ class BlueZClient(BleakClient):
         self._pause = pause
         self._bond = bond
         self._passkey = passkey
+        self._was_made = False
 
     async def connect(self, **kwargs: Any) -> None:
         """Connect, with the bond that there is or with a new one; see `Radio.client`."""
@@ -70,8 +71,14 @@ class BlueZClient(BleakClient):
             raise
 
     async def disconnect(self) -> None:
-        """End the link, if there is one. Without it bleak leaks a connection to the bus."""
+        """End the link, if there is one. Without it bleak leaks a connection to the bus.
+
+        Where none was made bleak has cleaned up; it would call over a bus that it has closed, and wait for
+        ever.
+        """
         self._ours.discard(self._path)
+        if not self._was_made:
+            return
         await unless_lost(self._lost, super().disconnect())
 
     async def pair(self, *_args: Any, **_kwargs: Any) -> None:
@@ -92,6 +99,7 @@ class BlueZClient(BleakClient):
                         await call(bus, BLUEZ, self._path, DEVICE, "Disconnect")  # see `pair`
                     await bond(bus, self._path, self._passkey)
                 await super().connect(**kwargs)
+                self._was_made = True
             except BaseException:
                 await self._end_link(bus)
                 raise

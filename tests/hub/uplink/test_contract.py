@@ -104,12 +104,15 @@ def test_an_event_of_another_type_is_no_acknowledgement() -> None:
         acknowledgement_of(replace(acknowledging(), type="uk.careport.alert.raised.v1"))
 
 
+THEIRS = st.text(min_size=7).map("\N{SNOWMAN}{}".format)
+"""Words that a refusal cannot have but from what it refuses: hypothesis tries our own words, too."""
+
 JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(),
+    st.none() | st.booleans() | st.floats() | st.text() | THEIRS,
     lambda inner: st.lists(inner, max_size=3),
     max_leaves=5,
 )
-ANYTHING = st.dictionaries(st.sampled_from(["alert", "by", "note"]) | st.text(min_size=8), JSON, max_size=4)
+ANYTHING = st.dictionaries(st.sampled_from(["alert", "by", "note"]) | THEIRS, JSON, max_size=4)
 
 
 @given(ANYTHING)
@@ -120,9 +123,7 @@ def test_any_data_is_an_acknowledgement_or_refused_without_quoting_it(data: dict
         said = acknowledgement_of(replace(acknowledging(), data=data))
     except ContractError as error:
         refusal = str(error)
-    foreign = [key for key in data if key not in Acknowledgement.model_fields]
-    texts = [value for value in data.values() if isinstance(value, str) and len(value) >= 8]
-    assert not any(text in refusal for text in foreign + texts)
+    assert "\N{SNOWMAN}" not in refusal
     assert (said is None) == bool(refusal)
     assert said is None or 1 <= len(said.by) <= 200
 

@@ -77,4 +77,4 @@ async def test_descriptors_are_flat_over_dozens_of_drops(stage: Stage, measured:
             await asyncio.sleep(hub.radio.settle_seconds)
     measured(drops=cuff.links, first=counts[0], last=counts[-1])
     assert len(hub.payloads) == _DROPS + 1
-    assert counts[-1] <= counts[0]
+    assert counts[-1] <= counts[0] + 2  # something may just be asked of the bus; a leak is one a drop

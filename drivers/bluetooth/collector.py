@@ -327,6 +327,7 @@ class BluetoothCollector:
         try:
             await within(self._patience.drain, self._deliver_all())
         except TimeoutError:
+            # That time was up says it all: a traceback would say no more.
             logger.error("stopping with %d payload(s) not stored", len(self._queue))  # noqa: TRY400
         except Exception:  # nothing may keep it from stopping
             logger.exception("stopping with %d payload(s) not stored", len(self._queue))

@@ -14,20 +14,19 @@ scored. Where low glucose matters, a meter that measures nothing else is the bet
 
 from __future__ import annotations
 
-from drivers.driver import Bonding, Driver
-from drivers.glucose import decode_context, decoder_of_measurements
+from dataclasses import replace
+
+from drivers import glucose
 
 _ABOVE_ALL_KETONES = 4.6
 """A ketone of 8.0 is 80 mg/dL and 4.4 mmol/L, and what comes next, if "HI" is a number, 81 and 4.5."""
 
-DRIVER = Driver(
+DRIVER = replace(
+    glucose.DRIVER,
     name="glucose_and_ketone",
     title="Meter for glucose and ketones (Bluetooth Glucose Profile)",
-    service="1808",
     characteristics={
-        "2a18": decoder_of_measurements(perhaps_ketone_below=_ABOVE_ALL_KETONES),
-        "2a34": decode_context,
+        **glucose.DRIVER.characteristics,
+        "2a18": glucose.decoder_of_measurements(perhaps_ketone_below=_ABOVE_ALL_KETONES),
     },
-    bonding=Bonding.FIRST,
-    records="2a52",
 )

@@ -83,8 +83,7 @@ def measured_at(
     slow = any(abs(age - error) <= rule.agrees_within for error in _COMMON_ERRORS)
     if slow and Flag.FROM_MEMORY not in reading.flags:
         return received_at, TimeQuality.DOUBTFUL
-    numbered = reading.sequence_number is not None and is_of_a_clock_that_runs(reading.device_time)
-    if timedelta(0) < age and (age <= rule.believed_for or numbered):
+    if timedelta(0) < age and (age <= rule.believed_for or _is_believed_at_any_age(reading)):
         return sensor_time, TimeQuality.SENSOR
     return received_at, TimeQuality.DOUBTFUL
 
@@ -101,8 +100,13 @@ def told_before(reading: Reading, moment: datetime, rule: ClockRule) -> bool:
     sensor_time = _aware(reading.device_time, rule.zone, received_at)
     if sensor_time is None or sensor_time >= moment:
         return False
-    numbered = reading.sequence_number is not None and is_of_a_clock_that_runs(reading.device_time)
-    return numbered or received_at - sensor_time <= rule.believed_for
+    return received_at - sensor_time <= rule.believed_for or _is_believed_at_any_age(reading)
+
+
+def _is_believed_at_any_age(reading: Reading) -> bool:
+    """Whether it is a numbered record, with a time of a clock that somebody seems to have set."""
+    time = reading.device_time
+    return reading.sequence_number is not None and time is not None and is_of_a_clock_that_runs(time)
 
 
 def _aware(time: DeviceTime, zone: tzinfo, received_at: datetime) -> datetime | None:

@@ -18,7 +18,7 @@ from dbus_fast.aio import MessageBus
 
 from drivers.bluetooth.agent import bond
 from drivers.bluetooth.bus import BLUEZ, DEVICE, call, properties_of, system_bus
-from drivers.bluetooth.radio import RADIO_ERRORS, Dropped, Heard, stop_if_cancelled, words
+from drivers.bluetooth.radio import RADIO_ERRORS, Dropped, Heard, loop_time, stop_if_cancelled, words
 from hub.patience import within
 
 logger = logging.getLogger(__name__)
@@ -216,7 +216,7 @@ class ScanPause:
             try:
                 await within(_TO_RESUME, self.scanner.follow())
             except RADIO_ERRORS as error:
-                now = asyncio.get_running_loop().time()
+                now = loop_time()
                 self._failing_since = self._failing_since or now
                 if now - self._failing_since >= _TO_RESUME:
                     logger.warning("Bluetooth: scanning was not taken up again: %s", words(error))

@@ -16,7 +16,16 @@ from drivers.bluetooth.connection_queue import ConnectionQueue
 from drivers.bluetooth.device_information import DeviceInformation
 from drivers.bluetooth.healing import LADDER, Failure, Healer, HealingStatus, Step, none_can_be_connected
 from drivers.bluetooth.patience import Patience
-from drivers.bluetooth.radio import RADIO_ERRORS, Adapter, Radio, Remedy, doubling, stop_if_cancelled, words
+from drivers.bluetooth.radio import (
+    RADIO_ERRORS,
+    Adapter,
+    Radio,
+    Remedy,
+    doubling,
+    loop_time,
+    stop_if_cancelled,
+    words,
+)
 from drivers.bluetooth.scanning import Scanning
 from drivers.bluetooth.session import EnrolledSensor, SensorSession, SensorStatus
 from drivers.bluetooth.sightings import Sighting, Sightings
@@ -138,7 +147,7 @@ class BluetoothCollector:
 
         Whoever asks wants a radio that works: it is healed for some minutes, also where none is enrolled.
         """
-        self._wanted_until = _now() + _WANTED_SECONDS
+        self._wanted_until = loop_time() + _WANTED_SECONDS
         return self._sightings.newest_first()
 
     def enrol(self, sensor: EnrolledSensor) -> None:
@@ -219,12 +228,12 @@ class BluetoothCollector:
             if problem is not None:
                 failure = Failure(problem)
             else:
-                began = _now()
+                began = loop_time()
                 failure = await self._collect_until_lost()
                 if self._scanning.was_usable:
                     said, waits = None, self._new_waits()
-                    if failure.since is None and _now() - began >= _LONG_USABLE_SECONDS:
-                        failure = replace(failure, since=_now())  # it scanned, with nothing to hear
+                    if failure.since is None and loop_time() - began >= _LONG_USABLE_SECONDS:
+                        failure = replace(failure, since=loop_time())  # it scanned, with nothing to hear
             stop_if_cancelled()
             self._state = failure.words
             level = logging.DEBUG if failure.words == said else logging.ERROR
@@ -232,7 +241,7 @@ class BluetoothCollector:
             said = failure.words
             if self._sessions:
                 await self._healer.heal(failure)
-            elif _now() < self._wanted_until:
+            elif loop_time() < self._wanted_until:
                 await self._healer.heal(
                     replace(failure, at_most=min(failure.at_most, Remedy.RESTART_BLUETOOTHD))
                 )
@@ -265,7 +274,7 @@ class BluetoothCollector:
 
     def _expect_connections(self, statuses: Sequence[SensorStatus]) -> None:
         self._failures_before = {each.address: each.failures for each in statuses}
-        self._expected_since = _now()
+        self._expected_since = loop_time()
 
     def _cannot_connect(self) -> Failure | None:
         """Whether sensors are heard, and not one of them can be connected to any more."""
@@ -331,7 +340,3 @@ class BluetoothCollector:
             logger.error("stopping with %d payload(s) not stored", len(self._queue))  # noqa: TRY400
         except Exception:  # nothing may keep it from stopping
             logger.exception("stopping with %d payload(s) not stored", len(self._queue))
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

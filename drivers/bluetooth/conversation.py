@@ -21,7 +21,7 @@ from drivers.bluetooth.bonding import Refusal, refusal
 from drivers.bluetooth.device_information import DailyReads, DeviceInformation, noted
 from drivers.bluetooth.offer import WRITE, Offer
 from drivers.bluetooth.patience import Patience
-from drivers.bluetooth.radio import RADIO_ERRORS, stop_if_cancelled, words
+from drivers.bluetooth.radio import RADIO_ERRORS, loop_time, stop_if_cancelled, words
 from drivers.bluetooth.records import ABORT, Answer, StoredRecords, answer
 from drivers.driver import DecodeError, Driver
 from hub.patience import within
@@ -102,7 +102,7 @@ class Conversation:
         self._offer = Offer((), driver)
         self._answers: asyncio.Queue[bytes] = asyncio.Queue(maxsize=100)
         self._stirred = asyncio.Event()
-        self._heard_at = _now()
+        self._heard_at = loop_time()
         self._endless = False
         self._told = False
         self._flooded = False
@@ -203,7 +203,7 @@ class Conversation:
         return on_notification
 
     def _is_bearable(self, notification: bytearray) -> bool:
-        self._heard_at = _now()
+        self._heard_at = loop_time()
         if len(notification) <= _LONGEST_PAYLOAD and self._known.flood.lets_pass(self._heard_at):
             return True
         self._known.records.missed()
@@ -348,18 +348,18 @@ class Conversation:
 
     async def _read_information(self) -> None:
         """Read what is due, one by one, each when the sensor has said nothing for a moment."""
-        tired_at = _now() + self._patience.busy
-        for name in self._known.reads.due(_now()):
+        tired_at = loop_time() + self._patience.busy
+        for name in self._known.reads.due(loop_time()):
             found = self._offer.found(name, "read")
             if not found:
                 continue
             await self._quiet(self._patience.idle, tired_at)
-            self._known.reads.begun(name, _now())
+            self._known.reads.begun(name, loop_time())
             wishes = self.wishes_a_bond
             failed = await self._step(f"reading {name}", self._read(name, found[0]))
             self.wishes_a_bond = wishes  # for a battery alone none is made
             if failed is None or isinstance(failed, BleakGATTProtocolError):
-                self._known.reads.answered(name, _now())
+                self._known.reads.answered(name, loop_time())
 
     async def _read(self, name: str, characteristic: BleakGATTCharacteristic) -> None:
         payload = bytes(await self._client.read_gatt_char(characteristic))
@@ -372,7 +372,7 @@ class Conversation:
 
     async def _quiet(self, seconds: float, until: float = float("inf")) -> None:
         """Wait until nothing has come for so long, but not beyond `until`."""
-        while (left := min(self._heard_at + seconds, until) - _now()) > 0:  # noqa: ASYNC110 -- no event is due
+        while (left := min(self._heard_at + seconds, until) - loop_time()) > 0:  # noqa: ASYNC110 -- no event is due
             await asyncio.sleep(left)
 
 
@@ -381,7 +381,3 @@ def _is_in_progress(error: Exception | None) -> bool:
         isinstance(error, BleakGATTProtocolError)
         and error.code is BleakGATTProtocolErrorCode.PROCEDURE_ALREADY_IN_PROGRESS
     )
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

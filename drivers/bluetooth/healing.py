@@ -6,13 +6,12 @@ jump. `Healer` does what they say, and keeps an account of it.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from drivers.bluetooth.radio import Radio, Remedy, RemedyError
+from drivers.bluetooth.radio import Radio, Remedy, RemedyError, loop_time
 
 logger = logging.getLogger(__name__)
 
@@ -197,33 +196,29 @@ class Healer:
 
     def well(self) -> None:
         """The radio was heard."""
-        self._ladder.well(_now())
+        self._ladder.well(loop_time())
         if self.status.ails is not None:
             self.status = replace(self.status, ails=None)
 
     async def heal(self, failure: Failure) -> None:
         """The radio fails: try the remedy that is due, if one is. Its own failure is told, and not raised."""
         self.status = replace(self.status, ails=failure.words)
-        remedy = self._ladder.failing(_now(), failure.since, failure.at_most)
+        remedy = self._ladder.failing(loop_time(), failure.since, failure.at_most)
         if remedy is None:
             return
         named = remedy.name.lower().replace("_", " ")
         if remedy is Remedy.REBOOT and not await self._may_reboot():
-            self._ladder.tried(_now(), had=False)
+            self._ladder.tried(loop_time(), had=False)
             logger.warning("Bluetooth: nothing helped, and the machine may not be restarted for it now")
             return
         logger.warning("Bluetooth: %s; now trying: %s", failure.words, named)
         try:
             outcome = await self._radio.heal(remedy)
         except RemedyError as error:
-            self._ladder.tried(_now(), had=False)
+            self._ladder.tried(loop_time(), had=False)
             outcome = str(error)
             logger.warning("Bluetooth: %s", outcome)
         else:
-            self._ladder.tried(_now(), had=True)
+            self._ladder.tried(loop_time(), had=True)
             logger.info("Bluetooth: %s", outcome)
         self.status = HealingStatus(failure.words, remedy, datetime.now(UTC), outcome, self.status.tried + 1)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

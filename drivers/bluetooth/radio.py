@@ -125,6 +125,11 @@ def stop_if_cancelled() -> None:
         raise asyncio.CancelledError
 
 
+def loop_time() -> float:
+    """Seconds of the event loop's clock, which does not jump."""
+    return asyncio.get_running_loop().time()
+
+
 def words(error: BaseException) -> str:
     """An error as one line for the log: many of D-Bus's have no text of their own."""
     if isinstance(error, TimeoutError) and not str(error):

@@ -12,7 +12,16 @@ from bleak.backends.scanner import AdvertisementData
 
 from drivers.bluetooth.healing import Failure, Silence
 from drivers.bluetooth.patience import Patience
-from drivers.bluetooth.radio import RADIO_ERRORS, Heard, Radio, Remedy, doubling, stop_if_cancelled, words
+from drivers.bluetooth.radio import (
+    RADIO_ERRORS,
+    Heard,
+    Radio,
+    Remedy,
+    doubling,
+    loop_time,
+    stop_if_cancelled,
+    words,
+)
 from hub.patience import within
 
 logger = logging.getLogger(__name__)
@@ -36,7 +45,7 @@ class Scanning:
 
     def alive(self) -> None:
         """Something came over the radio: an advertisement, or a payload on a link."""
-        self._silence.heard(_now())
+        self._silence.heard(loop_time())
         self._scan_anew_at = 0.0
 
     async def run(
@@ -63,10 +72,10 @@ class Scanning:
             self.usable = self.was_usable = True
             on_begun()
             stopping = self._patience.scan
-            self._silence.listen(_now())
+            self._silence.listen(loop_time())
             self._scan_anew_at = 0.0
             while True:
-                began = _now()
+                began = loop_time()
                 await asyncio.wait([lost], timeout=self._patience.watch)
                 if lost.done():
                     stopping = _FOR_WHAT_IS_LOST
@@ -97,7 +106,7 @@ class Scanning:
         self._on_heard(device, advertisement)
 
     def _deaf(self) -> Failure | None:
-        now = _now()
+        now = loop_time()
         if not self._silence.too_long(now):
             return None
         minutes = (now - self._silence.heard_at) / 60
@@ -111,9 +120,9 @@ class Scanning:
         if not self._scan_anew_at:  # something was heard since
             self._scan_anew_after = self._new_waits()
             self._scan_anew_at = self._silence.heard_at + next(self._scan_anew_after)
-        if _now() < self._scan_anew_at:
+        if loop_time() < self._scan_anew_at:
             return False
-        self._scan_anew_at = _now() + next(self._scan_anew_after)
+        self._scan_anew_at = loop_time() + next(self._scan_anew_after)
         return True
 
     def _new_waits(self) -> Iterator[float]:
@@ -128,7 +137,3 @@ class Scanning:
             await within(seconds, scanner.stop())
         except RADIO_ERRORS as error:
             logger.debug("the scanner did not stop: %s", words(error))
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

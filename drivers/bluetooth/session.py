@@ -20,7 +20,7 @@ from drivers.bluetooth.connection_queue import ConnectionQueue
 from drivers.bluetooth.conversation import Acquaintance, Conversation
 from drivers.bluetooth.device_information import DeviceInformation
 from drivers.bluetooth.patience import Patience
-from drivers.bluetooth.radio import RADIO_ERRORS, Radio, stop_if_cancelled, words
+from drivers.bluetooth.radio import RADIO_ERRORS, Radio, loop_time, stop_if_cancelled, words
 from drivers.driver import Bonding, DecodeError, Driver
 from hub.patience import within
 from hub.readings import RawPayload
@@ -132,7 +132,7 @@ class SensorSession:
     def heard(self, device: BLEDevice, advertisement: AdvertisementData) -> None:
         """The sensor advertises: it has something to say, or says it so. What a connection itself stirs up is
         not meant."""
-        now = _now()
+        now = loop_time()
         for uuid, name in self._advertised.items():
             if (payload := advertisement.service_data.get(uuid)) is not None:
                 self._hear_told(name, payload, now)
@@ -150,7 +150,7 @@ class SensorSession:
         """Collect whenever the sensor is heard, until cancelled; failures are logged and tried again."""
         self._is_there.clear()  # a device found by an earlier scanner is no longer valid
         self._deaf_until = 0.0
-        self._told = {name: (payload, _now()) for name, (payload, _) in self._told.items()}
+        self._told = {name: (payload, loop_time()) for name, (payload, _) in self._told.items()}
         self._backoff.reset()
         if not self._sensor.driver.subscribed:
             await asyncio.Event().wait()  # it says all in its advertisements
@@ -227,8 +227,8 @@ class SensorSession:
                 at_once = not conversation.subscribed and (dropped.is_set() or was_dropped(failure))
                 return await self._judge(failure, bool(bonded), at_once)
         finally:  # the release may be cancelled, and the sensor must be heard again all the same
-            self._deaf_until = _now() + self._radio.settle_seconds
-            self._heard_at = _now()
+            self._deaf_until = loop_time() + self._radio.settle_seconds
+            self._heard_at = loop_time()
             self._busy = False
         if conversation.wishes_a_bond and not bonded:
             self._plan.wishes()
@@ -240,7 +240,7 @@ class SensorSession:
         try:
             leaves_soon = not self._sensor.driver.only_streams
             async with self._queue.turn(leaves_soon=leaves_soon, in_vain=self._backoff.is_in_vain):
-                if len(self._queue) and _now() - self._heard_at > self._patience.gone:
+                if len(self._queue) and loop_time() - self._heard_at > self._patience.gone:
                     raise _GoneError("fell silent while it waited for its turn, and gives way")
                 await self._connect_or_listen(limit, client)
         except RADIO_ERRORS as error:
@@ -257,11 +257,11 @@ class SensorSession:
     async def _connect_or_listen(self, limit: float, client: BleakClient) -> None:
         """The radio hears nobody while it connects: where that took long, and in vain, it listens for a
         moment before the next turn, or who came meanwhile would never have one."""
-        began = _now()
+        began = loop_time()
         try:
             await _ended_within(limit, client)
         except RADIO_ERRORS:
-            if _now() - began > self._patience.listen:
+            if loop_time() - began > self._patience.listen:
                 await asyncio.sleep(self._patience.listen)
             raise
 
@@ -369,7 +369,3 @@ async def _ended_within(seconds: float, client: BleakClient) -> None:
         raise ConnectionError(f"bleak failed: {failure!r}") from failure
     if failure is not None:
         raise failure
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

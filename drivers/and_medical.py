@@ -33,7 +33,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drivers import blood_pressure, thermometer
-from drivers.driver import Bonding
+from drivers.gatt import Bonding
 
 UA651BLE = replace(
     blood_pressure.DRIVER,

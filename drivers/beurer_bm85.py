@@ -13,7 +13,8 @@ At each connection it sends its whole memory; the time stamps tell what is new.
 from __future__ import annotations
 
 from drivers.blood_pressure import UNKNOWN_USER, judge, status_verdict
-from drivers.driver import Bonding, Decoded, DecodeError, Driver
+from drivers.driver import Decoded, DecodeError
+from drivers.gatt import Bonding, GattDriver
 from drivers.ieee11073 import sfloat
 from drivers.payload import ALWAYS, DATE_TIME, SFLOAT, TWO_OCTETS, UNSIGNED_8, Layout, date_time
 from hub.readings import Flag
@@ -52,7 +53,7 @@ def decode_measurement(payload: bytes) -> Decoded:
     return Decoded(judged, flags, time, user_id=None if user == UNKNOWN_USER else user)
 
 
-DRIVER = Driver(
+DRIVER = GattDriver(
     name="beurer_bm85",
     title="Beurer BM85 blood pressure cuff",
     service="1810",

@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
-from drivers.driver import Bonding, Decoded, Driver
+from drivers.driver import Decoded
+from drivers.gatt import Bonding, GattDriver
 from drivers.ieee11073 import Number, sfloat
 from drivers.payload import ALWAYS, DATE_TIME, SFLOAT, UNSIGNED_8, UNSIGNED_16, Layout, date_time
 from drivers.quality import StatusBit, Verdict, measurements, verdict, worst
@@ -135,7 +136,7 @@ def judge(
     return measurements(numbers, status.flags, contradictory=contradictory)
 
 
-DRIVER = Driver(
+DRIVER = GattDriver(
     name="blood_pressure",
     title="Blood pressure cuff (Bluetooth Blood Pressure Profile)",
     service="1810",

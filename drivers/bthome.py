@@ -22,7 +22,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from drivers.driver import Bonding, Decoded, DecodeError, Driver
+from drivers.driver import Decoded, DecodeError
+from drivers.gatt import Bonding, GattDriver
 from drivers.quality import PLAUSIBLE
 from hub.readings import Button, Door, Flag, Measurement, Motion, Quality, Value, Vital
 
@@ -183,7 +184,7 @@ def _measurements(
         yield Measurement(vital, value, quality=quality, site=site)
 
 
-DRIVER = Driver(
+DRIVER = GattDriver(
     name="bthome",
     title="Sensor of the room (BTHome v2)",
     service=SERVICE_DATA,

@@ -20,6 +20,7 @@ from drivers import (
     weight_scale,
 )
 from drivers.driver import Driver
+from drivers.gatt import GattDriver
 from hub.errors import CareportError
 
 DRIVERS: Mapping[str, Driver] = MappingProxyType(
@@ -42,6 +43,11 @@ DRIVERS: Mapping[str, Driver] = MappingProxyType(
     }
 )
 """Every driver by its name, as the configuration and recordings name it."""
+
+GATT_DRIVERS: Mapping[str, GattDriver] = MappingProxyType(
+    {name: entry for name, entry in DRIVERS.items() if isinstance(entry, GattDriver)}
+)
+"""Those of Bluetooth sensors."""
 
 
 class UnknownDriverError(CareportError):

@@ -15,7 +15,7 @@ class KnownModel:
 
     `drivers` are the names of those that may read it, the likeliest first; none where nothing here does.
     `names` are regular expressions for the beginning of the name that it advertises; none where its name is
-    not known, or may be any. `services` are what it advertises that tells of it, as in `Driver.service`.
+    not known, or may be any. `services` are what it advertises that tells of it, as in `GattDriver.service`.
 
     Evidence: `payloads` are the ids of its published payloads in `tests/drivers/captures.jsonl`, each decoded
     by a test, and `payloads_are` says more of them; `virtual` is the sensor of `drivers/virtual/profiles.py`

@@ -19,7 +19,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from drivers.driver import Bonding, Decoded, Driver
+from drivers.driver import Decoded
+from drivers.gatt import Bonding, GattDriver
 from drivers.ieee11073 import Number, sfloat
 from drivers.payload import (
     ALWAYS,
@@ -221,7 +222,7 @@ def _in_range(number: Number, flags: frozenset[Flag]) -> tuple[Number, frozenset
     return number, flags
 
 
-DRIVER = Driver(
+DRIVER = GattDriver(
     name="glucose",
     title="Glucose meter (Bluetooth Glucose Profile)",
     service="1808",

@@ -13,7 +13,8 @@ such a payload tells it from a rate of somebody, but the 0.
 
 from __future__ import annotations
 
-from drivers.driver import Bonding, Decoded, Driver
+from drivers.driver import Decoded
+from drivers.gatt import Bonding, GattDriver
 from drivers.payload import UNSIGNED_8, UNSIGNED_16, Layout
 from drivers.quality import measurements
 from hub.readings import AbsentReason, Flag, Quality, Vital
@@ -53,7 +54,7 @@ def decode_measurement(payload: bytes) -> Decoded:
     return Decoded(judged, flags, beat_intervals=tuple(ticks / _TICKS_PER_SECOND for ticks in intervals))
 
 
-DRIVER = Driver(
+DRIVER = GattDriver(
     name="heart_rate",
     title="Heart rate strap (Bluetooth Heart Rate Profile)",
     service="180d",

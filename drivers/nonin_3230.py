@@ -18,8 +18,8 @@ document 113142-000-02 B), andreasdri/nonin-3230-ble and Isansys, which agree. A
 byte 2 and a little-endian pulse (aircannect) is wrong: byte 2 is the battery.
 
 A sensor that offers both ways would tell each measurement twice, so a link subscribes to one alone
-(`Driver.alternatives`): to the profile's, if the sensor has any of it, since it dates a spot-check and says
-more of how it went; else to Nonin's.
+(`GattDriver.alternatives`): to the profile's, if the sensor has any of it, since it dates a spot-check and
+says more of how it went; else to Nonin's.
 
 What else clients report: Nonin's sample and two others subscribe without a bond; out of the box it accepts a
 new bond only within two minutes after its batteries were put in. Without batteries its clock goes back to
@@ -32,7 +32,8 @@ import struct
 from functools import lru_cache
 
 from drivers import pulse_oximeter
-from drivers.driver import Bonding, Decoded, DecodeError, Driver
+from drivers.driver import Decoded, DecodeError
+from drivers.gatt import Bonding, GattDriver
 from drivers.ieee11073 import Number
 from drivers.quality import StatusBit, Verdict, measurements, verdict
 from hub.readings import AbsentReason, Flag, Quality, Vital
@@ -87,7 +88,7 @@ def _number(sent: int, none: int) -> Number:
     return AbsentReason.NOT_A_NUMBER if sent == none else float(sent)
 
 
-DRIVER = Driver(
+DRIVER = GattDriver(
     name="nonin_3230",
     title="Nonin 3230 pulse oximeter",
     service=OXIMETRY_SERVICE,

@@ -14,7 +14,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
-from drivers.driver import Bonding, Decoded, Driver
+from drivers.driver import Decoded
+from drivers.gatt import Bonding, GattDriver
 from drivers.ieee11073 import Number, sfloat
 from drivers.payload import (
     ALWAYS,
@@ -145,7 +146,7 @@ def _decoded(
     return Decoded(judged, flags, time)
 
 
-DRIVER = Driver(
+DRIVER = GattDriver(
     name="pulse_oximeter",
     title="Pulse oximeter (Bluetooth Pulse Oximeter Profile)",
     service="1822",

@@ -9,7 +9,8 @@ temperature type (1).
 
 from __future__ import annotations
 
-from drivers.driver import Bonding, Decoded, Driver
+from drivers.driver import Decoded
+from drivers.gatt import Bonding, GattDriver
 from drivers.ieee11073 import Number, float32
 from drivers.payload import ALWAYS, DATE_TIME, FLOAT, UNSIGNED_8, Layout, date_time
 from drivers.quality import measurements
@@ -73,7 +74,7 @@ def _degrees_celsius(fahrenheit: Number) -> Number:
     return round((fahrenheit - 32.0) / 1.8, 2)
 
 
-DRIVER = Driver(
+DRIVER = GattDriver(
     name="thermometer",
     title="Thermometer (Bluetooth Health Thermometer Profile)",
     service="1809",

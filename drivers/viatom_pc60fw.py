@@ -27,7 +27,8 @@ import struct
 from collections.abc import Iterator
 from functools import lru_cache
 
-from drivers.driver import Bonding, Decoded, DecodeError, Driver
+from drivers.driver import Decoded, DecodeError
+from drivers.gatt import Bonding, GattDriver
 from drivers.ieee11073 import Number
 from drivers.quality import StatusBit, Verdict, measurements, verdict
 from hub.readings import AbsentReason, Flag, Quality, Vital
@@ -148,7 +149,7 @@ class FrameCutter:
         return at + _BEFORE_CONTENT + begun[3] if begun[3] in _LENGTHS else None
 
 
-DRIVER = Driver(
+DRIVER = GattDriver(
     name="viatom_pc60fw",
     title="Viatom PC-60FW pulse oximeter",
     service=NORDIC_UART_SERVICE,

@@ -8,7 +8,8 @@ and height (2 each).
 
 from __future__ import annotations
 
-from drivers.driver import Bonding, Decoded, Driver
+from drivers.driver import Decoded
+from drivers.gatt import Bonding, GattDriver
 from drivers.ieee11073 import Number
 from drivers.payload import ALWAYS, DATE_TIME, UNSIGNED_8, UNSIGNED_16, Layout, date_time
 from drivers.quality import measurements
@@ -53,7 +54,7 @@ def _kilograms(steps: int, sent_flags: int) -> Number:
     return steps / _STEPS_PER_KILOGRAM
 
 
-DRIVER = Driver(
+DRIVER = GattDriver(
     name="weight_scale",
     title="Scale for persons (Bluetooth Weight Scale Profile)",
     service="181d",

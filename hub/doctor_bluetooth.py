@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from drivers.bluetooth.bluez import bluez_state
-from drivers.catalogue import DRIVERS
-from drivers.driver import Bonding
+from drivers.catalogue import GATT_DRIVERS
+from drivers.gatt import Bonding
 from hub.clock import now
 from hub.config import Config
 from hub.enrolment import Enrolled, enrolled_sensors
@@ -141,5 +141,5 @@ def _bond(driver: str, on_air: Mapping[str, Any] | None) -> str:
         return ""
     if bonded:
         return ", bonded"
-    known = DRIVERS.get(driver)
+    known = GATT_DRIVERS.get(driver)
     return ", not bonded" if known is not None and known.bonding is not Bonding.NEVER else ""

@@ -31,8 +31,8 @@ from pydantic import ValidationError
 
 from drivers.bluetooth.collector import BluetoothCollector
 from drivers.bluetooth.session import EnrolledSensor
-from drivers.catalogue import UnknownDriverError, driver
-from drivers.driver import Bonding
+from drivers.catalogue import GATT_DRIVERS, UnknownDriverError, driver
+from drivers.gatt import Bonding
 from hub import trail
 from hub.clock import now
 from hub.config import Config, ConfigError, Sensor
@@ -276,10 +276,9 @@ class Enrolment:
 
 
 def _to_collect(sensor: Sensor) -> EnrolledSensor | None:
-    """None where there is no such driver."""
-    try:
-        found = driver(sensor.driver)
-    except UnknownDriverError:
+    """None where there is no such driver of Bluetooth sensors."""
+    found = GATT_DRIVERS.get(sensor.driver)
+    if found is None:
         return None
     bonding = None if sensor.bonding is None else Bonding(sensor.bonding.replace("-", " "))
     return EnrolledSensor(sensor.address, found, bonding, sensor.passkey)

@@ -97,7 +97,7 @@ class Reception:
             reading = problem_reading(raw, str(error))
         else:
             reading = known.read(raw)
-            if reading.says_nothing and not known.subscribed:
+            if reading.says_nothing and known.numbers_packets:
                 return  # one of many packets, with a battery's charge or a light's: nobody's reading
         if reading.problem is not None:
             _log.warning("%s (%s): payload not decoded: %s", raw.device, raw.driver, reading.problem)

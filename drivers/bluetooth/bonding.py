@@ -12,7 +12,7 @@ from enum import Enum, auto
 
 from bleak.exc import BleakDBusError, BleakError, BleakGATTProtocolError, BleakGATTProtocolErrorCode
 
-from drivers.driver import Bonding
+from drivers.gatt import Bonding
 
 
 class Refusal(Enum):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -29,6 +28,7 @@ from drivers.bluetooth.radio import (
 from drivers.bluetooth.scanning import Scanning
 from drivers.bluetooth.session import EnrolledSensor, SensorSession, SensorStatus
 from drivers.bluetooth.sightings import Sighting, Sightings
+from drivers.handing_over import HandingOver
 from hub.patience import within
 from hub.readings import RawPayload
 
@@ -105,14 +105,10 @@ class BluetoothCollector:
             queue_limit: payloads that wait to be handed over; those beyond are lost, and counted.
         """
         self._radio = radio
-        self._deliver = deliver
         self._learned = learned
         self._local_now = local_now
         self._patience = patience or Patience()
-        self._queue_limit = queue_limit
-        self._queue: deque[RawPayload] = deque()
-        self._arrived = asyncio.Event()
-        self._lost = 0
+        self._handing_over = HandingOver(deliver, limit=queue_limit)
         self._state = "not started"
         self._adapters: tuple[Adapter, ...] = ()
         self._connecting = ConnectionQueue()
@@ -136,8 +132,8 @@ class BluetoothCollector:
             radio=self._state,
             usable=self._scanning.usable,
             sensors=tuple(session.status() for session in self._sessions.values()),
-            waiting=len(self._queue),
-            lost=self._lost,
+            waiting=self._handing_over.waiting,
+            lost=self._handing_over.lost,
             adapters=self._adapters,
             healing=self._healer.status,
         )
@@ -198,12 +194,12 @@ class BluetoothCollector:
         a sensor does not send again what was confirmed to it.
         """
         collecting = asyncio.create_task(self._keep_collecting(), name="bluetooth: keep collecting")
-        handing_over = asyncio.create_task(self._hand_over(), name="bluetooth: hand over payloads")
+        handing_over = asyncio.create_task(self._handing_over.run(), name="bluetooth: hand over payloads")
         try:
             await asyncio.wait((collecting, handing_over), return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             await self._end(collecting, handing_over)
-            await self._drain()
+            await self._handing_over.drain(self._patience.drain)
             raise
         raise ExceptionGroup("unhandled errors in Bluetooth", await self._end(collecting, handing_over))
 
@@ -307,36 +303,4 @@ class BluetoothCollector:
     def _received(self, payload: RawPayload) -> None:
         """Called in bleak's notification callback, so it must not wait."""
         self._scanning.alive()
-        if len(self._queue) >= self._queue_limit:
-            self._lost += 1
-            if self._lost == 1 or self._lost % 1000 == 0:
-                logger.error(
-                    "%d payload(s) lost: %d wait to be stored, and the queue is full; is the disk full?",
-                    self._lost,
-                    self._queue_limit,
-                )
-            return
-        self._queue.append(payload)
-        self._arrived.set()
-
-    # --- from the queue to the hub
-
-    async def _hand_over(self) -> None:
-        while True:
-            await self._deliver_all()
-            await self._arrived.wait()
-
-    async def _deliver_all(self) -> None:
-        self._arrived.clear()
-        while self._queue:
-            await self._deliver(self._queue[0])
-            self._queue.popleft()
-
-    async def _drain(self) -> None:
-        try:
-            await within(self._patience.drain, self._deliver_all())
-        except TimeoutError:
-            # That time was up says it all: a traceback would say no more.
-            logger.error("stopping with %d payload(s) not stored", len(self._queue))  # noqa: TRY400
-        except Exception:  # nothing may keep it from stopping
-            logger.exception("stopping with %d payload(s) not stored", len(self._queue))
+        self._handing_over.receive(payload)

@@ -23,7 +23,8 @@ from drivers.bluetooth.offer import WRITE, Offer
 from drivers.bluetooth.patience import Patience
 from drivers.bluetooth.radio import RADIO_ERRORS, loop_time, stop_if_cancelled, words
 from drivers.bluetooth.records import ABORT, Answer, StoredRecords, answer
-from drivers.driver import DecodeError, Driver
+from drivers.driver import DecodeError
+from drivers.gatt import GattDriver
 from hub.patience import within
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ class Conversation:
         self,
         client: BleakClient,
         dropped: asyncio.Event,
-        driver: Driver,
+        driver: GattDriver,
         acquaintance: Acquaintance,
         *,
         deliver: Callable[[str, bytes], None],

@@ -8,7 +8,7 @@ from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.uuids import normalize_uuid_str
 
 from drivers.bluetooth.sensor_clock import CLOCKS
-from drivers.driver import Driver
+from drivers.gatt import GattDriver
 
 _MOST_ALIKE = 4  # characteristics with one UUID that are subscribed to: a sensor may lie about what it has
 
@@ -19,7 +19,7 @@ TELL = ("indicate", "notify")
 class Offer:
     """The characteristics that a sensor has, by their names as drivers give them ("2a35")."""
 
-    def __init__(self, characteristics: Iterable[BleakGATTCharacteristic], driver: Driver) -> None:
+    def __init__(self, characteristics: Iterable[BleakGATTCharacteristic], driver: GattDriver) -> None:
         self._driver = driver
         self._own_service = normalize_uuid_str(driver.service)
         self._by_uuid: dict[str, list[BleakGATTCharacteristic]] = {}

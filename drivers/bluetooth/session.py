@@ -21,7 +21,8 @@ from drivers.bluetooth.conversation import Acquaintance, Conversation
 from drivers.bluetooth.device_information import DeviceInformation
 from drivers.bluetooth.patience import Patience
 from drivers.bluetooth.radio import RADIO_ERRORS, Radio, loop_time, stop_if_cancelled, words
-from drivers.driver import Bonding, DecodeError, Driver
+from drivers.driver import DecodeError
+from drivers.gatt import Bonding, GattDriver
 from hub.patience import within
 from hub.readings import RawPayload
 
@@ -45,7 +46,7 @@ class EnrolledSensor:
     """
 
     address: str
-    driver: Driver
+    driver: GattDriver
     bonding: Bonding | None = None
     passkey: int | None = None
 

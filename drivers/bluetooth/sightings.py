@@ -10,7 +10,7 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 from bleak.uuids import normalize_uuid_str
 
-from drivers.catalogue import DRIVERS
+from drivers.catalogue import GATT_DRIVERS
 
 _MOST_OF_A_KIND = 100
 _LONGEST_NAME = 64  # characters; an advertisement holds fewer, what a scan response makes of it may be longer
@@ -35,7 +35,7 @@ class Sightings:
     def __init__(self) -> None:
         self._wanted = frozenset(
             normalize_uuid_str(uuid)
-            for driver in DRIVERS.values()
+            for driver in GATT_DRIVERS.values()
             for uuid in (driver.service, *driver.advertised)
         )
         self._kinds: tuple[OrderedDict[str, Sighting], ...] = (OrderedDict(), OrderedDict(), OrderedDict())

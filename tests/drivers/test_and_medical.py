@@ -8,7 +8,8 @@ import pytest
 
 from drivers import blood_pressure, thermometer
 from drivers.and_medical import DRIVERS, UA651BLE, UT201BLE
-from drivers.driver import Bonding, Decoded, Driver
+from drivers.driver import Decoded
+from drivers.gatt import Bonding, GattDriver
 from hub.readings import AbsentReason, DeviceTime, Measurement, RawPayload, Vital
 
 NAN = AbsentReason.NOT_A_NUMBER
@@ -73,7 +74,7 @@ def test_a_temperature_of_the_thermometer_decodes_as_the_profile_has_it() -> Non
 
 
 @pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
-def test_they_are_bonded_first_and_their_clock_is_set_before_all_else(driver: Driver) -> None:
+def test_they_are_bonded_first_and_their_clock_is_set_before_all_else(driver: GattDriver) -> None:
     assert driver.bonding is Bonding.FIRST
     assert driver.clock_first
     assert driver.greeting == ()
@@ -85,7 +86,7 @@ def test_they_are_bonded_first_and_their_clock_is_set_before_all_else(driver: Dr
     [(UA651BLE, blood_pressure.DRIVER), (UT201BLE, thermometer.DRIVER)],
     ids=lambda driver: driver.name,
 )
-def test_what_they_send_is_read_as_the_profile_has_it(driver: Driver, profile: Driver) -> None:
+def test_what_they_send_is_read_as_the_profile_has_it(driver: GattDriver, profile: GattDriver) -> None:
     assert driver.service == profile.service
     assert driver.characteristics is profile.characteristics
     assert driver.subscribed == profile.subscribed

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.bthome import DRIVER, battery, decode
-from drivers.driver import Bonding, Decoded, DecodeError
+from drivers.driver import Decoded, DecodeError
+from drivers.gatt import Bonding
 from hub.readings import Button, Door, Flag, Measurement, Motion, Quality, Value, Vital
 
 ROOM, DOOR, MOTION, BUTTON = Vital.ROOM_TEMPERATURE, Vital.DOOR, Vital.MOTION, Vital.BUTTON

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.catalogue import DRIVERS, UnknownDriverError, driver
-from drivers.driver import Bonding, Decoded, DecodeError
+from drivers.catalogue import DRIVERS, GATT_DRIVERS, UnknownDriverError, driver
+from drivers.driver import Decoded, DecodeError
+from drivers.gatt import Bonding
 from hub.errors import CareportError
 from hub.readings import AbsentReason, Code, Flag, Quality
 
@@ -64,7 +65,7 @@ def test_the_drivers_that_there_are() -> None:
 def test_a_driver_names_its_service_and_the_characteristic_meant_by_default(
     name: str, service: str, first: str
 ) -> None:
-    assert driver(name).service == service
+    assert GATT_DRIVERS[name].service == service
     assert next(iter(driver(name).characteristics)) == first
 
 
@@ -77,7 +78,7 @@ def test_what_is_worn_streams_and_every_characteristic_named_can_be_decoded() ->
         ("viatom_pc60fw", _NORDIC_UART.format(3)),
         ("heart_rate", "2a37"),
     }
-    for entry in DRIVERS.values():
+    for entry in GATT_DRIVERS.values():
         named = (
             entry.streaming | entry.intermediate | entry.advertised | frozenset().union(*entry.alternatives)
         )
@@ -87,9 +88,9 @@ def test_what_is_worn_streams_and_every_characteristic_named_can_be_decoded() ->
 def test_sensors_of_the_medical_profiles_are_bonded_with_first_and_those_that_store_are_asked() -> None:
     profiles = {"blood_pressure", "thermometer", "pulse_oximeter", "glucose", "glucose_and_ketone"}
     for name in (*profiles, "weight_scale", "beurer_bm85"):
-        assert driver(name).bonding is Bonding.FIRST
-    assert driver("heart_rate").bonding is Bonding.WHEN_ASKED
-    assert {name for name in profiles if driver(name).records} == {
+        assert GATT_DRIVERS[name].bonding is Bonding.FIRST
+    assert GATT_DRIVERS["heart_rate"].bonding is Bonding.WHEN_ASKED
+    assert {name for name in profiles if GATT_DRIVERS[name].records} == {
         "pulse_oximeter",
         "glucose",
         "glucose_and_ketone",

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.catalogue import DRIVERS
-from drivers.driver import Decoded, Driver
+from drivers.driver import Decoded
+from drivers.gatt import GattDriver
 from hub.readings import DeviceTime, Flag, Measurement, RawPayload, Vital, reading_id
 
 SECOND = timedelta(seconds=1)
@@ -30,8 +31,14 @@ WITH_A_TIME = [
 ]
 
 
-def driver_that_decodes(decoded: Decoded) -> Driver:
-    return Driver("other", "Other", "1234", {"2abc": lambda _: decoded}, streaming=frozenset({"2abc"}))
+def driver_that_decodes(decoded: Decoded) -> GattDriver:
+    return GattDriver(
+        name="other",
+        title="Other",
+        service="1234",
+        characteristics={"2abc": lambda _: decoded},
+        streaming=frozenset({"2abc"}),
+    )
 
 
 def test_a_reading_has_all_that_was_decoded_each_in_its_place(noon: datetime) -> None:

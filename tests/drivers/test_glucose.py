@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers import glucose, glucose_and_ketone
-from drivers.driver import Bonding, Decoded, DecodeError, Driver
+from drivers.driver import Decoded, DecodeError
+from drivers.gatt import Bonding, GattDriver
 from drivers.glucose import DRIVER, decode_context
 from hub.readings import AbsentReason, DeviceTime, Flag, Measurement, Quality, Vital
 
@@ -340,7 +341,7 @@ def test_the_flags_decide_where_each_field_of_a_context_is_and_where_it_ends(
 
 
 @pytest.mark.parametrize("driver", [glucose.DRIVER, glucose_and_ketone.DRIVER])
-def test_a_meter_is_bonded_with_first_and_asked_for_its_records(driver: Driver) -> None:
+def test_a_meter_is_bonded_with_first_and_asked_for_its_records(driver: GattDriver) -> None:
     assert driver.bonding is Bonding.FIRST
     assert driver.records == "2a52"
     assert driver.subscribed == ("2a18", "2a34")

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.driver import Bonding, Decoded, DecodeError
+from drivers.driver import Decoded, DecodeError
+from drivers.gatt import Bonding
 from drivers.heart_rate import DRIVER, decode_measurement
 from hub.readings import AbsentReason, Flag, Measurement, Quality, RawPayload, Vital
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from drivers import and_medical, nonin_3230, viatom_pc60fw
 from drivers.bluetooth.session import EnrolledSensor
-from drivers.driver import Driver
+from drivers.gatt import GattDriver
 from drivers.nonin_3230 import OXIMETRY_MEASUREMENT
 from drivers.virtual.profiles import AND_CUFF, NONIN_OXIMETER, UART_OXIMETER, Sending
 from drivers.virtual.ward import VirtualWard
@@ -30,7 +30,7 @@ def noon() -> datetime:
     return NOON
 
 
-def values(one: OneSensor, driver: Driver) -> list[tuple[Vital, object]]:
+def values(one: OneSensor, driver: GattDriver) -> list[tuple[Vital, object]]:
     readings = [driver.read(raw) for raw in one.received]
     return [(said.vital, said.value) for reading in readings for said in reading.measurements]
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.driver import Bonding, Decoded, DecodeError
+from drivers.driver import Decoded, DecodeError
+from drivers.gatt import Bonding
 from drivers.weight_scale import DRIVER, decode_measurement
 from hub.readings import AbsentReason, DeviceTime, Flag, Measurement, Quality, Vital
 

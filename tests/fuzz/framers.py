@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from random import Random
 
-from drivers.driver import Framer
+from drivers.gatt import Framer
 from tests.fuzz.corpus import corpus
 from tests.fuzz.invariant import BrokenInvariantError, Check
 from tests.fuzz.payloads import mutated_payloads, random_payloads

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from random import Random
 
-from drivers.catalogue import DRIVERS
+from drivers.catalogue import DRIVERS, GATT_DRIVERS
 from tests.fuzz.corpus import corpus
 from tests.fuzz.framers import fuzz_framer
 from tests.fuzz.guided import can_guide, guided_run
@@ -61,7 +61,8 @@ def fuzz_decoder(driver: str, characteristic: str, payloads: int, seed: int) -> 
     random = Random(f"{seed} {driver} {characteristic}")
     taken = blind_run(check, random_payloads(random), blind)
     taken += blind_run(check, mutations(check, random, REPAIRS.get((driver, characteristic))), mutated)
-    framer, framed = DRIVERS[driver].framer, 0
+    spoken = GATT_DRIVERS.get(driver)
+    framer, framed = None if spoken is None else spoken.framer, 0
     if framer is not None:
         framed = payloads // _FRAMED_SHARE
         fuzz_framer(framer, check, framed, random)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.driver import Bonding
+from drivers.gatt import Bonding
 from hub.config import Config
 from hub.enrolment import EnrolmentError
 from hub.residents import UnknownResidentError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.catalogue import DRIVERS
+from drivers.catalogue import GATT_DRIVERS
 from hub.readings import (
     DRIVERS_OF_THE_ROOM,
     OF_THE_ROOM,
@@ -138,7 +138,7 @@ def test_a_packet_in_which_nothing_was_measured_is_of_the_room_too(
 
 def test_the_drivers_of_the_room_are_those_that_measure_what_is_of_the_room() -> None:
     """All that advertise; a packet of theirs in which nothing was measured is of no person either."""
-    assert {name for name, each in DRIVERS.items() if each.advertised} == DRIVERS_OF_THE_ROOM
+    assert {name for name, each in GATT_DRIVERS.items() if each.advertised} == DRIVERS_OF_THE_ROOM
 
 
 def test_it_leaves_the_card_when_the_samples_of_streams_do_and_not_after_what_is_of_a_person(

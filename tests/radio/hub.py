@@ -13,7 +13,7 @@ from pathlib import Path
 from drivers.bluetooth.collector import BluetoothCollector, EnrolledSensor
 from drivers.bluetooth.healing import LADDER, Step
 from drivers.bluetooth.patience import Patience
-from drivers.catalogue import driver
+from drivers.catalogue import GATT_DRIVERS
 from drivers.virtual.ward import VirtualWard
 from hub.readings import RawPayload
 from hub.reception import Reception
@@ -119,7 +119,7 @@ async def radio_hub(
         hub.reception = _TimedReception(hub, writer)
         hub.collector = BluetoothCollector(
             [
-                EnrolledSensor(sensor.address, driver(sensor.driver), passkey=sensor.passkey)
+                EnrolledSensor(sensor.address, GATT_DRIVERS[sensor.driver], passkey=sensor.passkey)
                 for sensor in sensors
             ],
             ward.radio,

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from drivers.bluetooth.collector import BluetoothCollector, EnrolledSensor, Patience
 from drivers.bluetooth.radio import Radio
-from drivers.driver import Decoded, Driver
+from drivers.driver import Decoded
+from drivers.gatt import GattDriver
 from hub.readings import RawPayload
 
 IMPATIENT = Patience(sensor_least=0.02, sensor_most=0.1, radio_least=0.02, radio_most=0.1)
@@ -19,9 +20,18 @@ def _decode_nothing(_payload: bytes) -> Decoded:
     return Decoded(())
 
 
-CUFF = Driver("cuff", "blood pressure cuff", "1810", {"2a35": _decode_nothing})
-OXIMETER = Driver("oximeter", "pulse oximeter", "1822", {"2a5e": _decode_nothing, "2a5f": _decode_nothing})
-THERMOMETER = Driver("thermometer", "thermometer", "1809", {"2a1c": _decode_nothing})
+def _silent(name: str, title: str, service: str, *characteristics: str) -> GattDriver:
+    return GattDriver(
+        name=name,
+        title=title,
+        service=service,
+        characteristics=dict.fromkeys(characteristics, _decode_nothing),
+    )
+
+
+CUFF = _silent("cuff", "blood pressure cuff", "1810", "2a35")
+OXIMETER = _silent("oximeter", "pulse oximeter", "1822", "2a5e", "2a5f")
+THERMOMETER = _silent("thermometer", "thermometer", "1809", "2a1c")
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -62,7 +72,7 @@ class Collected:
 
 @contextlib.asynccontextmanager
 async def collecting(
-    radio: Radio, *sensors: tuple[str, Driver], patience: Patience = IMPATIENT
+    radio: Radio, *sensors: tuple[str, GattDriver], patience: Patience = IMPATIENT
 ) -> AsyncIterator[Collected]:
     """Collect from these enrolled sensors; the collector is cancelled at the end."""
     collected = Collected(radio, [EnrolledSensor(*sensor) for sensor in sensors], patience)

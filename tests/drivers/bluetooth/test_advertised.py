@@ -10,18 +10,19 @@ from datetime import UTC, datetime
 
 from drivers.bluetooth.patience import Patience
 from drivers.bluetooth.session import EnrolledSensor
-from drivers.driver import Decoded, DecodeError, Driver
+from drivers.driver import Decoded, DecodeError
+from drivers.gatt import GattDriver
 from drivers.virtual.radio import VirtualRadio
 from drivers.virtual.sensors import THERMOMETER
 from drivers.virtual.ward import VirtualWard
 from tests.rigs.collecting import until
 from tests.rigs.one_sensor import ADDRESS, QUICK, OneSensor, advertisement, collecting_from, device
 
-BEACON = Driver(
-    "beacon",
-    "a beacon",
-    "fcd2",
-    {"fcd2": lambda _payload: Decoded(())},
+BEACON = GattDriver(
+    name="beacon",
+    title="a beacon",
+    service="fcd2",
+    characteristics={"fcd2": lambda _payload: Decoded(())},
     advertised=frozenset({"fcd2"}),
 )
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.bluetooth.bonding import BondPlan, Refusal, refusal, was_dropped
-from drivers.driver import Bonding
+from drivers.gatt import Bonding
 
 
 @pytest.mark.parametrize("name", ["Failed", "Rejected", "Canceled", "Timeout"])

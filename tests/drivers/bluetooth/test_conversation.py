@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from drivers.bluetooth.conversation import Flood
 from drivers.bluetooth.device_information import DeviceInformation
 from drivers.bluetooth.session import EnrolledSensor
-from drivers.driver import Decoded, Driver
+from drivers.driver import Decoded
+from drivers.gatt import GattDriver
 from drivers.virtual.profiles import (
     CLOCK_CUFF,
     CURRENT_TIME,
@@ -147,7 +148,13 @@ def nothing(_payload: bytes) -> Decoded:
     return Decoded(())
 
 
-UART = Driver("uart", "a sensor that sends frames", "ff00", {"ff01": nothing}, framer=Lines)
+UART = GattDriver(
+    name="uart",
+    title="a sensor that sends frames",
+    service="ff00",
+    characteristics={"ff01": nothing},
+    framer=Lines,
+)
 UART_PROFILE = Profile("uart", "Frames", "ff00", {"ff01": Sending.NOTIFICATION}, written=("ff02", "ff03"))
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.bluetooth.offer import Offer
-from drivers.driver import Driver
+from drivers.gatt import GattDriver
 from tests.rigs.collecting import CUFF, OXIMETER
 
 BOTH_WAYS = replace(OXIMETER, alternatives=(frozenset({"2a5e"}), frozenset({"2a5f"})))
@@ -89,7 +89,7 @@ def test_a_clock_that_can_only_be_read_is_not_set() -> None:
     ),
 )
 def test_whatever_is_offered_only_what_can_tell_is_subscribed_to(
-    driver: Driver, offered: list[BleakGATTCharacteristic]
+    driver: GattDriver, offered: list[BleakGATTCharacteristic]
 ) -> None:
     try:
         wanted = Offer(offered, driver).to_subscribe_to()

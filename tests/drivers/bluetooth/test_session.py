@@ -11,7 +11,7 @@ from bleak import BleakClient
 
 from drivers.bluetooth.connection_queue import ConnectionQueue
 from drivers.bluetooth.session import EnrolledSensor
-from drivers.driver import Bonding, Driver
+from drivers.gatt import Bonding, GattDriver
 from drivers.virtual.profiles import PASSKEY_CUFF, Bond
 from drivers.virtual.radio import VirtualRadio
 from drivers.virtual.sensors import BLOOD_PRESSURE_CUFF, PULSE_OXIMETER, THERMOMETER
@@ -200,7 +200,7 @@ async def test_a_sensor_that_fell_silent_while_it_waited_gives_way_to_those_that
     [(CUFF, True), (replace(OXIMETER, streaming=frozenset({"2a5e", "2a5f"})), False)],
 )
 async def test_only_a_sensor_that_does_not_stream_has_precedence(
-    monkeypatch: pytest.MonkeyPatch, driver: Driver, leaves_soon: bool
+    monkeypatch: pytest.MonkeyPatch, driver: GattDriver, leaves_soon: bool
 ) -> None:
     asked: list[bool] = []
     turn = ConnectionQueue.turn

@@ -68,7 +68,7 @@ async def test_a_sensor_refuses_what_it_cannot_send() -> None:
 
 async def test_the_demo_scenario_is_collected_whole_and_decodes_as_it_is_written() -> None:
     script = load_scenario(DETERIORATING)
-    enrolled = [(s.address, catalogue.driver(s.kind)) for s in script.sensors.values()]
+    enrolled = [(s.address, catalogue.GATT_DRIVERS[s.kind]) for s in script.sensors.values()]
     async with (
         VirtualWard.open(DETERIORATING, speed=20) as ward,
         collecting(ward.radio, *enrolled) as collected,
@@ -108,7 +108,7 @@ values = { sequence = 7, millimoles = 5.6 }
 """,
         encoding="utf-8",
     )
-    enrolled = [(s.address, catalogue.driver(s.kind)) for s in load_scenario(path).sensors.values()]
+    enrolled = [(s.address, catalogue.GATT_DRIVERS[s.kind]) for s in load_scenario(path).sensors.values()]
     async with VirtualWard.open(path) as ward, collecting(ward.radio, *enrolled) as collected:
         await collected.until_received(3)
     readings = [catalogue.driver(raw.driver).read(raw) for raw in collected.received]

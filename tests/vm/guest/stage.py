@@ -17,7 +17,7 @@ from drivers import blood_pressure
 from drivers.bluetooth.bluez import BlueZRadio
 from drivers.bluetooth.collector import BluetoothCollector, CollectorStatus, EnrolledSensor
 from drivers.bluetooth.session import SensorStatus
-from drivers.driver import Driver
+from drivers.gatt import GattDriver
 from drivers.virtual import sensors as virtual_sensors
 from drivers.virtual.profiles import Profile
 from drivers.virtual.radio import VirtualRadio
@@ -144,7 +144,7 @@ class Stage:
     @contextlib.asynccontextmanager
     async def collecting(
         self,
-        *sensors: tuple[VirtualSensor, Driver] | EnrolledSensor,
+        *sensors: tuple[VirtualSensor, GattDriver] | EnrolledSensor,
         adapter: str | None = None,
         longest: float = 150,
     ) -> AsyncIterator[Collected]:

@@ -20,7 +20,9 @@ missing=
 # The broker that clusters, for the tests only.
 [ -x /usr/sbin/nats-server ] || command -v nats-server >/dev/null 2>&1 || missing="$missing nats-server"
 command -v dbus-daemon >/dev/null 2>&1 || missing="$missing dbus"
-# systemd-python comes as source only.
+# Plays udev, and USB devices with it, for the tests only.
+command -v umockdev-wrapper >/dev/null 2>&1 || missing="$missing umockdev"
+# systemd-python and evdev come as source only.
 command -v gcc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 command -v pkg-config >/dev/null 2>&1 || missing="$missing pkg-config"
 pkg-config --exists libsystemd 2>/dev/null || missing="$missing libsystemd-dev"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import Enum
@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from drivers.usb.address import UsbAddress, tells_apart
 from hub.errors import CareportError
+from hub.readings import Origin
 
 
 class UsbError(CareportError):
@@ -74,9 +75,11 @@ class Change:
 
 
 class Key(NamedTuple):
-    """A key of a keyboard went down: the kernel's code (`KEY_A` is 30), and whether it repeats by itself."""
+    """What a key of a keyboard does: the kernel's code of it (`KEY_A` is 30); it goes down, or comes up, or is
+    held and `repeats` by itself."""
 
     code: int
+    down: bool = True
     repeats: bool = False
 
 
@@ -84,17 +87,24 @@ class Keyboard(Protocol):
     """A keyboard that only the hub hears: no console and nobody else gets what is typed."""
 
     def keys(self) -> AsyncIterator[Key | None]:
-        """The keys as they go down, and None for those that come up (a shift). Raises `UsbError` when it is
-        pulled out."""
+        """The keys as they go down and come up; None where the kernel has lost some: what is being typed is
+        not whole. Raises `UsbError` when it is pulled out."""
         ...
 
 
 class UsbBus(Protocol):
     """Where devices are plugged in. All its methods are for one event loop."""
 
-    def changes(self) -> AsyncIterator[Change]:
-        """First what is there, then what comes and goes, until cancelled. Raises `UsbError` where that cannot
-        be told (no udev); it may be asked again."""
+    @property
+    def origin(self) -> Origin:
+        """What its readings are marked with."""
+        ...
+
+    def changes(self) -> AsyncGenerator[Change | None, None]:
+        """First what is there, then None once: that was all of it; then what comes and goes, until cancelled.
+
+        Raises `UsbError` where that cannot be told (no udev); it may be asked again, and begins anew.
+        """
         ...
 
     def keyboard(self, device: UsbDevice) -> AbstractAsyncContextManager[Keyboard]:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 
 from drivers.bluetooth.device_information import DeviceInformation
+from drivers.bluetooth.radio import doubling, stop_if_cancelled
+from drivers.handing_over import HandingOver
 from drivers.serial_line import SerialDriver
 from drivers.usb.address import UsbAddress
-from drivers.usb.bus import UsbBus, UsbDevice
+from drivers.usb.bus import Change, Kind, UsbBus, UsbDevice, UsbError
+from drivers.usb.patience import Patience
+from drivers.usb.session import ReaderSession, SerialSession, Session
 from drivers.wristband_reader import KeyboardDriver
+from hub.clock import now
 from hub.readings import RawPayload
+from hub.supervision import keep_running
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +73,19 @@ class UsbSighting:
     since: datetime
 
 
+def _learn_nothing(_address: str, _said: DeviceInformation) -> None:
+    pass
+
+
 class UsbCollector:
-    """Collects from enrolled devices, and only from those, for as long as `run` runs."""
+    """Collects from enrolled devices, and only from those, for as long as `run` runs.
+
+    `deliver` gets every payload in the order of its arrival, as from
+    `drivers.bluetooth.collector.BluetoothCollector`.
+
+    A device is taken for the one that an address means only where no doubt is possible: of two that say the
+    same serial number neither is, and that is said.
+    """
 
     def __init__(
         self,
@@ -71,30 +93,242 @@ class UsbCollector:
         bus: UsbBus,
         deliver: Callable[[RawPayload], Awaitable[None]],
         *,
-        scanned: Callable[[str, str], None],
-        learned: Callable[[str, DeviceInformation], None] = lambda _address, _said: None,
+        scanned: Callable[[str, str | None], None],
+        learned: Callable[[str, DeviceInformation], None] = _learn_nothing,
         local_now: Callable[[], datetime | None] = lambda: None,
+        patience: Patience | None = None,
     ) -> None:
-        """`scanned` is told, by the reader's address, each code that is read off a wristband; all else as
-        for `drivers.bluetooth.collector.BluetoothCollector`."""
-        raise NotImplementedError
+        """Start with nothing plugged in.
+
+        Args:
+            sensors: those that are enrolled now; `enrol` and `forget` change them.
+            bus: the only one in the process.
+            deliver: see above.
+            scanned: is told, by the reader's address, each code that is read off a wristband; None where one
+                was lost, or the reader is not there any more.
+            learned: is told, by a sensor's address, what it said about itself.
+            local_now: the home's time, aware, for the sensors' clocks; None while it is not to be believed.
+            patience: how long to wait for what.
+        """
+        self._bus = bus
+        self._scanned = scanned
+        self._learned = learned
+        self._local_now = local_now
+        self._patience = patience or Patience()
+        self._handing_over = HandingOver(deliver)
+        self._present: dict[str, tuple[UsbDevice, datetime]] = {}
+        self._enrolled: dict[str, _Enrolled] = {}
+        self._usable = False
+        self._words = "not started"
+        for sensor in sensors:
+            self.enrol(sensor)
 
     def status(self) -> UsbStatus:
         """How USB and each enrolled device is now."""
-        raise NotImplementedError
+        return UsbStatus(
+            words=self._words,
+            usable=self._usable,
+            sensors=tuple(each.status() for each in self._enrolled.values()),
+            waiting=self._handing_over.waiting,
+            lost=self._handing_over.lost,
+        )
 
     def sightings(self) -> tuple[UsbSighting, ...]:
         """What is plugged in and may be a sensor or a reader, in the order of the sockets."""
-        raise NotImplementedError
+        found = []
+        for device, since in sorted(self._present.values(), key=lambda each: (each[0].port, each[0].id)):
+            alone = device.by_serial is None or len(self._named_by(device.by_serial, device.kind)) == 1
+            best = device.address if alone else device.by_port
+            found.append(UsbSighting(str(best), str(device.by_port), device, since))
+        return tuple(found)
 
     def enrol(self, sensor: EnrolledUsb) -> None:
         """Collect from this device as well, from now on. Raises `ValueError` where it is enrolled already."""
-        raise NotImplementedError
+        if str(sensor.address) in self._enrolled:
+            raise ValueError(f"{sensor.address} is enrolled already")
+        self._enrolled[str(sensor.address)] = _Enrolled(sensor, self._session(sensor))
+        if self._usable:
+            self._settle()
 
     async def forget(self, address: str) -> None:
         """Collect no more from this device; when this returns its node is closed. Raises `KeyError`."""
-        raise NotImplementedError
+        await self._enrolled.pop(address).leave()
+        if self._usable:
+            self._settle()  # another may have meant the same device
 
     async def run(self) -> None:
-        """Collect until cancelled; then deliver what was received before it returns."""
-        raise NotImplementedError
+        """Collect until cancelled; then close all, and deliver what was received before it returns."""
+        collecting = asyncio.create_task(self._keep_collecting(), name="USB: keep collecting")
+        handing_over = asyncio.create_task(self._handing_over.run(), name="USB: hand over payloads")
+        try:
+            await asyncio.wait((collecting, handing_over), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            await self._end(collecting, handing_over)
+            await self._handing_over.drain(self._patience.drain)
+            raise
+        raise ExceptionGroup("unhandled errors in USB", await self._end(collecting, handing_over))
+
+    async def _end(self, *tasks: asyncio.Task[None]) -> list[Exception]:
+        for task in tasks:
+            task.cancel()
+            await asyncio.wait((task,))
+        self._words = "stopped"
+        failures = [task.exception() for task in tasks if not task.cancelled()]
+        return [each for each in failures if isinstance(each, Exception)]
+
+    async def _keep_collecting(self) -> None:
+        said: str | None = None
+        waits = self._new_waits()
+        problem = "stopped"
+        while True:
+            try:
+                async with aclosing(self._bus.changes()) as changes:
+                    async for change in changes:
+                        if change is not None:
+                            self._note(change)
+                        else:
+                            said, waits = None, self._new_waits()
+                            self._usable, self._words = True, "listening to what is plugged in"
+                        if self._usable:  # before all is told, it is not known what is there twice
+                            self._settle()
+                problem = "udev tells no more of what is plugged in"
+            except UsbError as error:
+                problem = str(error)
+            finally:
+                self._usable, self._words = False, problem
+                self._present.clear()
+                await self._leave_all()
+            stop_if_cancelled()
+            logger.log(
+                logging.DEBUG if problem == said else logging.ERROR,
+                "no USB: %s; the hub looks again",
+                problem,
+            )
+            said = problem
+            await asyncio.sleep(next(waits))
+
+    def _note(self, change: Change) -> None:
+        device = change.device
+        if change.present:
+            self._present[device.id] = device, now()
+            logger.info("USB: %s is plugged in (%s)", device.address, device.node)
+        elif self._present.pop(device.id, None) is not None:
+            logger.info("USB: %s was pulled out", device.address)
+
+    def _new_waits(self) -> Iterator[float]:
+        return doubling(self._patience.udev_least, self._patience.udev_most)
+
+    def _settle(self) -> None:
+        """Listen to every enrolled device that is there, and to none that is not."""
+        meant = {address: self._meant_by(each) for address, each in self._enrolled.items()}
+        for address, each in self._enrolled.items():
+            wanted, doubt = meant[address]
+            if wanted is not None and each.sensor.address.serial is None:
+                rival = next(
+                    (
+                        other
+                        for other, (device, _) in meant.items()
+                        if other != address and device is not None and device.id == wanted.id
+                    ),
+                    None,
+                )
+                if rival is not None:
+                    wanted, doubt = (
+                        None,
+                        f"what is in this socket is enrolled as {rival} too: forget one of them",
+                    )
+            each.doubt = doubt
+            each.is_there(wanted)
+
+    def _meant_by(self, each: _Enrolled) -> tuple[UsbDevice | None, str | None]:
+        """The device that an enrolled one is, if it is there; else why it is not known which."""
+        kind = Kind.KEYBOARD if isinstance(each.sensor.driver, KeyboardDriver) else Kind.SERIAL
+        found = self._named_by(each.sensor.address, kind)
+        if len(found) > 1:
+            sockets = ", ".join(str(device.by_port) for device in found)
+            return None, (
+                f"{len(found)} devices that are plugged in say this serial number, so none is listened to:"
+                f" enrol each by its socket ({sockets})"
+            )
+        return (found[0], None) if found else (None, None)
+
+    def _named_by(self, address: UsbAddress, kind: Kind) -> list[UsbDevice]:
+        return [
+            device
+            for device, _ in self._present.values()
+            if device.kind is kind and device.is_named_by(address)
+        ]
+
+    async def _leave_all(self) -> None:
+        for each in self._enrolled.values():
+            await each.leave()
+
+    def _session(self, sensor: EnrolledUsb) -> Session:
+        if isinstance(sensor.driver, KeyboardDriver):
+            return ReaderSession(sensor.address, self._bus, self._scanned, self._patience)
+        return SerialSession(
+            sensor.address,
+            sensor.driver,
+            self._bus.origin,
+            self._handing_over.receive,
+            self._learned,
+            self._local_now,
+            self._patience,
+        )
+
+
+class _Enrolled:
+    """An enrolled device, and the task that listens to it while it is there."""
+
+    def __init__(self, sensor: EnrolledUsb, session: Session) -> None:
+        self.sensor = sensor
+        self.session = session
+        self.doubt: str | None = None
+        self._device: UsbDevice | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    def status(self) -> UsbSensorStatus:
+        """As it is now."""
+        link, device = self.session.link, self._device
+        return UsbSensorStatus(
+            address=self.session.address,
+            plugged_in=device is not None,
+            connected=link.connected,
+            node=None if device is None else device.node,
+            last_heard=link.last_heard,
+            last_payload=link.last_payload,
+            trouble=self.doubt or (link.trouble if device is not None else None),
+            frames=link.frames,
+            passed_over=link.passed_over,
+        )
+
+    def is_there(self, device: UsbDevice | None) -> None:
+        """This device is it, as of now; None where it is not plugged in."""
+        if device == self._device:
+            return
+        self._cancel()
+        self._device = device
+        if device is not None:
+            self._task = asyncio.create_task(
+                self._listen(device, tuple(self._leaving)), name=f"USB: {self.session.address}"
+            )
+
+    async def leave(self) -> None:
+        """Listen no more; when this returns nothing of it is open."""
+        self._cancel()
+        self._device = None
+        if self._leaving:
+            await asyncio.wait(self._leaving)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._leaving.add(self._task)
+            self._task.add_done_callback(self._leaving.discard)
+            self._task = None
+
+    async def _listen(self, device: UsbDevice, before: tuple[asyncio.Task[None], ...]) -> None:
+        if before:
+            await asyncio.wait(before)  # what it had open is closed first
+        await keep_running(f"USB: {self.session.address}", lambda: self.session.run(device))

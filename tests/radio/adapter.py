@@ -13,7 +13,7 @@ from drivers.virtual.encoding import blood_pressure, heart_rate
 from drivers.virtual.profiles import BLOOD_PRESSURE_CUFF, HEART_RATE_STRAP
 from drivers.virtual.ward import VirtualWard
 from tests.radio.hub import IMPATIENT, Enrolled, radio_hub
-from tests.radio.report import Line, Run
+from tests.rigs.rung import Line, Run
 
 CUFF, STRAP = "C4:F2:17:00:00:01", "C4:F2:17:01:00:01"
 _LONG = 120.0  # seconds after which it is in vain to wait

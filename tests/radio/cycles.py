@@ -12,9 +12,9 @@ from drivers.virtual.encoding import blood_pressure
 from drivers.virtual.profiles import BLOOD_PRESSURE_CUFF
 from drivers.virtual.ward import VirtualWard
 from tests.radio.hub import Enrolled
-from tests.radio.report import Line, Run
 from tests.rigs.collecting import CUFF as CUFF_DRIVER
 from tests.rigs.collecting import Collected, collecting, until
+from tests.rigs.rung import Line, Run
 
 CUFF = Enrolled("C4:F2:17:00:00:01", "blood_pressure")
 _BYTES_A_LINK = (200, 2000)

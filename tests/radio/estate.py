@@ -31,7 +31,7 @@ from drivers.virtual.profiles import (
 )
 from drivers.virtual.ward import VirtualWard
 from tests.radio.hub import Enrolled, RadioHub, radio_hub
-from tests.radio.report import Line, Run
+from tests.rigs.rung import Line, Run
 
 _LONG = 20.0  # seconds after which what has not come is lost
 _DOOR = "C4:F2:17:03:00:FF"

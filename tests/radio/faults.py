@@ -9,8 +9,8 @@ from drivers.virtual.profiles import BLOOD_PRESSURE_CUFF, CLOCK_CUFF, GLUCOSE_ME
 from drivers.virtual.sensors import VirtualSensor
 from drivers.virtual.ward import VirtualWard
 from tests.radio.hub import Enrolled, RadioHub, radio_hub
-from tests.radio.report import Line, Run
 from tests.rigs.collecting import until
+from tests.rigs.rung import Line, Run
 
 _LONG = 30.0  # seconds after which what has not come is lost
 _ONCE = "collected, counted once"

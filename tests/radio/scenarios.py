@@ -27,8 +27,8 @@ from drivers.virtual.profiles import (
 from drivers.virtual.sensors import VirtualSensor
 from drivers.virtual.ward import VirtualWard
 from tests.radio.hub import Enrolled, RadioHub, radio_hub
-from tests.radio.report import Line, Run, percentile
 from tests.rigs.collecting import until
+from tests.rigs.rung import Line, Run, percentile
 
 CUFF = "C4:F2:17:00:00:01"
 _OTHERS: tuple[tuple[Profile, Callable[[int], bytes]], ...] = (

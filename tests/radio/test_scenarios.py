@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from tests.radio.__main__ import SCENARIOS
-from tests.radio.report import Line, Run, percentile
+from tests.rigs.rung import Line, Run, percentile
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

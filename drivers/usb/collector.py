@@ -310,9 +310,7 @@ class _Enrolled:
         self._cancel()
         self._device = device
         if device is not None:
-            self._task = asyncio.create_task(
-                self._listen(device, tuple(self._leaving)), name=f"USB: {self.session.address}"
-            )
+            self._task = asyncio.create_task(self._listen(device), name=f"USB: {self.session.address}")
 
     async def leave(self) -> None:
         """Listen no more; when this returns nothing of it is open."""
@@ -328,7 +326,8 @@ class _Enrolled:
             self._task.add_done_callback(self._leaving.discard)
             self._task = None
 
-    async def _listen(self, device: UsbDevice, before: tuple[asyncio.Task[None], ...]) -> None:
-        if before:
-            await asyncio.wait(before)  # what it had open is closed first
+    async def _listen(self, device: UsbDevice) -> None:
+        if self._leaving:
+            # What it had open is closed first. Not kept in a variable: each would keep the one before it.
+            await asyncio.wait(tuple(self._leaving))
         await keep_running(f"USB: {self.session.address}", lambda: self.session.run(device))

@@ -1,0 +1,1 @@
+"""What USB costs and keeps, measured: `python -m tests.usb`."""

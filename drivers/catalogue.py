@@ -10,14 +10,20 @@ from drivers import (
     beurer_bm85,
     blood_pressure,
     bthome,
+    contec_cms50,
+    contec_cms50_classic,
     glucose,
     glucose_and_ketone,
     heart_rate,
     nonin_3230,
+    nonin_df8,
+    nonin_serial,
+    onetouch_ultra_easy,
     pulse_oximeter,
     thermometer,
     viatom_pc60fw,
     weight_scale,
+    wristband_reader,
 )
 from drivers.driver import Driver
 from drivers.gatt import GattDriver
@@ -39,6 +45,12 @@ DRIVERS: Mapping[str, Driver] = MappingProxyType(
             nonin_3230.DRIVER,
             viatom_pc60fw.DRIVER,
             bthome.DRIVER,
+            nonin_serial.DRIVER,
+            nonin_df8.DRIVER,
+            contec_cms50.DRIVER,
+            contec_cms50_classic.DRIVER,
+            onetouch_ultra_easy.DRIVER,
+            wristband_reader.DRIVER,
         )
     }
 )

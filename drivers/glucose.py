@@ -58,7 +58,7 @@ _CONTEXT = Layout(
 )
 
 _MILLIGRAMS_PER_DECILITRE = 100_000  # of a kg/L
-_PER_MILLIMOLE_PER_LITRE = 18.0156
+PER_MILLIMOLE_PER_LITRE = 18.0156
 """mg/dL of glucose in a mmol/L: a tenth of its molar mass, 180.156 g/mol (C6H12O6, IUPAC's atomic weights).
 
 A meter may divide by 18 instead: then above 6 mmol/L the last digit on its display may differ from ours by
@@ -206,7 +206,7 @@ def _millimoles_per_litre(concentration: int | None, *, in_moles: bool) -> Numbe
         return AbsentReason.ERROR
     if in_moles:
         return round(number * 1000, 1)
-    return round(number * _MILLIGRAMS_PER_DECILITRE / _PER_MILLIMOLE_PER_LITRE, 1)
+    return round(number * _MILLIGRAMS_PER_DECILITRE / PER_MILLIMOLE_PER_LITRE, 1)
 
 
 def _in_range(number: Number, flags: frozenset[Flag]) -> tuple[Number, frozenset[Flag]]:

@@ -19,11 +19,12 @@ import termios
 import tty
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
 from dataclasses import replace
-from typing import Protocol
+from pathlib import Path
 
 from drivers.usb.bus import Change, Key, Keyboard, Kind, UsbDevice, UsbError
 from drivers.virtual import VirtualWardError
 from drivers.virtual.typing_keys import keys_of
+from drivers.virtual.usb_scenario import Emulator, UsbScenario, load_usb_scenario, measure
 from drivers.virtual.wrong_baud import misheard
 from hub.patience import within
 from hub.readings import Origin
@@ -38,18 +39,6 @@ _BAUDS = {
 }
 
 
-class Emulator(Protocol):
-    """What a device at the other end of a serial line does. `at` is a monotonic clock in seconds."""
-
-    def hear(self, octets: bytes, at: float) -> bytes:
-        """The hub has written these bytes; what the device answers at once."""
-        ...
-
-    def due(self, at: float) -> bytes:
-        """What the device says by itself by now: asked some hundred times a second."""
-        ...
-
-
 class VirtualUsb:
     """Sockets, and what is plugged into them. `open` makes one; what is still plugged in when that ends is
     pulled out."""
@@ -62,13 +51,22 @@ class VirtualUsb:
         self._keyboards: dict[str, _VirtualKeyboard] = {}
         self._watchers: set[asyncio.Queue[Change | UsbError | None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._playing: asyncio.Task[None] | None = None
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls) -> AsyncIterator[VirtualUsb]:
-        """Sockets without anything in them."""
+    async def open(cls, scenario: Path | None = None, *, speed: float = 1.0) -> AsyncIterator[VirtualUsb]:
+        """Sockets without anything in them, with a scenario being played in them if one is given, `speed`
+        times as fast as written.
+
+        Raises:
+            VirtualWardError: the scenario is no scenario.
+        """
+        script = load_usb_scenario(scenario) if scenario is not None else None
         usb = cls()
         try:
+            if script is not None:
+                usb._playing = usb._start(usb._play(script, speed), f"scenario {script.title}")
             yield usb
         finally:
             await usb._close()
@@ -77,6 +75,11 @@ class VirtualUsb:
     def plugged_in(self) -> tuple[UsbDevice, ...]:
         """What is plugged in, in the order in which it was."""
         return tuple(self._devices.values())
+
+    @property
+    def playing(self) -> bool:
+        """Whether a scenario is being played, and not yet at its end."""
+        return self._playing is not None and not self._playing.done()
 
     def plug(self, device: UsbDevice, emulator: Emulator, *, baud: int | None = None) -> UsbDevice:
         """Plug a serial device in. Gives it with the node that it can be opened by, another each time.
@@ -161,6 +164,28 @@ class VirtualUsb:
         with keyboard.taken():
             yield keyboard
 
+    async def _play(self, script: UsbScenario, speed: float) -> None:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        emulators = {
+            name: entry.emulator()
+            for name, entry in script.devices.items()
+            if entry.kind != "wristband_reader"
+        }
+        for event in script.in_order:
+            await asyncio.sleep(start + event.at / speed - loop.time())
+            device = script.devices[event.device].device
+            if event.values is not None:
+                measure(emulators[event.device], event.values)
+            elif event.scan is not None:
+                self.type_on(device, event.scan + "\n")
+            elif event.do != "plug in":
+                await self.unplug(device, mid_frame=event.do != "pull out")
+            elif device.kind is Kind.KEYBOARD:
+                self.plug_keyboard(device)
+            else:
+                self.plug(device, emulators[event.device])
+
     def _refuse(self, device: UsbDevice, kind: Kind) -> None:
         if device.kind is not kind:
             raise VirtualWardError(f"{device.id} is a {device.kind.value} and no {kind.value}")
@@ -175,10 +200,11 @@ class VirtualUsb:
         for watcher in self._watchers:
             watcher.put_nowait(change)
 
-    def _start(self, life: Coroutine[None, None, None], name: str) -> None:
+    def _start(self, life: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(life, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -285,8 +285,18 @@ def payload_of(name: str) -> bytes:
     return bytes.fromhex(CAPTURES[name]["payload_hex"])
 
 
+ON_A_LINE = {name for name, capture in CAPTURES.items() if "characteristic" not in capture}
+"""What is said on a serial line and is no payload: the tests of its drivers take it by its name."""
+
+
 def test_no_capture_is_left_out() -> None:
-    assert MEANT.keys() | REFUSED.keys() | FRAGMENTS.keys() == CAPTURES.keys()
+    assert MEANT.keys() | REFUSED.keys() | FRAGMENTS.keys() | ON_A_LINE == CAPTURES.keys()
+
+
+@pytest.mark.parametrize("name", sorted(ON_A_LINE))
+def test_what_was_captured_on_a_line_is_read_by_a_test_of_a_driver(name: str) -> None:
+    others = (test for test in Path(__file__).parent.glob("test_*.py") if test != Path(__file__))
+    assert any(f'"{name}"' in test.read_text(encoding="utf-8") for test in others)
 
 
 @pytest.mark.parametrize("name", MEANT)

@@ -38,6 +38,12 @@ def test_the_drivers_that_there_are() -> None:
         "nonin_3230",
         "viatom_pc60fw",
         "bthome",
+        "nonin_serial",
+        "nonin_df8",
+        "contec_cms50",
+        "contec_cms50_classic",
+        "onetouch_ultra_easy",
+        "wristband_reader",
     }
     for name, entry in DRIVERS.items():
         assert entry.name == name
@@ -77,6 +83,10 @@ def test_what_is_worn_streams_and_every_characteristic_named_can_be_decoded() ->
         ("nonin_3230", "0aad7ea0-0d60-11e2-8e3c-0002a5d5c51b"),
         ("viatom_pc60fw", _NORDIC_UART.format(3)),
         ("heart_rate", "2a37"),
+        ("nonin_serial", "live"),
+        ("nonin_df8", "live"),
+        ("contec_cms50", "live"),
+        ("contec_cms50_classic", "live"),
     }
     for entry in GATT_DRIVERS.values():
         named = (

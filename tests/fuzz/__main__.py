@@ -1,7 +1,8 @@
 """Fuzz the decoders of the catalogue: `python -m tests.fuzz [DRIVER ...] [--payloads N] [--seed S]`.
 
 Each decoder gets N payloads, a third random, a third mutated, a third guided by coverage (with the extra
-`fuzz`); each framer is fed besides. It ends with 0 only if no decoder broke an invariant. With --record FILE
+`fuzz`); each framer is fed besides, and each serial conversation with N random bytes. It ends with 0 only if
+nothing broke an invariant. With --record FILE
 what was done is written down as it is done, and is not done again while the drivers are the same.
 """
 
@@ -14,6 +15,8 @@ import sys
 from pathlib import Path
 
 from drivers.catalogue import DRIVERS
+from drivers.serial_line import SerialDriver
+from tests.fuzz.conversations import LineOutcome, fuzz_line
 from tests.fuzz.guided import GuidedError, can_guide
 from tests.fuzz.invariant import BrokenInvariantError
 from tests.fuzz.run import Outcome, fuzz_decoder
@@ -49,7 +52,14 @@ def main() -> int:
                 if arguments.record is not None:
                     _write_down(arguments.record, arguments, outcome)
             print(_line(outcome), flush=True)
-    print(f"{broken} decoders broke an invariant" if broken else "no decoder broke an invariant")
+        entry = DRIVERS[driver]
+        if isinstance(entry, SerialDriver):
+            try:
+                print(_of_a_line(fuzz_line(entry, arguments.payloads, arguments.seed)), flush=True)
+            except BrokenInvariantError as error:
+                print(f"BROKEN {driver}, its conversation: {error}", flush=True)
+                broken += 1
+    print(f"{broken} broke an invariant" if broken else "nothing broke an invariant")
     return 1 if broken else 0
 
 
@@ -72,6 +82,16 @@ def _line(outcome: Outcome) -> str:
         f"{outcome.driver} {outcome.characteristic}: {outcome.payloads:,} payloads: "
         f"{outcome.random:,} random, {outcome.mutated:,} mutated "
         f"({outcome.taken / max(blind, 1):.0%} of both decoded), {guided}{framed}; {outcome.seconds:.0f} s"
+    )
+
+
+def _of_a_line(outcome: LineOutcome) -> str:
+    return (
+        f"{outcome.driver}, its conversation: {outcome.noise:,} random bytes"
+        f" in {outcome.seconds_heard / 3600:.1f} h: {outcome.frames:,} frames"
+        f" ({'with' if outcome.checksum else 'without'} a checksum), {outcome.payloads:,} payloads, "
+        f"{outcome.usable:,} of them usable; {outcome.damaged:,} bytes of damaged streams; at most "
+        f"{outcome.worst} frames lost after noise, {outcome.trials:,} times; {outcome.seconds:.0f} s"
     )
 
 

@@ -36,8 +36,21 @@ _BY_HAND = (
     "aa55 0f 08 01 60 3e00 50 00 c0 08",
     # BTHome: not encrypted, version 2; packet 9, 25.06 degC, battery well, door open, motion, button pressed
     "40 0009 02ca09 1500 1a01 2101 3a01",
+    # a second of Nonin's serial formats 2 and 7: two packets at 97 % and 72 /min, one with an artefact
+    "02 00 00 00 48 61 01 20 00 00 48 61",
+    # of its format 8: 94 %, 135 /min
+    "01 81 07 5e 20",
+    # of its format 13: 2026-03-01 14:05:59, SmartPoint, 72 /min, 97 %, checksum
+    "0002 000d 000e 20 26 03 01 14 05 59 00 0200 0048 00 61 67 03",
     # BTHome: bits 0 and 2, encrypted
     "45 0009 02ca09",
+    # A second of a Contec: 50 frames say strength 6, 68 /min, 97 %, then 10 say 96 %
+    "32 064461 0a 064460",
+    # A minute of a Contec's memory, cut short: 2026-02-27 22:10:00, the beginning, each second; 95 %,
+    # 60 /min, no finger, 94 %, 61 /min
+    "141a021b160a00 000000 01 5f3c 0000 5e3d",
+    # A OneTouch's record: answer, 2026-03-01 12:00:00, 111 mg/dL; serial number C176SA0O0
+    "0506 402aa469 6f000000 433137365341304f30",
 )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 from random import Random
+from types import GeneratorType
 
 from drivers.gatt import Framer
 from tests.fuzz.corpus import corpus
@@ -68,8 +70,11 @@ def size_of(thing: object) -> int:
         size += sys.getsizeof(one)
         if isinstance(one, dict):
             waiting += [*one.keys(), *one.values()]
-        elif isinstance(one, (list, tuple, set, frozenset)):
+        elif isinstance(one, (list, tuple, set, frozenset, deque)):
             waiting += one
+        elif isinstance(one, GeneratorType):
+            waiting += [] if one.gi_frame is None else one.gi_frame.f_locals.values()
+            waiting += [one.gi_yieldfrom]
         else:
             waiting += vars(one).values() if hasattr(one, "__dict__") else []
             slots = (name for kind in type(one).__mro__ for name in getattr(kind, "__slots__", ()))

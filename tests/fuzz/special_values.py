@@ -76,6 +76,40 @@ def _viatom(payload: bytes) -> set[Vital]:
     return absent | (set() if any(payload[6:8]) else {Vital.PULSE_RATE})
 
 
+def _contec_live(payload: bytes) -> set[Vital]:
+    absent = {Vital.PULSE_RATE} if {0, 255}.issuperset(payload[2::4]) else set()
+    return absent | ({Vital.OXYGEN_SATURATION} if {0, 127}.issuperset(payload[3::4]) else set())
+
+
+def _contec_stored(payload: bytes) -> set[Vital]:
+    samples = zip(payload[11::2], payload[12::2], strict=True)
+    if any(saturation not in (0, 127) and pulse not in (0, 255) for saturation, pulse in samples):
+        return set()
+    return {Vital.OXYGEN_SATURATION, Vital.PULSE_RATE}
+
+
+def _onetouch(payload: bytes) -> set[Vital]:
+    milligrams = int.from_bytes(payload[6:10], "little")
+    return set() if 20 <= milligrams <= 600 else {Vital.GLUCOSE}
+
+
+def _nonin_live(payload: bytes) -> set[Vital]:
+    absent = {Vital.OXYGEN_SATURATION} if {127, 255}.issuperset(payload[5::6]) else set()
+    pulses = zip(payload[3::6], payload[4::6], strict=True)
+    return absent | ({Vital.PULSE_RATE} if all(a & 3 == 3 and b & 127 == 127 for a, b in pulses) else set())
+
+
+def _nonin_df8(payload: bytes) -> set[Vital]:
+    absent = {Vital.OXYGEN_SATURATION} if {127}.issuperset(payload[3::5]) else set()
+    pulses = zip(payload[1::5], payload[2::5], strict=True)
+    return absent | ({Vital.PULSE_RATE} if all(a & 3 == 3 and b == 127 for a, b in pulses) else set())
+
+
+def _nonin_spot(payload: bytes) -> set[Vital]:
+    absent = {Vital.OXYGEN_SATURATION} if payload[19] & 127 == 127 else set()
+    return absent | ({Vital.PULSE_RATE} if payload[16] & 1 and payload[17] == 255 else set())
+
+
 SPECIAL_VALUES: Mapping[tuple[str, str], Callable[[bytes], set[Vital]]] = {
     ("blood_pressure", "2a35"): _blood_pressure,
     ("beurer_bm85", "2a35"): _bm85,
@@ -88,5 +122,11 @@ SPECIAL_VALUES: Mapping[tuple[str, str], Callable[[bytes], set[Vital]]] = {
     ("glucose_and_ketone", "2a18"): _glucose,
     ("nonin_3230", OXIMETRY_MEASUREMENT): _nonin,
     ("viatom_pc60fw", NORDIC_UART_RECEIVED): _viatom,
+    ("nonin_serial", "live"): _nonin_live,
+    ("nonin_serial", "spot"): _nonin_spot,
+    ("nonin_df8", "live"): _nonin_df8,
+    ("contec_cms50", "live"): _contec_live,
+    ("contec_cms50", "stored"): _contec_stored,
+    ("onetouch_ultra_easy", "record"): _onetouch,
 }
 """By driver and characteristic; BTHome has no special values."""

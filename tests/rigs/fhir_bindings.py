@@ -209,7 +209,8 @@ def reference_faults(bundle: Node) -> Iterator[str]:
 
 def _known(resource: Node) -> str:
     identifier = resource["identifier"][0]
-    return f"{identifier['system']}|{quote(identifier['value'], safe='/:')}"
+    escaped = "".join(f"\\{sign}" if sign in "\\$,|" else sign for sign in identifier["value"])
+    return f"{identifier['system']}|{quote(escaped, safe='/:')}"
 
 
 def vital_sign_faults(bundle: Node) -> Iterator[str]:

@@ -42,6 +42,8 @@ GATEWAY = "http://hl7.org/fhir/StructureDefinition/observation-gatewayDevice"
 READING = f"{BASE}/StructureDefinition/reading"
 QUALITY = f"{BASE}/StructureDefinition/quality"
 UNUSABLE_VALUE = f"{BASE}/StructureDefinition/unusable-value"
+STRETCH = f"{BASE}/StructureDefinition/stretch"
+THRESHOLD = f"{BASE}/StructureDefinition/threshold"
 TIME_QUALITY = f"{BASE}/StructureDefinition/time-quality"
 ALERT = f"{BASE}/StructureDefinition/alert"
 MODEL = f"{BASE}/StructureDefinition/model"
@@ -176,6 +178,8 @@ STATISTICS: Mapping[str, Json] = {
 
 SUMMARY = concept((OURS, "summary"), text="Summary of a period")
 MEDIAN_CHANGE = concept((OURS, "median-change"), text="Median, less that of the period before")
+USABLE_TIME = concept((OURS, "usable-time"), text="Time with a usable value, in streams")
+TIME_BELOW = concept((OURS, "time-below"), text="Time below a threshold, in streams")
 IN_SUMMARY: Mapping[str, Json] = {
     name: concept((OURS, name), text=words)
     for name, words in (
@@ -203,12 +207,17 @@ SPECIALIZATIONS: Mapping[str, str] = {
     "and_ua651ble": "528391",
     "pulse_oximeter": "528388",
     "nonin_3230": "528388",
+    "nonin_serial": "528388",
+    "nonin_df8": "528388",
     "viatom_pc60fw": "528388",
+    "contec_cms50": "528388",
+    "contec_cms50_classic": "528388",
     "thermometer": "528392",
     "and_ut201ble": "528392",
     "weight_scale": "528399",
     "glucose": "528401",
     "glucose_and_ketone": "528401",
+    "onetouch_ultra_easy": "528401",
 }
 """MDC_DEV_SPEC_PROFILE_BP, _PULS_OXIM, _TEMP, _SCALE and _GLUCOSE by driver; one that is not listed has none.
 

@@ -75,8 +75,8 @@ class Change:
 
 
 class Key(NamedTuple):
-    """What a key of a keyboard does: the kernel's code of it (`KEY_A` is 30); it goes down, or comes up, or is
-    held and `repeats` by itself."""
+    """What a key of a keyboard does: the kernel's code of it (`KEY_A` is 30); it goes down, or comes up, or
+    is held and `repeats` by itself."""
 
     code: int
     down: bool = True

@@ -87,8 +87,8 @@ class Wedge:
         """A key has moved, or some were lost (None). Gives a code, once it has ended.
 
         Raises:
-            ScanLostError: what was being typed is lost, or is no code. Told once; the rest of it, to its end or a
-                pause, is passed over.
+            ScanLostError: what was being typed is lost, or is no code. Told once; the rest of it, to its end
+                or a pause, is passed over.
         """
         lost_before = self._pauses(at)
         self._last = at
@@ -122,12 +122,14 @@ class Wedge:
         elif key.code in _SHIFTS:
             (self._held.add if key.down else self._held.discard)(key.code)
         elif key.down and key.code in _ENDS:
-            return None if key.repeats else self._end(at)
+            return self._end(at)
         elif key.down and key.code not in _LOCKS:
             self._type(key, at)
         return None
 
     def _type(self, key: Key, at: float) -> None:
+        if self._lost:
+            return
         sign = (_SHIFTED if self._held else _PLAIN).get(key.code)
         if key.repeats:
             self._lose("a key was held down")

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from drivers.usb.address import is_usb
 from hub.assessment.news2 import Band, OxygenScale
 from hub.config_values import (
     Address,
@@ -26,7 +27,9 @@ from hub.config_values import (
     Passkey,
     Size,
     TopicLevel,
+    Wristband,
     local_time,
+    wrong,
     zone,
 )
 from hub.errors import CareportError
@@ -112,7 +115,9 @@ class Broker(Section):
 
 
 class Resident(Section):
-    """A person in the home. `id` is a pseudonym and leaves the hub; `name` and `room` never do."""
+    """A person in the home. `id` is a pseudonym and leaves the hub; `name` and `room` never do. `wristband`
+    is the code on the one they wear: a reader's scan of it opens a round for them. It is compared as a whole,
+    without regard to upper and lower case, and shown nowhere: it may be an NHS number."""
 
     id: Identifier
     name: str = ""
@@ -120,6 +125,7 @@ class Resident(Section):
     birth_year: Annotated[int, Field(ge=1900, le=2100)] | None = None
     oxygen_scale: OxygenScale = OxygenScale.SCALE_1
     oxygen_scale_prescriber: str | None = None
+    wristband: Annotated[Wristband | None, Field(repr=False)] = None
 
     @model_validator(mode="after")
     def _scale_2_is_prescribed(self) -> Self:
@@ -138,6 +144,9 @@ class Sensor(Section):
     what it measured of any other, or of nobody in particular, waits too. Without it, whatever such a
     sensor says of a numbered person waits; "any" takes all of them for the resident.
 
+    `kit` is which kit a shared sensor, or a reader of wristbands, belongs to: what a reader opens a round on.
+    All without one are of one kit.
+
     `bonding` is when it is bonded with, where that is not as its driver has it (`drivers.driver.Bonding`);
     `passkey` is what it asks for then. Neither says whose its readings are.
     """
@@ -147,11 +156,20 @@ class Sensor(Section):
     resident: str | None = None
     user: Annotated[int, Field(ge=0, le=254)] | Literal["any"] | None = None
     label: str = ""
+    kit: Identifier | None = None
     bonding: Literal["first", "when-asked", "never"] | None = None
     passkey: Passkey | None = None
 
     @model_validator(mode="after")
+    def _kit_is_shared(self) -> Self:
+        if self.kit is not None and self.resident is not None:
+            raise ValueError("what is of a kit is shared, and this is a resident's: leave out one of them")
+        return self
+
+    @model_validator(mode="after")
     def _passkey_is_for_a_bond(self) -> Self:
+        if is_usb(self.address) and (self.bonding is not None or self.passkey is not None):
+            raise ValueError("what is on USB is not bonded with: leave out bonding and passkey")
         if self.passkey is not None and self.bonding == "never":
             raise ValueError('bonding = "never", yet a passkey is given: leave out one of them')
         return self
@@ -169,6 +187,20 @@ class Bluetooth(Section):
     may_reboot: bool = True
 
 
+class Usb(Section):
+    """What is plugged in. "virtual" is the demo's sockets and needs `site.test_data = true`; `scenario` says
+    what is plugged into them, if not what the demo has."""
+
+    ports: Literal["udev", "virtual", "off"] = "udev"
+    scenario: Path | None = None
+
+    @model_validator(mode="after")
+    def _scenario_is_played(self) -> Self:
+        if self.scenario is not None and self.ports != "virtual":
+            raise ValueError('scenario is for ports = "virtual" only: leave it out')
+        return self
+
+
 class Replay(Section):
     """Where recorded payloads may be fed in: off unless a socket is named, and for test data only."""
 
@@ -183,7 +215,8 @@ class ObservationSets(Section):
     """How long a measurement stays part of the resident's current observation set.
 
     See `hub/assessment/observation_set.py` for the rule. `stream` is how much of a sensor's stream makes
-    one observation (`hub/assessment/stream.py`): an alert comes that much later.
+    one observation (`hub/assessment/stream.py`): an alert comes that much later. For how long a saturation
+    was below `low_saturation` (in %; for residents on scale 2 the other) is counted, and decides nothing.
     """
 
     recent: Recency = timedelta(minutes=30)
@@ -192,6 +225,8 @@ class ObservationSets(Section):
     stream: Annotated[Duration, Field(ge=timedelta(seconds=10), le=timedelta(minutes=5))] = timedelta(
         seconds=30
     )
+    low_saturation: Annotated[float, Field(ge=50, le=100)] = 90.0
+    low_saturation_on_scale_2: Annotated[float, Field(ge=50, le=100)] = 88.0
 
 
 class SensorClock(Section):
@@ -199,6 +234,20 @@ class SensorClock(Section):
 
     agrees_within: Duration = timedelta(minutes=5)
     believed_for: Duration = timedelta(days=30)
+
+
+class RoundTimes(Section):
+    """How long a round lasts when nobody is scanned after it, and how long after the scan what comes without
+    a time of its own may be of before it. See `hub/attribution.py` for the rule."""
+
+    lasts: Annotated[Duration, Field(ge=timedelta(minutes=1), le=timedelta(hours=1))] = timedelta(minutes=10)
+    settle: Annotated[Duration, Field(ge=timedelta(seconds=10))] = timedelta(minutes=1)
+
+    @model_validator(mode="after")
+    def _settles_while_it_lasts(self) -> Self:
+        if self.settle >= self.lasts:
+            raise ValueError("settle must be shorter than lasts, or what tells no time were never anybody's")
+        return self
 
 
 class Rung(Section):
@@ -290,9 +339,11 @@ class Config(Section):
     residents: tuple[Resident, ...] = ()
     sensors: tuple[Sensor, ...] = ()
     bluetooth: Bluetooth = Bluetooth()
+    usb: Usb = Usb()
     replay: Replay = Replay()
     observation_sets: ObservationSets = ObservationSets()
     sensor_clock: SensorClock = SensorClock()
+    rounds: RoundTimes = RoundTimes()
     alerts: Alerts = Alerts()
     model: Model = Model()
     publish: Publish = Publish()
@@ -306,6 +357,10 @@ class Config(Section):
         for what, names in (("residents.id", residents), ("sensors.address", addresses)):
             for name in {name for name in names if names.count(name) > 1}:
                 raise ValueError(f"{what}: {name} is given twice")
+        worn = {resident.wristband: resident.id for resident in self.residents}
+        for resident in self.residents:
+            if resident.wristband is not None and (other := worn[resident.wristband]) != resident.id:
+                raise ValueError(f"residents.wristband: {resident.id} and {other} have the same code")
         if self.site.one_person and len(residents) != 1:
             raise ValueError(f"site.one_person = true, yet {len(residents)} residents are listed: list one")
         for sensor in self.sensors:
@@ -317,6 +372,8 @@ class Config(Section):
             raise ValueError(
                 'bluetooth.radio = "virtual" invents readings: set site.test_data = true beside it'
             )
+        if self.usb.ports == "virtual" and not self.site.test_data:
+            raise ValueError('usb.ports = "virtual" invents readings: set site.test_data = true beside it')
         if self.replay.socket is not None and not self.site.test_data:
             raise ValueError("replay.socket lets old readings in as new: set site.test_data = true beside it")
         return self
@@ -338,17 +395,4 @@ def load(path: Path) -> Config:
     try:
         return Config.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(path, [_line(problem) for problem in error.errors()]) from error
-
-
-def _line(problem: object) -> str:
-    assert isinstance(problem, dict)
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        return f"{key}: no such key; is it misspelt?"
-    if problem["type"] == "missing":
-        return f"{key}: missing, and has no default"
-    hidden = isinstance(problem["input"], dict) or "password" in key or "passkey" in key
-    shown = "" if hidden else f" (it is {problem['input']!r})"
-    return f"{key or 'the file'}: {message}{shown}"
+        raise ConfigError(path, [wrong(problem) for problem in error.errors()]) from error

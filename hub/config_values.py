@@ -9,10 +9,14 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
+from drivers.usb.address import UsbAddress, is_usb
+from drivers.usb.wedge import LONGEST, as_typed
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(MB|GB)")
 _BYTES = {"MB": 10**6, "GB": 10**9}
+_TYPED_BY_DIFFERENT_KEYS = frozenset('"@#~\\|`')  # on American and on British keyboards
 
 
 def _duration(value: object) -> object:
@@ -35,9 +39,21 @@ def _bad_duration() -> object:
     raise ValueError('give a duration with its unit, as "30 s", "15 min", "4 h" or "1 d"')
 
 
+ADDRESSES = (
+    'give a Bluetooth address as "C4:F2:17:00:00:01", or one of USB as "USB:0403:6001:A9XK2P7Q" or'
+    ' "USB:10C4:EA60@PLATFORM-XHCI-HCD.0-USB-0:1.4", as carehub devices scan shows them'
+)
+"""What to say of what is no address."""
+
+
 def _address(value: str) -> str:
+    if is_usb(value):
+        try:
+            return str(UsbAddress.parse(value))
+        except ValueError as error:
+            raise ValueError(ADDRESSES) from error
     if not re.fullmatch(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", value):
-        raise ValueError('give a Bluetooth address as "C4:F2:17:00:00:01"')
+        raise ValueError(ADDRESSES)
     return value.upper()
 
 
@@ -46,6 +62,21 @@ def _passkey(value: object) -> object:
     if not isinstance(text, str) or not re.fullmatch(r"[0-9]{6}", text, re.ASCII):
         raise ValueError('give the six digits that the sensor shows, in quotes, as "012345"')
     return int(text)
+
+
+def _wristband(value: object) -> object:
+    """As `drivers.usb.wedge` gives what a reader types. What was written is personal data: never quoted."""
+    code = as_typed(value) if isinstance(value, str) else ""
+    if not code.isascii() or not code.isprintable() or not 0 < len(code) <= LONGEST:
+        raise ValueError(
+            f"give the code that is printed on it, in quotes: 1 to {LONGEST} plain letters, digits and signs"
+        )
+    if not _TYPED_BY_DIFFERENT_KEYS.isdisjoint(code):
+        raise ValueError(
+            "has a sign that American and British keyboards type with different keys, so that no reader is"
+            " sure of it: use codes of letters and digits"
+        )
+    return code
 
 
 def zone(value: str) -> str:
@@ -68,12 +99,31 @@ def _duration_text(value: timedelta) -> str:
     return f"{value.total_seconds():g} s"
 
 
+def wrong(problem: object) -> str:
+    """A line for one of pydantic's errors: the key, what is allowed, and what it is unless private."""
+    assert isinstance(problem, dict)
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: no such key; is it misspelt?"
+    if problem["type"] == "missing":
+        return f"{key}: missing, and has no default"
+    private = any(word in key for word in ("password", "passkey", "wristband"))
+    hidden = private or isinstance(problem["input"], dict | list)
+    shown = "" if hidden else f" (it is {problem['input']!r})"
+    return f"{key or 'the file'}: {message}{shown}"
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_duration_text)]
 Size = Annotated[int, BeforeValidator(_size), PlainSerializer(lambda size: f"{size / 10**6:g} MB")]
 """Bytes."""
 Address = Annotated[str, AfterValidator(_address)]
+"""Of what is on Bluetooth, or on USB (`drivers.usb.address`): in capitals, each written in one way."""
 Passkey = Annotated[int, BeforeValidator(_passkey), PlainSerializer(lambda _: "******")]
 """What a sensor asks for when it is bonded with (Bluetooth Core 5.4, vol 3 part H 2.3.5.3): 0 to 999999."""
+Wristband = Annotated[str, BeforeValidator(_wristband), PlainSerializer(lambda _: "******")]
+"""The code on a resident's wristband, in capitals: upper and lower case mean the same. It may be an NHS
+number: it is shown nowhere."""
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 TopicLevel = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 """Part of a topic and of a certificate's name (SITE.HUB): hence no dot, at which NATS hangs up besides."""

@@ -22,20 +22,22 @@ from hub.assessment.deterioration import HASH_PREFIX, DeteriorationModel
 from hub.assessment.features import BASELINE_SETS, INPUT_VITALS
 from hub.assessment.news2 import News2
 from hub.assessment.observation_set import ObservationSet, form, taken
+from hub.attribution import Attribution
 from hub.clock import ClockStamp, Step
 from hub.config import Config, Resident
 from hub.following import ClockFollower
 from hub.placed import PlacedReading
 from hub.present import Place
-from hub.readings import OF_NO_SCORE, OF_THE_ROOM, Reading, Value, Vital
+from hub.readings import OF_NO_SCORE, OF_THE_ROOM, Measurement, Reading, Value, Vital
 from hub.residents import Register, age_at
+from hub.rounds import Rounds
 from hub.store.errors import trouble_of_card
 from hub.store.recent import StoredSet
 from hub.store.rows import ModelName
 from hub.store.transaction import Transaction
-from hub.streams import Streams
+from hub.streams import ClosedStretch, Streams
 from hub.telling import worth_telling
-from hub.timing import TimeQuality, measured_at, told_before
+from hub.timing import TimeQuality, measured_at
 from hub.trail import Moment
 from hub.uplink.contract import AlertChange, Channel, Identity
 
@@ -89,9 +91,13 @@ class Intake:
         register: Register,
         model: DeteriorationModel | None,
         follower: ClockFollower | None = None,
+        rounds: Rounds | None = None,
     ) -> None:
+        """Without `rounds` nobody ever has one: what a shared sensor measures is nobody's."""
         self._follower = follower or ClockFollower.of(config, identity)
         self._register = register
+        rounds = rounds or Rounds(config.rounds.lasts)
+        self.attribution = Attribution(register, rounds, self._follower.rule, config.rounds.settle)
         self._model = model
         self._model_name = (
             None if model is None else ModelName(model.name, model.version, model.sha256[:HASH_PREFIX])
@@ -101,7 +107,7 @@ class Intake:
         self._longest_recency = max(
             [config.observation_sets.recent, *config.observation_sets.recent_by_vital.values()]
         )
-        self._streams = Streams(config.observation_sets.stream)
+        self.streams = Streams(config.observation_sets, self.attribution.owner)
         self._policy = AlertPolicy.of(config.alerts, config.observation_sets)
         self._book = AlertBook(identity, self._follower.clock)
         self._model_fails = False
@@ -120,32 +126,49 @@ class Intake:
 
         `stamp` is when the hub received it, by the clock that nobody sets. `resident_id` says whose it is
         where a person said so (`by`); otherwise the sensor's owner is asked for. A reading that was
-        stored before changes nothing. One of a stream is always stored, and assessed only when it
-        completes an observation (`hub/streams.py`). One of the room is stored, and that is all: no set takes
-        it, and the ICS is not told of it. One of weight or glucose completes a set, which is told, and
-        decides nothing about an alert.
+        stored before changes nothing. One of the room is stored, and that is all: no set takes it, and the
+        ICS is not told of it; a lone sample of a stream is no observation either (`hub/streams.py`). One of
+        weight or glucose completes a set, which is told, and decides nothing about an alert.
         """
         self._follower.follow(transaction)
         if transaction.knows_reading(reading.id):
             return Taken(duplicate=True)
-        resident = self._register.resident(resident_id) if resident_id is not None else self._owner(reading)
-        told, place = self._places(transaction, reading, stamp)
-        moment = place.measured_at
-        owner = resident.id if resident else None
-        observed = None
-        if reading.streaming:
-            observed = self._streams.observe(owner, reading, moment) if owner is not None else ()
-        elif reading.of_the_room:
-            observed = ()
-        kept = PlacedReading(reading, owner, told.measured_at, told.time_quality, stamp, observed)
-        number = transaction.add_reading(kept, place)
+        if resident_id is not None:
+            resident: Resident | None = self._register.resident(resident_id)
+        else:
+            resident = self.attribution.owner(reading, stamp)
         if resident is not None and by is not None:
             moment_entered = Moment(reading.raw.received_at, stamp)
             transaction.audit(trail.entered_by_hand(moment_entered, reading, resident.id, by))
+        observed = () if reading.streaming or reading.of_the_room else None
+        return self._take(transaction, reading, stamp, resident, observed)
+
+    def take_stretch(self, transaction: Transaction, closed: ClosedStretch) -> Taken:
+        """As `take`, of a stretch of a stream: nobody's, and not observed, where it is another's by now."""
+        self._follower.follow(transaction)
+        reading, stamp = closed.reading, closed.stamp
+        if transaction.knows_reading(reading.id):
+            return Taken(duplicate=True)
+        owner = self.attribution.owner(reading, stamp, closed.began)
+        if owner is None or closed.owner is None or owner.id != closed.owner.id:
+            return self._take(transaction, reading, stamp, None, ())
+        return self._take(transaction, reading, stamp, owner, closed.observed)
+
+    def _take(
+        self,
+        transaction: Transaction,
+        reading: Reading,
+        stamp: ClockStamp,
+        resident: Resident | None,
+        observed: tuple[Measurement, ...] | None,
+    ) -> Taken:
+        told, place = self._places(transaction, reading, stamp)
+        moment, owner = place.measured_at, resident.id if resident else None
+        kept = PlacedReading(reading, owner, told.measured_at, told.time_quality, stamp, observed)
+        number = transaction.add_reading(kept, place)
         if self._publish.reading and not reading.of_the_room:
             transaction.tell_reading(Channel.READING.priority, Channel.READING, number)
-        measured = _measured(kept)
-        if resident is None or not measured:
+        if resident is None or not (measured := _measured(kept)):
             return Taken(resident=owner)
         newest = transaction.newest_set(resident.id)
         source = _Source(reading, number, measured, told, place)
@@ -157,14 +180,6 @@ class Intake:
             if any(each.reading_id == reading.id for each in present.observations.values()):
                 became = self._assess(transaction, source, resident, newest.at, newest, own=False)
         return became
-
-    def _owner(self, reading: Reading) -> Resident | None:
-        """Whose a sensor's reading is; nobody's, where it may be of whom the sensor served before."""
-        device = reading.raw.device
-        since = self._register.theirs_since(device)
-        if since is not None and told_before(reading, since, self._follower.rule):
-            return None
-        return self._register.owner_of(device, reading.user_id)
 
     def assess_anew(self, transaction: Transaction, resident: Resident, boot: uuid.UUID) -> bool:
         """Assess a resident once more at the moment of their newest set, if it was formed in this boot and a

@@ -14,11 +14,12 @@ from hub.local_socket import Peer
 from hub.manual import observation
 from hub.readings import Breathing, Consciousness
 from hub.reception import Reception
+from hub.scans import Scans
 from hub.sensor_requests import SensorRequests
 from hub.store.writer import Writer
 from hub.trail import Moment
 from hub.uplink.forwarder import Forwarder
-from hub.uplink.plain import RadioSaid
+from hub.uplink.plain import RadioSaid, UsbSaid
 
 Request = Mapping[str, object]
 
@@ -36,6 +37,8 @@ class Requests:
         radio: Callable[[], RadioSaid | None],
         model: DeteriorationModel | None,
         card_trouble: Callable[[], str | None],
+        usb: Callable[[], UsbSaid | None] = lambda: None,
+        scans: Scans | None = None,
     ) -> None:
         """Answer with these parts.
 
@@ -43,6 +46,8 @@ class Requests:
             sensors: answers what is asked of sensors.
             radio: how it is; None where there is none.
             card_trouble: what the card has ("full", "read-only", "failing"); None when it is well.
+            scans: knows whose rounds are open; None where nothing can be scanned.
+            usb: how it is; None where it is off.
         """
         self._writer = writer
         self._reception = reception
@@ -52,6 +57,8 @@ class Requests:
         self._radio = radio
         self._model = model
         self._card_trouble = card_trouble
+        self._scans = scans
+        self._usb = usb
         self.handlers: Mapping[str, Handler] = {
             "observe": self.observe,
             "acknowledge": self.acknowledge,
@@ -107,7 +114,7 @@ class Requests:
     async def status(self, _request: Request) -> Mapping[str, object]:
         """How the daemon's parts are, in words and for machines."""
         link = self._forwarder.status()
-        radio = self._radio()
+        radio, usb = self._radio(), self._usb()
         return {
             "version": __version__,
             "broker": {
@@ -119,8 +126,11 @@ class Requests:
             },
             "card": self._card_trouble() or "well",
             "radio": None if radio is None else radio.data(),
+            "usb": None if usb is None else usb.data(),
+            "plugged_in": self._sensors.plugged_in(),
             "sensors": (await self._sensors.sensors({}))["sensors"],
             "model": f"{self._model.name} {self._model.version}" if self._model else None,
+            "rounds": None if self._scans is None else self._scans.data(),
         }
 
 

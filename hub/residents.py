@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from drivers.usb.wedge import as_typed
 from hub.config import Resident, Sensor
 from hub.errors import CareportError
 
@@ -28,6 +29,9 @@ class Register:
     ) -> None:
         self._one_person = one_person
         self._residents = {resident.id: resident for resident in residents}
+        self._wearing = {
+            each.wristband: each for each in self._residents.values() if each.wristband is not None
+        }
         self._sensors = {sensor.address.upper(): sensor for sensor in sensors}
         self._theirs_since: dict[str, datetime] = {}
 
@@ -49,6 +53,10 @@ class Register:
     def find(self, pseudonym: str) -> Resident | None:
         """The resident with this pseudonym, or None."""
         return self._residents.get(pseudonym)
+
+    def wearing(self, wristband: str) -> Resident | None:
+        """The resident on whose wristband this code is, or None: it is nobody's who is listed."""
+        return self._wearing.get(as_typed(wristband))
 
     @property
     def alone(self) -> Resident | None:
@@ -86,12 +94,26 @@ class Register:
         person (`user_id`) is not the one enrolled, and where its resident is not listed any more (one of the
         configuration always is). In a home of one person (`site.one_person`) a shared sensor is theirs too.
         """
-        sensor = self.sensor(device_address)
-        if sensor is None or (sensor.user != "any" and sensor.user != user_id):
+        sensor = self._sensor_for(device_address, user_id)
+        if sensor is None:
             return None
         if sensor.resident is not None:
             return self._residents.get(sensor.resident)
         return self.alone
+
+    def shared(self, device_address: str, user_id: int | None = None) -> Sensor | None:
+        """The enrolled sensor with this address, if it is shared and measures whoever has a round; else None.
+
+        Of one that keeps people apart by numbers (`user_id`) only the number that is enrolled counts.
+        """
+        sensor = self._sensor_for(device_address, user_id)
+        return sensor if sensor is not None and sensor.resident is None else None
+
+    def _sensor_for(self, device_address: str, user_id: int | None) -> Sensor | None:
+        sensor = self.sensor(device_address)
+        if sensor is None or (sensor.user != "any" and sensor.user != user_id):
+            return None
+        return sensor
 
 
 def age_at(resident: Resident, year: int) -> int | None:

@@ -5,9 +5,9 @@
 A text is shown only where its key is listed here as harmless; of any other there is a digest, which tells
 that it was changed and not what it is. So a key that is added to the configuration is hidden until somebody
 lists it. Names of people are hidden, and are not part of the hash: the hash leaves the hub, and whoever knows
-the rest could try names. Of a passkey only that there is one is told: six digits are soon tried. Secrets are
-in files: of those that are secret the trail has the name and when they were changed, of the others a digest
-of what is in them; neither is part of the hash.
+the rest could try names. Of a passkey and of a wristband only that there is one is told: six digits are
+soon tried, and so are the ten of an NHS number. Secrets are in files: of those that are secret the trail has
+the name and when they were changed, of the others a digest of what is in them; neither is part of the hash.
 
 Sensors that were enrolled by command are settings as those of the file are, under the same keys
 (`hub.enrolment.Enrolment.configuration`). So the hash in force when an alert was raised is the one in the
@@ -31,11 +31,11 @@ Settings = Mapping[str, object]
 
 _SHOWN = frozenset(
     {
-        "id", "timezone", "host", "driver", "address", "resident", "user", "bonding", "radio", "adapter",
-        "mode", "tell",
+        "id", "timezone", "host", "driver", "address", "resident", "user", "kit", "bonding", "radio",
+        "adapter", "ports", "mode", "tell",
     }
 )  # fmt: skip
-_ONLY_THAT_THERE_IS_ONE = frozenset({"passkey"})
+_ONLY_THAT_THERE_IS_ONE = frozenset({"passkey", "wristband"})
 _NAMES = frozenset({"name", "room", "label", "oxygen_scale_prescriber"})
 _PUBLIC_FILES = frozenset({"ca_file", "certificate_file", "file", "scenario"})
 _IDENTIFIERS = ("id", "address")

@@ -88,6 +88,17 @@ def measured_at(
     return received_at, TimeQuality.DOUBTFUL
 
 
+def told_age(reading: Reading, rule: ClockRule) -> timedelta | None:
+    """How long before its receipt a reading was measured, by the sensor's own clock alone; negative where
+    that clock is ahead of the hub's. None where the sensor tells no time, or one of a clock that
+    it says is not set."""
+    if reading.device_time is None or Flag.CLOCK_NOT_SET in reading.flags:
+        return None
+    received_at = reading.raw.received_at.astimezone(UTC)
+    sensor_time = _aware(reading.device_time, rule.zone, received_at)
+    return None if sensor_time is None else received_at - sensor_time
+
+
 def told_before(reading: Reading, moment: datetime, rule: ClockRule) -> bool:
     """Whether the sensor's own clock says that it measured before that moment.
 

@@ -63,6 +63,8 @@ class Audited(StrEnum):
     RETENTION = "retention ran"
     ENROLLED = sensor_rows.ENROLLED
     FORGOTTEN = sensor_rows.FORGOTTEN
+    ROUND_OPENED = "round opened"
+    ROUND_CLOSED = "round closed"
     REBOOT = "reboot asked for"
     CARD_FULL = "card not writable"
     CARD_WRITABLE = "card writable again"
@@ -246,6 +248,18 @@ def sensor_forgotten(
         "configuration": configuration_hash(configuration),
     }
     return _entry(moment, Audited.FORGOTTEN, detail)
+
+
+def round_opened(moment: Moment, resident: str, kit: str | None, reader: str) -> NewEntry:
+    """From now on what the shared sensors of a kit measure is this resident's (a pseudonym), whose wristband
+    was scanned by the reader with that address. What was scanned is not noted."""
+    return _entry(moment, Audited.ROUND_OPENED, {"resident": resident, "kit": kit, "reader": reader})
+
+
+def round_closed(moment: Moment, resident: str, kit: str | None, reader: str, why: str) -> NewEntry:
+    """From now on it is not. `reader` is the one that the round was opened by."""
+    detail = {"resident": resident, "kit": kit, "reader": reader, "why": why}
+    return _entry(moment, Audited.ROUND_CLOSED, detail)
 
 
 def reboot_asked_for(moment: Moment, reason: str) -> NewEntry:

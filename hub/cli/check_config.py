@@ -18,11 +18,13 @@ def command(config_path: Path, as_json: bool) -> None:
     Ends with 0 if the file is good and with 3 if it is not. --json prints the whole configuration as the
     hub understands it, defaults included.
     """
+    from drivers.catalogue import DRIVERS
     from hub.config import PLAINTEXT, load
-    from hub.enrolment import refuse_unknown_drivers
+    from hub.enrolment import refuse_misfits
+    from hub.fitting import is_reader
 
     config = load(config_path)
-    refuse_unknown_drivers(config, config_path)
+    refuse_misfits(config, config_path)
     if as_json:
         click.echo(config.model_dump_json(indent=2))
         return
@@ -34,9 +36,20 @@ def command(config_path: Path, as_json: bool) -> None:
     )
     if config.broker.readable_on_the_way:
         click.echo(f"  note: {PLAINTEXT}")
+    if config.site.one_person:
+        return
+    readers = [sensor for sensor in config.sensors if is_reader(DRIVERS.get(sensor.driver))]
+    kits = {reader.kit for reader in readers}
     for sensor in config.sensors:
-        if sensor.resident is None and not config.site.one_person:
+        if sensor.resident is None and sensor not in readers:
             click.echo(
                 f"  note: {sensor.address} {sensor.label} is shared: "
-                "its readings wait until somebody assigns them"
+                + (
+                    "its readings are of whoever's wristband was scanned before; what is in doubt waits"
+                    if sensor.kit in kits
+                    else "its readings wait until somebody assigns them"
+                )
             )
+    unworn = [resident.id for resident in config.residents if resident.wristband is None]
+    if readers and unworn:
+        click.echo(f"  note: no wristband is given for {', '.join(unworn)}: no scan opens a round for them")

@@ -74,6 +74,15 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
         ('[[sensors]]\naddress = "C4:F2:17:00:00:01"\ndriver = "x"\npasskey = "123456"\nbonding = "never"',
          'sensors[0]: bonding = "never", yet a passkey is given'),
         ('[[residents]]\nid = "r"\noxygen_scale = 2', "name them in oxygen_scale_prescriber"),
+        ('[[sensors]]\naddress = "C4:F2:17:00:00:01"\ndriver = "x"\nkit = "two words"',
+         "sensors[0].kit: String should match pattern"),
+        ('[[residents]]\nid = "r"\n[[sensors]]\naddress = "C4:F2:17:00:00:01"\ndriver = "x"\nkit = "a"\n'
+         'resident = "r"',
+         "sensors[0]: what is of a kit is shared, and this is a resident's: leave out one of them"),
+        ('[rounds]\nlasts = "30 s"', "rounds.lasts: Input should be greater than or"),
+        ('[rounds]\nlasts = "2 h"', "rounds.lasts: Input should be less than or"),
+        ('[rounds]\nsettle = "5 s"', "rounds.settle: Input should be greater than or"),
+        ('[rounds]\nsettle = "10 min"', "rounds: settle must be shorter than lasts"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_named_with_what_is_allowed(tmp_path: Path, text: str, words: str) -> None:
@@ -108,6 +117,61 @@ def test_addresses_are_compared_in_capitals(tmp_path: Path) -> None:
     assert loaded(tmp_path, LEAST + text).sensors[0].address == "C4:F2:17:00:00:0A"
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("usb:0403:6001:a9xk2p7q", "USB:0403:6001:A9XK2P7Q"),
+        ("USB:10C4:ea60@platform-xhci-hcd.0-usb-0:1.4", "USB:10C4:EA60@PLATFORM-XHCI-HCD.0-USB-0:1.4"),
+        ("USB:0403:6010:FT3XYZ/1", "USB:0403:6010:FT3XYZ/1"),
+        ("USB:0403:6010:FT3XYZ/0", "USB:0403:6010:FT3XYZ"),
+    ],
+)
+def test_an_address_of_usb_is_kept_in_its_one_way_of_writing(tmp_path: Path, written: str, kept: str) -> None:
+    config = loaded(tmp_path, f'{LEAST}[[sensors]]\naddress = "{written}"\ndriver = "x"')
+    assert config.sensors[0].address == kept
+
+
+@pytest.mark.parametrize(
+    "written", ["USB:0403:6001", "USB:0403:6001:", "USB:XYZ:6001:A", "USB:0403:6001:A B", "C4:F2:17:00:00"]
+)
+def test_of_what_is_no_address_both_ways_of_writing_one_are_shown(tmp_path: Path, written: str) -> None:
+    words = problems(tmp_path, f'{LEAST}[[sensors]]\naddress = "{written}"\ndriver = "x"')
+    assert "sensors[0].address: give a Bluetooth address" in words
+    assert '"C4:F2:17:00:00:01"' in words
+    assert '"USB:0403:6001:A9XK2P7Q"' in words
+
+
+def test_one_device_on_usb_is_listed_once_however_it_is_written(tmp_path: Path) -> None:
+    both = "".join(
+        f'[[sensors]]\naddress = "USB:0403:6001:{serial}"\ndriver = "x"\n' for serial in ("ab1/0", "AB1")
+    )
+    assert "sensors.address: USB:0403:6001:AB1 is given twice" in problems(tmp_path, LEAST + both)
+
+
+@pytest.mark.parametrize("said", ['bonding = "never"', 'passkey = "012345"'])
+def test_what_is_on_usb_is_not_bonded_with(tmp_path: Path, said: str) -> None:
+    words = problems(
+        tmp_path, f'{LEAST}[[sensors]]\naddress = "USB:0403:6001:A9XK2P7Q"\ndriver = "x"\n{said}'
+    )
+    assert "sensors[0]: what is on USB is not bonded with: leave out bonding and passkey" in words
+    assert "012345" not in words
+
+
+def test_usb_is_the_machines_own_unless_set_otherwise(tmp_path: Path) -> None:
+    assert loaded(tmp_path, LEAST).usb.ports == "udev"
+    assert loaded(tmp_path, LEAST + '[usb]\nports = "off"').usb.ports == "off"
+    assert "usb.ports" in problems(tmp_path, LEAST + '[usb]\nports = "none"')
+
+
+def test_virtual_sockets_are_for_test_data_only(tmp_path: Path) -> None:
+    virtual = '[usb]\nports = "virtual"\nscenario = "x.toml"\n'
+    assert "set site.test_data = true beside it" in problems(tmp_path, LEAST + virtual)
+    tested = LEAST.replace('id = "willow"', 'id = "willow"\ntest_data = true')
+    assert loaded(tmp_path, tested + virtual).usb.scenario == Path("x.toml")
+    played = '[usb]\nscenario = "x.toml"'
+    assert 'scenario is for ports = "virtual" only' in problems(tmp_path, LEAST + played)
+
+
 @pytest.mark.parametrize(("written", "means"), [('"012345"', 12345), ("123456", 123456), ('"000000"', 0)])
 def test_a_passkey_is_six_digits_and_is_not_shown(tmp_path: Path, written: str, means: int) -> None:
     text = f'[[sensors]]\naddress = "C4:F2:17:00:00:01"\ndriver = "x"\nbonding = "first"\npasskey = {written}'
@@ -119,6 +183,73 @@ def test_a_passkey_is_six_digits_and_is_not_shown(tmp_path: Path, written: str, 
 def test_a_wrong_passkey_is_not_quoted(tmp_path: Path) -> None:
     text = '[[sensors]]\naddress = "C4:F2:17:00:00:01"\ndriver = "x"\npasskey = "31415"'
     assert "31415" not in problems(tmp_path, LEAST + text)
+
+
+WORN = '[[residents]]\nid = "{}"\nwristband = {}\n'
+
+
+def test_rounds_have_times(tmp_path: Path) -> None:
+    rounds = loaded(tmp_path, LEAST + '[rounds]\nlasts = "5 min"').rounds
+    assert (rounds.lasts, rounds.settle) == (timedelta(minutes=5), timedelta(minutes=1))
+    assert loaded(tmp_path, LEAST).rounds.lasts == timedelta(minutes=10)
+
+
+def test_a_wristbands_code_is_in_capitals_without_blanks_around_it(tmp_path: Path) -> None:
+    config = loaded(tmp_path, LEAST + WORN.format("r", '" wb-0077-x "') + WORN.format("s", f'"{"7" * 64}"'))
+    assert [each.wristband for each in config.residents] == ["WB-0077-X", "7" * 64]
+
+
+@pytest.mark.parametrize(
+    "written", ['""', '" "', f'"{"9" * 65}"', '"943\\t476"', '"943\u00b9"', "9434765919"]
+)
+def test_a_wristbands_code_is_a_few_plain_signs(tmp_path: Path, written: str) -> None:
+    words = problems(tmp_path, LEAST + WORN.format("r", written))
+    assert "residents[0].wristband: give the code that is printed on it, in quotes: 1 to 64 plain" in words
+
+
+@pytest.mark.parametrize("sign", ["@", '\\"', "#", "~", "|", "`", "\\\\"])
+def test_a_wristbands_code_has_no_sign_that_keyboards_differ_on(tmp_path: Path, sign: str) -> None:
+    words = problems(tmp_path, LEAST + WORN.format("r", f'"943{sign}1"'))
+    assert (
+        "residents[0].wristband: has a sign that American and British keyboards type with different" in words
+    )
+
+
+def test_two_residents_cannot_wear_the_same_code(tmp_path: Path) -> None:
+    text = LEAST + WORN.format("r", '"wb-1"') + WORN.format("s", '"WB-2"') + WORN.format("t", '"WB-1"')
+    words = problems(tmp_path, text)
+    assert "residents.wristband: r and t have the same code" in words
+    assert "WB" not in words.upper()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WORN.format("r", 9434765919),
+        WORN.format("r", '"943476@5919"'),
+        WORN.format("r", '["9434765919"]'),
+        WORN.format("r", '{ code = "9434765919" }'),
+        WORN.format("r", '"9434765919"') + WORN.format("s", '"9434765919"'),
+        WORN.format("r", '"9434765919"').replace("wristband", "wristbnad"),
+        WORN.format("r", '"9434765919"') + "birth_year = 1066\n",
+        WORN.format("r", '"9434765919"').replace("[[residents]]", "[residents]"),
+        'residents = [["r", "9434765919"]]\n',
+        'residents = { list = [{ id = "r", wristband = "9434765919" }] }\n',
+    ],
+)  # fmt: skip
+def test_a_wristbands_code_is_in_no_error(tmp_path: Path, text: str) -> None:
+    whole = text + LEAST if text.startswith("residents =") else LEAST + text
+    words = problems(tmp_path, whole)
+    assert "9434765919" not in words
+    assert "943476" not in words
+
+
+def test_a_wristbands_code_is_shown_nowhere(tmp_path: Path) -> None:
+    config = loaded(tmp_path, LEAST + WORN.format("r", '"9434765919"'))
+    assert config.residents[0].wristband == "9434765919"
+    for shown in (config.model_dump_json(), str(config.model_dump()), repr(config), str(config)):
+        assert "9434765919" not in shown
+    assert "******" in config.model_dump_json()
 
 
 def test_the_machine_may_be_started_anew_for_its_radio_unless_that_is_forbidden(tmp_path: Path) -> None:

@@ -103,3 +103,26 @@ def test_from_when_a_sensor_is_its_residents_is_forgotten_with_it(noon: datetime
     assert register.theirs_since(SHARED_CUFF.address) is None
     register.forget(ANNAS_CUFF.address)
     assert register.theirs_since(ANNAS_CUFF.address) is None
+
+
+def test_a_wristband_is_its_wearers_in_upper_and_lower_case_and_nobody_elses() -> None:
+    worn = Resident(id="R-3", wristband="WB-0077-X")
+    register = Register([ANNA, worn], [])
+    assert register.wearing("WB-0077-X") is worn
+    assert register.wearing("wb-0077-x") is worn
+    for code in ("", "WB-0077", "WB-0077-XY", "R-3"):
+        assert register.wearing(code) is None
+
+
+def test_a_shared_sensor_is_no_residents_and_of_the_number_that_is_enrolled() -> None:
+    numbered = SHARED_CUFF.model_copy(update={"user": 2})
+    register = Register([ANNA, BERT], [ANNAS_CUFF, SHARED_CUFF])
+    assert register.shared(SHARED_CUFF.address.lower()) is SHARED_CUFF
+    assert register.shared(SHARED_CUFF.address, user_id=1) is None
+    assert register.shared(ANNAS_CUFF.address) is None
+    assert register.shared(STRANGER) is None
+    assert [Register([], [numbered]).shared(numbered.address, user) for user in (None, 1, 2)] == [
+        None,
+        None,
+        numbered,
+    ]

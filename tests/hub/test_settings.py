@@ -91,6 +91,21 @@ def test_of_a_passkey_only_that_there_is_one_is_told(config: Config) -> None:
     assert changed({"settings": settings(config)}, one, {}) == [f"sensors.{first.address}.passkey"]
 
 
+def test_of_a_wristband_only_that_there_is_one_is_told(config: Config) -> None:
+    """A digest of the ten digits of an NHS number would soon be tried."""
+    one, another = (settings(resident(config, wristband=code)) for code in ("9434765919", "4010232137"))
+    assert one == another
+    assert one["residents.R-0412.wristband"] == "given"
+    assert changed({"settings": settings(config)}, one, {}) == ["residents.R-0412.wristband"]
+
+
+def test_a_sensors_kit_is_shown(config: Config) -> None:
+    first, *others = config.sensors
+    shared = first.model_copy(update={"kit": "ward-a", "resident": None})
+    said = settings(config.model_copy(update={"sensors": (shared, *others)}))
+    assert said[f"sensors.{first.address}.kit"] == "ward-a"
+
+
 def test_a_resident_who_is_new_or_gone_changes_their_keys(config: Config) -> None:
     fewer = config.model_copy(update={"residents": config.residents[:1]})
     kept = {"settings": settings(config), "files": {}}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hub.clock import ClockQuality
 from hub.readings import DeviceTime, Flag, RawPayload, Reading, reading_id
-from hub.timing import ClockRule, TimeQuality, measured_at, told_before
+from hub.timing import ClockRule, TimeQuality, measured_at, told_age, told_before
 
 RULE = ClockRule(timedelta(minutes=5), timedelta(days=30), ZoneInfo("Europe/London"))
 
@@ -204,3 +204,13 @@ def test_a_meters_numbered_record_is_of_before_however_old_it_is(noon: datetime)
     old = reading(noon, local(noon - timedelta(days=400, hours=3)))
     assert not told_before(old, noon, RULE)
     assert told_before(replace(old, sequence_number=7), noon, RULE)
+
+
+def test_how_old_a_reading_is_by_its_sensors_clock_alone(noon: datetime) -> None:
+    for minutes in (-90, 0, 3, 60, 60 * 24 * 400):
+        age = timedelta(minutes=minutes)
+        assert told_age(reading(noon, local(noon - age)), RULE) == age
+    assert told_age(reading(noon, None), RULE) is None
+    assert told_age(reading(noon, DeviceTime(2026, 2, 30, 0, 0, 0)), RULE) is None
+    unset = replace(reading(noon, local(noon)), flags=frozenset({Flag.CLOCK_NOT_SET}))
+    assert told_age(unset, RULE) is None

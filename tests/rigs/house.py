@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from drivers.catalogue import driver
+from drivers.stretch import payloads
 from drivers.virtual import encoding
 from hub.alert_book import alert_of
 from hub.alerts import Alert
@@ -34,6 +35,7 @@ from hub.readings import (
     reading_id,
 )
 from hub.residents import Register
+from hub.rounds import Rounds
 from hub.store.audit import history
 from hub.store.database import FILE_NAME, open_for_writing
 from hub.store.encoding import event_text
@@ -41,8 +43,9 @@ from hub.store.numbers import Numbers
 from hub.store.outbox import CannotBeToldError
 from hub.store.queries import alerts
 from hub.store.recent import Recent
-from hub.store.rows import SELECT_ASSESSMENT, AssessmentRow, reading_by_number
+from hub.store.rows import SELECT_ASSESSMENT, AssessmentRow, StoredReading, reading_by_number
 from hub.store.transaction import Transaction
+from hub.streams import ClosedStretch
 from hub.telling import KeptReadings, assessment_of
 from hub.uplink.cloudevents import Event, from_json, to_json
 from hub.uplink.contract import AlertChange, Identity, assessment_data
@@ -107,11 +110,16 @@ socket = "{directory}/replay.sock"
 
 
 def write_configuration(
-    directory: Path, further: str = "", *, port: int = 1, model: str = '[model]\nmode = "off"\n'
+    directory: Path,
+    further: str = "",
+    *,
+    port: int = 1,
+    model: str = '[model]\nmode = "off"\n',
+    usb: str = '[usb]\nports = "off"\n',
 ) -> Path:
-    """Write a hub.toml for this house; `further` and `model` are further tables."""
+    """Write a hub.toml for this house; `further`, `model` and `usb` are further tables."""
     path = directory / "hub.toml"
-    path.write_text(_CONFIGURATION.format(directory=directory, port=port) + model + further)
+    path.write_text(_CONFIGURATION.format(directory=directory, port=port) + model + usb + further)
     return path
 
 
@@ -211,12 +219,13 @@ class House:
         self.identity = Identity(self.config.site.id, self.config.hub.id, self.config.site.test_data)
         self.path = self.config.hub.data_directory / FILE_NAME
         self.connection: sqlite3.Connection = open_for_writing(self.path)
-        register = Register(
+        self.register = register = Register(
             self.config.residents, self.config.sensors, one_person=self.config.site.one_person
         )
         self.clock: Clock = clock or RightClock()
         self.follower = ClockFollower.of(self.config, self.identity, self.clock)
-        self.intake = Intake(self.config, self.identity, register, model, self.follower)
+        self.rounds = Rounds(self.config.rounds.lasts)
+        self.intake = Intake(self.config, self.identity, register, model, self.follower, self.rounds)
         self._recent, self._numbers = Recent(self.connection), Numbers.of(self.connection)
         self._teller = AmendingTeller(self.identity, self.follower.rule)
 
@@ -236,9 +245,25 @@ class House:
         self._recent.settled()
 
     def take(self, reading: Reading, resident: str | None = None) -> Taken:
-        """Take a reading in a transaction of its own."""
+        """Take a reading in a transaction of its own; one of a stream is gathered, as the reception does, and
+        taken with its stretch."""
+        stamp = self.clock.stamp()
+        if reading.streaming and resident is None:
+            return self.take_all(self.intake.streams.add(reading, stamp))
         with self.transaction() as transaction:
-            return self.intake.take(transaction, reading, self.clock.stamp(), resident)
+            return self.intake.take(transaction, reading, stamp, resident)
+
+    def end_streams(self) -> Taken:
+        """Take what was gathered of streams, as when the hub stops."""
+        return self.take_all(self.intake.streams.close())
+
+    def take_all(self, stretches: Iterable[ClosedStretch]) -> Taken:
+        """Take stretches, each in a transaction of its own; what became of the last."""
+        taken = Taken()
+        for closed in stretches:
+            with self.transaction() as transaction:
+                taken = self.intake.take_stretch(transaction, closed)
+        return taken
 
     def events(self, kind: str = "") -> list[Event]:
         """What waits in the outbox, oldest first; of one kind ("alert.raised") if given."""
@@ -304,6 +329,20 @@ class House:
         """The number of rows of a table."""
         (number,) = self.connection.execute(f"SELECT count(*) FROM {table}").fetchone()
         return int(number)
+
+    def readings(self) -> list[StoredReading]:
+        """The readings on the card, in the order in which they came there."""
+        numbers = self.connection.execute("SELECT sequence FROM reading ORDER BY sequence").fetchall()
+        found = [reading_by_number(self.connection, number) for (number,) in numbers]
+        return [each for each in found if each is not None]
+
+    def stretches(self) -> list[StoredReading]:
+        """Of these, those that are stretches of streams."""
+        return [each for each in self.readings() if each.placed.reading.stretch is not None]
+
+    def samples(self) -> list[RawPayload]:
+        """Every payload on the card, of a stretch each by itself."""
+        return [sample for each in self.readings() for sample in payloads(each.placed.reading.raw)]
 
     def observed(self) -> int:
         """How many measurements observation sets may be formed of, of all residents."""

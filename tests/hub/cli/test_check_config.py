@@ -19,6 +19,27 @@ def test_a_good_file_is_summed_up_with_what_to_know_of_it(tmp_path: Path) -> Non
     assert f"{SHARED}  is shared" in ended.output
 
 
+def test_of_shared_sensors_it_says_whether_a_reader_says_whose_turn_it_is(tmp_path: Path) -> None:
+    reader = '[[sensors]]\naddress = "USB:0C2E:0B61:S1"\ndriver = "wristband_reader"\n'
+    config = write_configuration(tmp_path, reader)
+    config.write_text(config.read_text().replace('id = "R-0077"', 'id = "R-0077"\nwristband = "9434765919"'))
+    output = carehub_here("check-config", "--config", config).output
+    assert f"{SHARED}  is shared: its readings are of whoever's wristband was scanned before" in output
+    assert "note: no wristband is given for R-0412: no scan opens a round for them" in output
+    assert "USB:0C2E:0B61:S1" not in output
+    assert "wait until somebody assigns" not in output
+    config.write_text(config.read_text() + 'kit = "ward-b"\n')
+    output = carehub_here("check-config", "--config", config).output
+    assert f"{SHARED}  is shared: its readings wait until somebody assigns them" in output
+
+
+def test_a_wristbands_code_is_not_printed(tmp_path: Path) -> None:
+    config = write_configuration(tmp_path)
+    config.write_text(config.read_text().replace('id = "R-0077"', 'id = "R-0077"\nwristband = "9434765919"'))
+    for options in ([], ["--json"]):
+        assert "9434765919" not in carehub_here("check-config", *options, "--config", config).output
+
+
 def test_a_broker_elsewhere_without_tls_is_noted(tmp_path: Path) -> None:
     config = write_configuration(tmp_path)
     assert "set broker.tls = true" not in carehub_here("check-config", "--config", config).output

@@ -1,55 +1,10 @@
-"""The devices that the hub knows: how each is recognised, what reads it, and what that was tested against.
-
-Evidence is what was run, and nothing else: virtual sensors, and payloads that people published, most of them
-captured from the device. None was ever tried by us on the device itself.
-"""
+"""The devices that the hub knows (`drivers.known_model`): what is heard on Bluetooth, and what is plugged in
+(`drivers/devices_on_usb.py`)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class KnownModel:
-    """A model, or several that cannot be told apart.
-
-    `drivers` are the names of those that may read it, the likeliest first; none where nothing here does.
-    `names` are regular expressions for the beginning of the name that it advertises; none where its name is
-    not known, or may be any. `services` are what it advertises that tells of it, as in `GattDriver.service`.
-
-    Evidence: `payloads` are the ids of its published payloads in `tests/drivers/captures.jsonl`, each decoded
-    by a test, and `payloads_are` says more of them; `virtual` is the sensor of `drivers/virtual/profiles.py`
-    that plays it. `remark` is what an engineer must know before one is bought or enrolled.
-    """
-
-    maker: str
-    model: str
-    drivers: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
-    services: tuple[str, ...] = ()
-    payloads: tuple[str, ...] = ()
-    payloads_are: str = ""
-    virtual: str | None = None
-    remark: str = ""
-
-    @property
-    def title(self) -> str:
-        """Maker and model."""
-        return f"{self.maker} {self.model}".strip()
-
-    @property
-    def evidence(self) -> str:
-        """In words, what its driver was tested against."""
-        said = ["a virtual sensor"] if self.virtual else []
-        if self.payloads:
-            count = (
-                "1 published payload"
-                if len(self.payloads) == 1
-                else f"{len(self.payloads)} published payloads"
-            )
-            said.append(f"{count} ({self.payloads_are})" if self.payloads_are else count)
-        return ", ".join(said) or "nothing"
-
+from drivers.devices_on_usb import MODELS_ON_USB
+from drivers.known_model import KnownModel
 
 _NONIN_OXIMETRY = "46a970e0-0d5f-11e2-8b5e-0002a5d5c51b"
 _ENCRYPTION = "its encryption must be off"
@@ -318,10 +273,6 @@ MODELS: tuple[KnownModel, ...] = (
         payloads_are="of the format's authors",
         remark=_ENCRYPTION,
     ),
-    # By cable
-    KnownModel("Contec", "CMS50 (USB)", remark="not read yet"),
-    KnownModel("Nonin", "Xpod, OEM III (USB)", remark="not read yet"),
-    KnownModel("", "glucose meters by USB", remark="Contour, OneTouch, TaiDoc: not read yet"),
-    KnownModel("", "readers of wristbands", remark="keyboards: not read yet"),
+    *MODELS_ON_USB,
 )
 """All that is known. Where several may be meant, the likelier one is the earlier."""

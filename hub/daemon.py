@@ -1,6 +1,6 @@
 """The daemon: who is started, in what order, and who restarts whom.
 
-sources (Bluetooth, replay socket, people) -> reception -> intake -> store -> forwarder -> broker -> ICS
+sources (Bluetooth, USB, replay socket, people) -> reception -> intake -> store -> forwarder -> broker -> ICS
                                                  ICS -> acknowledgement -> commands -> store
 """
 
@@ -19,9 +19,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-from drivers.bluetooth.collector import BluetoothCollector
 from drivers.replay import ReplaySocket
 from hub import trail
 from hub.acknowledgements import Acknowledgements, KeptAcknowledgements
@@ -30,20 +28,24 @@ from hub.alerts import Acknowledgement as Acknowledged
 from hub.alerts import AlertPolicy
 from hub.amending import AmendingTeller
 from hub.assessment.deterioration import DeteriorationModel, ModelError
-from hub.clock import Step, local_now, now
+from hub.clock import Step, now
+from hub.collecting import collect_bluetooth, collect_usb
 from hub.commands import Commands
 from hub.config import Config
 from hub.control import ControlServer
-from hub.enrolment import Enrolment, refuse_unknown_drivers
+from hub.enrolment import Enrolment, refuse_misfits
 from hub.following import ClockFollower
 from hub.housekeeping import Housekeeping
 from hub.intake import Intake
 from hub.memory import give_back_memory, share_memory
 from hub.patience import within
+from hub.ports import open_ports
 from hub.radios import open_radio
 from hub.reboots import Reboots
 from hub.reception import Reception
 from hub.requests import Requests
+from hub.rounds import Rounds
+from hub.scans import Scans
 from hub.sensor_information import SensorInformation
 from hub.sensor_requests import SensorRequests
 from hub.service_manager import ServiceManager
@@ -74,6 +76,7 @@ from hub.uplink.unkept import WithUnkept
 
 if TYPE_CHECKING:
     from drivers.bluetooth.radio import Radio
+    from drivers.usb.bus import UsbBus
 
 _log = logging.getLogger(__name__)
 _ESCALATION_SECONDS = 1.0
@@ -129,10 +132,14 @@ def load_model(config: Config) -> DeteriorationModel | None:
 @asynccontextmanager
 async def running(config: Config) -> AsyncIterator[Hub]:
     """A hub whose store is open and whose radio is there; `Hub.run` sets it going."""
-    refuse_unknown_drivers(config)
+    refuse_misfits(config)
     path = config.hub.data_directory / FILE_NAME
     with only_hub(config.hub.data_directory):
-        async with Writer(path, config.store.gather) as writer, open_radio(config) as radio:
+        async with (
+            Writer(path, config.store.gather) as writer,
+            open_radio(config) as radio,
+            open_ports(config) as ports,
+        ):
             await _refuse_mixed_data(config, path, writer)
             enrolment = await Enrolment.load(config, writer)
             register = enrolment.register
@@ -142,7 +149,8 @@ async def running(config: Config) -> AsyncIterator[Hub]:
             model = load_model(config)
             identity = Identity(config.site.id, config.hub.id, config.site.test_data)
             follower = ClockFollower.of(config, identity)
-            intake = Intake(config, identity, register, model, follower)  # before any step is followed
+            rounds = Rounds(config.rounds.lasts)
+            intake = Intake(config, identity, register, model, follower, rounds)  # before any step
 
             def begin(transaction: Transaction) -> None:
                 follower.follow(transaction)  # before anything is stamped
@@ -156,7 +164,19 @@ async def running(config: Config) -> AsyncIterator[Hub]:
             teller = AmendingTeller(identity, follower.rule)
             outbox = CardOutbox(path, writer, teller.event)
             try:
-                yield Hub(config, writer, outbox, enrolment, information, radio, model, follower, intake)
+                yield Hub(
+                    config,
+                    writer,
+                    outbox,
+                    enrolment,
+                    information,
+                    radio,
+                    ports,
+                    Scans(writer, register, rounds),
+                    model,
+                    follower,
+                    intake,
+                )
             finally:
                 outbox.close()
                 with suppress(NotCommittedError, TimeoutError):
@@ -195,6 +215,8 @@ class Hub:
         enrolment: Enrolment,
         information: SensorInformation,
         radio: Radio | None,
+        ports: UsbBus | None,
+        scans: Scans,
         model: DeteriorationModel | None,
         follower: ClockFollower,
         intake: Intake,
@@ -216,8 +238,25 @@ class Hub:
             on_trouble=self._card_has,
             on_uncommitted=self._outbox.tell,
         )
-        self._collector = self._collector_on(radio, information) if radio is not None else None
-        self._status = HubStatus(config, model, enrolment, self._collector, lambda: self._card_trouble)
+        self._scans = scans
+        self._collector = self._usb = None
+        if radio is not None:
+            reboots = Reboots(
+                writer,
+                lambda: self._card_trouble is not None or self._reception.waiting > 0,
+                allowed=config.bluetooth.may_reboot,
+            )
+            self._collector = collect_bluetooth(
+                config, enrolment, radio, self._reception, information, reboots
+            )
+        if ports is not None:
+            self._usb = collect_usb(
+                config, enrolment, ports, self._reception, information, scans, intake.attribution
+            )
+        self._status = HubStatus(
+            config, model, enrolment, self._collector, lambda: self._card_trouble, self._usb
+        )
+        enrolment.before_forgetting = partial(self._reception.close_streams, patience_seconds=1.0)
         self._housekeeping = Housekeeping(config, config.hub.data_directory / FILE_NAME, writer)
         self._kept = KeptAcknowledgements(self._commands, self._outbox.told_of)
         acknowledgements = Acknowledgements(
@@ -245,26 +284,9 @@ class Hub:
             )
         self._requests = Requests(
             writer, self._reception, self._commands, self._forwarder,
-            SensorRequests(enrolment, information, self._collector), self._status.radio, model,
-            lambda: self._card_trouble,
+            SensorRequests(enrolment, information, self._collector, self._usb), self._status.radio, model,
+            lambda: self._card_trouble, self._status.usb, scans,
         )  # fmt: skip
-
-    def _collector_on(self, radio: Radio, information: SensorInformation) -> BluetoothCollector:
-        reboots = Reboots(
-            self._writer,
-            lambda: self._card_trouble is not None or self._reception.waiting > 0,
-            allowed=self._config.bluetooth.may_reboot,
-        )
-        collector = BluetoothCollector(
-            self._enrolment.to_collect,
-            radio,
-            self._reception.accept_from_radio,
-            learned=information.learned,
-            local_now=partial(local_now, ZoneInfo(self._config.site.timezone)),
-            may_reboot=reboots.may_reboot,
-        )
-        self._enrolment.collect_with(collector)
-        return collector
 
     async def run(self) -> None:
         """Run every part, each restarted on its own if it fails, until cancelled."""
@@ -276,6 +298,7 @@ class Hub:
             "escalation": self._escalate,
             "clock": Timekeeper(self._clock_was_set).run,
             "certificates": partial(watch, self._config.broker),
+            "streams": self._reception.watch_streams,
             "housekeeping": self._housekeeping.run,
             "status": partial(self._status.watch, self._forwarder.tell_status),
         }
@@ -283,8 +306,12 @@ class Hub:
             parts["summaries"] = self._summaries.run
         if self._collector is not None:
             parts["Bluetooth"] = self._collector.run
+        if self._usb is not None:
+            parts["USB"] = self._usb.run
         if self._config.replay.socket is not None:
-            parts["replay socket"] = ReplaySocket(self._config.replay.socket, self._reception.accept).run
+            parts["replay socket"] = ReplaySocket(
+                self._config.replay.socket, self._reception.accept, self._reception.close_streams
+            ).run
         try:
             async with asyncio.TaskGroup() as tasks:
                 for name, run in parts.items():
@@ -303,6 +330,8 @@ class Hub:
         finally:
             with suppress(TimeoutError):
                 await within(_FAREWELL_SECONDS, self._reception.settled())
+            with suppress(TimeoutError):
+                await within(_FAREWELL_SECONDS, self._scans.noted())
 
     async def _progress(self) -> None:
         """Returns when the event loop and the store's writer have both got on.

@@ -10,7 +10,7 @@ import sqlite3
 import ssl
 from datetime import UTC, datetime, timedelta
 
-from hub import __version__, doctor_bluetooth
+from hub import __version__, doctor_bluetooth, doctor_usb
 from hub.clock import look_at_kernel, now
 from hub.config import PLAINTEXT, Config
 from hub.control import ControlError, ask
@@ -51,6 +51,7 @@ async def examine(config: Config) -> list[Finding]:
     for check in (_model, _certificates):
         findings += await asyncio.to_thread(check, config)
     findings += await doctor_bluetooth.radio(config, status)
+    findings += doctor_usb.usb(config, status)
     findings += await asyncio.to_thread(_broker, config)
     return findings
 

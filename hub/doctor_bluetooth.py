@@ -1,5 +1,5 @@
-"""What the doctor finds of Bluetooth and of the sensors: from the running daemon, which alone has the radio,
-and from what is on the card."""
+"""What the doctor finds of Bluetooth and of all sensors: from the running daemon, which alone has the radio,
+and from what is on the card. What there is to find of one on USB, `doctor_usb.py` knows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 from drivers.bluetooth.bluez import bluez_state
 from drivers.catalogue import GATT_DRIVERS
 from drivers.gatt import Bonding
+from drivers.usb.address import is_usb
+from hub import doctor_usb
 from hub.clock import now
 from hub.config import Config
 from hub.enrolment import Enrolled, enrolled_sensors
@@ -101,6 +103,7 @@ def sensors(config: Config, status: Status) -> list[Finding]:
     for each in enrolled:
         address = each.sensor.address
         findings += _sensor(each, newest.get(address), on_air.get(address), known.get(address))
+    findings += doctor_usb.rounds(config, enrolled, status)
     if waiting:
         words = (
             f"{waiting} reading(s) of the last day are nobody's and were not scored: see 'carehub readings"
@@ -117,7 +120,22 @@ def _sensor(
     known: InformationRow | None,
 ) -> list[Finding]:
     sensor = enrolled.sensor
-    name, called = f"sensor {sensor.address}", f"{sensor.driver} {sensor.label}".rstrip()
+    called = f"{sensor.driver} {sensor.label}".rstrip()
+    if is_usb(sensor.address):
+        findings = [doctor_usb.sensor(enrolled, heard, on_air)]
+    else:
+        findings = [_of_bluetooth(enrolled, called, heard, on_air)]
+    battery = known.information.battery if known is not None else None
+    if battery is not None and battery <= BATTERY_LOW:
+        words = f"{called}: its battery has {battery} %: put in a new one"
+        findings.append(Finding(f"battery of {sensor.address}", Verdict.WARN, words))
+    return findings
+
+
+def _of_bluetooth(
+    enrolled: Enrolled, called: str, heard: datetime | None, on_air: Mapping[str, Any] | None
+) -> Finding:
+    sensor = enrolled.sensor
     if heard is None:
         verdict, words = Verdict.WARN, f"{called}: never heard: is it switched on and in reach?"
     else:
@@ -127,12 +145,7 @@ def _sensor(
     if trouble is not None:
         verdict = Verdict.WARN
         words += f"; {trouble}. Take a measurement beside the hub; if it stays so, enrol it anew"
-    findings = [Finding(name, verdict, words)]
-    battery = known.information.battery if known is not None else None
-    if battery is not None and battery <= BATTERY_LOW:
-        words = f"{called}: its battery has {battery} %: put in a new one"
-        findings.append(Finding(f"battery of {sensor.address}", Verdict.WARN, words))
-    return findings
+    return Finding(f"sensor {sensor.address}", verdict, words)
 
 
 def _bond(driver: str, on_air: Mapping[str, Any] | None) -> str:

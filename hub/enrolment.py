@@ -1,15 +1,17 @@
 """Which sensors are enrolled: those of the configuration, and those that an engineer enrolled by command.
 
-Both are the same to all who use them. An address in both places is the configuration's: what was enrolled by
-command is then forgotten at the next start, so that it does not come back, with its owner of that time, when
-it is one day taken out of the file. What cannot be used any more (a driver that this hub does not have, a
-resident who has moved out) stays enrolled, says so, and is nobody's: the hub starts all the same.
+Both are the same to all who use them, and so are what is on Bluetooth and what is on USB: each collector is
+told of its own. An address in both places is the configuration's: what was enrolled by command is then
+forgotten at the next start, so that it does not come back, with its owner of that time, when it is one day
+taken out of the file. What cannot be used any more (a driver that this hub does not have, or that does not
+fit, a resident who has moved out) stays enrolled, says so, and is nobody's: the hub starts all the same.
 
 **In one moment.** Whose a reading is, is asked when it is stored. A sensor's readings are its resident's from
 when its enrolment is on the card, and nobody's from before the card is asked to forget it; those that were
 stored before stay whose they were. Another owner is another enrolment: forget, and enrol anew. The sensor
 then brings the memory of whom it served before: what it measured before it was enrolled is nobody's, unless
-it was the same resident's when it was forgotten.
+it was the same resident's when it was forgotten. Of one on USB that is known by its socket it is nobody's all
+the same: another may be plugged in there by now.
 
 **The passkey is kept,** on the card, which only the hub's user reads: a sensor that has lost its bond, as
 some do when their battery is changed, is bonded with again when it is next heard, and the engineer is not
@@ -21,22 +23,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import ValidationError
 
 from drivers.bluetooth.collector import BluetoothCollector
 from drivers.bluetooth.session import EnrolledSensor
-from drivers.catalogue import GATT_DRIVERS, UnknownDriverError, driver
+from drivers.catalogue import DRIVERS, GATT_DRIVERS
 from drivers.gatt import Bonding
+from drivers.serial_line import SerialDriver
+from drivers.usb.address import UsbAddress, is_usb
+from drivers.wristband_reader import KeyboardDriver
 from hub import trail
 from hub.clock import now
 from hub.config import Config, ConfigError, Sensor
 from hub.errors import CareportError
+from hub.fitting import misfit
 from hub.residents import Register
 from hub.settings import Settings, settings
 from hub.store import sensors as store
@@ -44,6 +50,9 @@ from hub.store.audit import NewEntry
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
 from hub.trail import Moment
+
+if TYPE_CHECKING:
+    from drivers.usb.collector import EnrolledUsb, UsbCollector
 
 _log = logging.getLogger(__name__)
 _LONGEST_NAME = 200
@@ -68,14 +77,14 @@ class Enrolled:
     since: datetime | None = None
 
 
-def refuse_unknown_drivers(config: Config, path: Path = Path("the configuration")) -> None:
-    """Refuse a configuration in which a sensor names a driver that there is not. Raises `ConfigError`."""
-    problems = []
-    for index, sensor in enumerate(config.sensors):
-        try:
-            driver(sensor.driver)
-        except UnknownDriverError as error:
-            problems.append(f"sensors[{index}].driver: {error}")
+def refuse_misfits(config: Config, path: Path = Path("the configuration")) -> None:
+    """Refuse a configuration in which a sensor names a driver that there is not, or that cannot be of what is
+    at its address. Raises `ConfigError`."""
+    problems = [
+        f"sensors[{index}].{wrong.key}: {wrong.words}"
+        for index, sensor in enumerate(config.sensors)
+        if (wrong := misfit(sensor)) is not None
+    ]
     if problems:
         raise ConfigError(path, problems)
 
@@ -101,6 +110,7 @@ def _enrolled_by_command(config: Config, connection: sqlite3.Connection) -> list
                     "user": int(row.user) if row.user is not None and row.user != "any" else row.user,
                     "bonding": row.bonding,
                     "passkey": None if row.passkey is None else f"{row.passkey:06d}",
+                    "kit": row.kit,
                 }
             )
         except (ValidationError, ValueError, TypeError):
@@ -112,10 +122,8 @@ def _enrolled_by_command(config: Config, connection: sqlite3.Connection) -> list
 
 
 def _trouble(config: Config, sensor: Sensor) -> str | None:
-    try:
-        driver(sensor.driver)
-    except UnknownDriverError as error:
-        return f"nothing is collected: {error}"
+    if (wrong := misfit(sensor)) is not None:
+        return f"nothing is collected: {wrong.words}"
     if sensor.resident is not None and sensor.resident not in {each.id for each in config.residents}:
         return (
             f"its resident {sensor.resident} is not in the configuration any more, and its readings are"
@@ -125,13 +133,16 @@ def _trouble(config: Config, sensor: Sensor) -> str | None:
 
 
 class Enrolment:
-    """Takes sensors in and out while the hub runs; `register` and the collector follow at once."""
+    """Takes sensors in and out while the hub runs; `register` and the collectors follow at once."""
 
     def __init__(self, config: Config, writer: Writer, sensors: Sequence[Enrolled]) -> None:
         self._config = config
         self._writer = writer
         self._enrolled = {each.sensor.address: each for each in sensors}
         self._collector: BluetoothCollector | None = None
+        self._usb: UsbCollector | None = None
+        self.before_forgetting: Callable[[str], Awaitable[None]] = _nothing
+        """Is given the address, and stores what was gathered of the sensor: it stays whose it is."""
         self._turn = asyncio.Lock()
         self.register = Register(config.residents, (), one_person=config.site.one_person)
         for each in sensors:
@@ -164,6 +175,10 @@ class Enrolment:
         """From now on this collector follows: it collects from `to_collect` already."""
         self._collector = collector
 
+    def collect_usb_with(self, collector: UsbCollector) -> None:
+        """From now on this collector follows: it collects from `to_collect_usb` already."""
+        self._usb = collector
+
     @property
     def all(self) -> tuple[Enrolled, ...]:
         """Every enrolled sensor: the configuration's first, then the others in the order of enrolment."""
@@ -171,8 +186,13 @@ class Enrolment:
 
     @property
     def to_collect(self) -> list[EnrolledSensor]:
-        """What a collector shall collect from."""
+        """What a collector of Bluetooth shall collect from."""
         return [made for each in self.all if (made := _to_collect(each.sensor)) is not None]
+
+    @property
+    def to_collect_usb(self) -> list[EnrolledUsb]:
+        """What a collector of USB shall collect from."""
+        return [made for each in self.all if (made := _to_collect_usb(each.sensor)) is not None]
 
     @property
     def configuration(self) -> Config:
@@ -183,7 +203,8 @@ class Enrolment:
         """Enrol a sensor; when this returns it is on the card, and is collected from.
 
         Raises:
-            EnrolmentError: it is enrolled already, has no such driver, or nobody is named.
+            EnrolmentError: it is enrolled already, has no such driver or one that does not fit, or nobody is
+                named.
             UnknownResidentError: there is no such resident.
             NotCommittedError: the card takes nothing; nothing was changed.
         """
@@ -195,7 +216,9 @@ class Enrolment:
 
             def work(transaction: Transaction) -> Enrolled:
                 connection, resident = transaction.connection, sensor.resident
-                since = resident and store.was_theirs_since(connection, sensor.address, resident)
+                since = None
+                if resident is not None and not _may_be_another(sensor.address):
+                    since = store.was_theirs_since(connection, sensor.address, resident)
                 made = Enrolled(sensor, by, known_at, since=since or known_at)
                 store.enrol(connection, _row(made))
                 transaction.audit(trail.sensor_enrolled(Moment.present(), sensor, by, after))
@@ -206,11 +229,14 @@ class Enrolment:
             self.register.enrol(sensor, entry.since)
             if self._collector is not None and (made := _to_collect(sensor)) is not None:
                 self._collector.enrol(made)
+            if self._usb is not None and (plugged := _to_collect_usb(sensor)) is not None:
+                self._usb.enrol(plugged)
         _log.info("sensor %s (%s): enrolled", sensor.address, sensor.driver)
         return entry
 
     async def forget(self, address: str, by: str) -> tuple[Enrolled, str | None]:
-        """Forget a sensor that was enrolled by command; when this returns its link has ended.
+        """Forget a sensor that was enrolled by command; when this returns its link has ended, or its node is
+        closed.
 
         Gives back what it was enrolled as, and why the bond with it could not be removed, if so.
 
@@ -236,6 +262,7 @@ class Enrolment:
                 store.forget(transaction.connection, sensor.address)
                 transaction.audit(_forgotten(entry, by, after))
 
+            await self.before_forgetting(sensor.address)
             self.register.forget(sensor.address)  # before: what is stored meanwhile must not be theirs
             try:
                 await self._writer.write(work, urgent=True)
@@ -246,6 +273,8 @@ class Enrolment:
             left = None
             if self._collector is not None and _to_collect(sensor) is not None:
                 left = await self._collector.forget(sensor.address)
+            if self._usb is not None and _to_collect_usb(sensor) is not None:
+                await self._usb.forget(sensor.address)
         _log.info("sensor %s (%s): forgotten", sensor.address, sensor.driver)
         return entry, left
 
@@ -259,10 +288,8 @@ class Enrolment:
                 else "by command: to change that, first 'carehub devices forget' it"
             )
             raise EnrolmentError(f"{sensor.address}: is enrolled already, {whose}, {where}")
-        try:
-            driver(sensor.driver)
-        except UnknownDriverError as error:
-            raise EnrolmentError(str(error)) from error
+        if (wrong := misfit(sensor)) is not None:
+            raise EnrolmentError(wrong.words)
         if sensor.resident is not None:
             self.register.resident(sensor.resident)
         elif sensor.user is not None and not self._config.site.one_person:
@@ -275,13 +302,33 @@ class Enrolment:
         )
 
 
+async def _nothing(_address: str) -> None:
+    pass
+
+
 def _to_collect(sensor: Sensor) -> EnrolledSensor | None:
-    """None where there is no such driver of Bluetooth sensors."""
+    """None where it is none of Bluetooth, or there is no such driver."""
     found = GATT_DRIVERS.get(sensor.driver)
-    if found is None:
+    if found is None or misfit(sensor) is not None:
         return None
     bonding = None if sensor.bonding is None else Bonding(sensor.bonding.replace("-", " "))
     return EnrolledSensor(sensor.address, found, bonding, sensor.passkey)
+
+
+def _to_collect_usb(sensor: Sensor) -> EnrolledUsb | None:
+    """None where it is none of USB, or there is no such driver."""
+    found = DRIVERS.get(sensor.driver)
+    if not isinstance(found, SerialDriver | KeyboardDriver) or misfit(sensor) is not None:
+        return None
+    from drivers.usb.collector import EnrolledUsb  # what only a hub with such sensors needs
+
+    return EnrolledUsb(UsbAddress.parse(sensor.address), found)
+
+
+def _may_be_another(address: str) -> bool:
+    """Whether another device may be there now, with the memory of whom it served: where the socket alone is
+    known."""
+    return is_usb(address) and UsbAddress.parse(address).serial is None
 
 
 def _row(entry: Enrolled) -> store.EnrolledRow:
@@ -300,6 +347,7 @@ def _row(entry: Enrolled) -> store.EnrolledRow:
         entry.at,
         entry.by,
         entry.since,
+        sensor.kit,
     )
 
 

@@ -12,15 +12,20 @@ from pydantic import ValidationError
 
 from drivers.bluetooth.collector import BluetoothCollector, SensorStatus, Sighting
 from drivers.catalogue import DRIVERS
+from drivers.usb.address import is_usb
 from hub.clock import now
 from hub.config import Sensor
 from hub.control import ControlError, Handler
 from hub.enrolment import Enrolled, Enrolment
+from hub.fitting import drivers_at, is_reader
+from hub.plugged_in import OFF as USB_OFF
+from hub.plugged_in import PluggedIn, readers_of, suggestions_of
 from hub.readings import DRIVERS_OF_THE_ROOM
 from hub.sensor_information import SensorInformation
 
 if TYPE_CHECKING:
     from drivers.known_models import Suggestion
+    from drivers.usb.collector import UsbCollector, UsbSensorStatus, UsbSighting
 
 Request = Mapping[str, object]
 _OFF = 'Bluetooth is off on this hub: set bluetooth.radio = "bluez" in the configuration and restart the hub'
@@ -34,19 +39,24 @@ _NO_ALERT = {
     DRIVERS_OF_THE_ROOM,
     "what is of the room raises no alert, and the ICS is not told: 'carehub readings' shows it",
 )
-_NO_ALERT["glucose_and_ketone"] = _NO_ALERT["glucose"]
+_NO_ALERT["glucose_and_ketone"] = _NO_ALERT["onetouch_ultra_easy"] = _NO_ALERT["glucose"]
 
 
 class SensorRequests:
     """The commands about sensors, by name in `handlers`."""
 
     def __init__(
-        self, enrolment: Enrolment, information: SensorInformation, collector: BluetoothCollector | None
+        self,
+        enrolment: Enrolment,
+        information: SensorInformation,
+        collector: BluetoothCollector | None,
+        usb: UsbCollector | None = None,
     ) -> None:
-        """`collector` is None where Bluetooth is off."""
+        """`collector` is None where Bluetooth is off, `usb` where USB is."""
         self._enrolment = enrolment
         self._information = information
         self._collector = collector
+        self._plugged_in = PluggedIn(enrolment, usb)
         self.handlers: Mapping[str, Handler] = {
             "scan": self.scan,
             "sensors": self.sensors,
@@ -55,18 +65,28 @@ class SensorRequests:
         }
 
     async def scan(self, _request: Request) -> Mapping[str, object]:
-        """What is heard nearby, enrolled or not.
+        """What is heard nearby and what is plugged in, enrolled or not.
 
         Raises:
-            ControlError: Bluetooth is off.
+            ControlError: both Bluetooth and USB are off.
         """
-        if self._collector is None:
-            raise ControlError(_OFF)
-        status, moment = self._collector.status(), now()
+        usb = self._plugged_in.state
+        if self._collector is None and usb is None:
+            raise ControlError(f"{_OFF}. {USB_OFF}")
+        moment = now()
+        heard = () if self._collector is None else self._collector.sightings()
         return {
-            "radio": {"usable": status.usable, "words": status.radio},
-            "devices": [self._seen(each, moment) for each in self._collector.sightings()],
+            "radio": self._radio(),
+            "devices": [self._seen(each, moment) for each in heard],
+            "usb": usb,
+            "plugged_in": self._plugged_in.seen(),
         }
+
+    def _radio(self) -> Mapping[str, object] | None:
+        if self._collector is None:
+            return None
+        status = self._collector.status()
+        return {"usable": status.usable, "words": status.radio}
 
     def _seen(self, sighting: Sighting, moment: datetime) -> dict[str, object]:
         enrolled = self._find(sighting.address)
@@ -86,29 +106,38 @@ class SensorRequests:
 
     async def sensors(self, _request: Request) -> Mapping[str, object]:
         """Every enrolled sensor, and how it is."""
-        collector = self._collector.status() if self._collector is not None else None
-        known = {each.address: each for each in collector.sensors} if collector is not None else {}
+        known: dict[str, SensorStatus | UsbSensorStatus] = dict(self._plugged_in.statuses())
+        if self._collector is not None:
+            known |= {each.address: each for each in self._collector.status().sensors}
         return {
-            "radio": None if collector is None else {"usable": collector.usable, "words": collector.radio},
+            "radio": self._radio(),
+            "usb": self._plugged_in.state,
             "sensors": [self._said(each, known.get(each.sensor.address)) for each in self._enrolment.all],
         }
 
+    def plugged_in(self) -> list[Mapping[str, object]]:
+        """What is plugged in, enrolled or not."""
+        return self._plugged_in.seen()
+
     async def enrol(self, request: Request) -> Mapping[str, object]:
-        """Enrol a sensor; without a driver, with the one that its advertisement suggests.
+        """Enrol a sensor; without a driver, with the one that its advertisement suggests, or its number or
+        name on USB.
 
         Raises:
             CareportError: it cannot be enrolled; says why, and what to do.
         """
         given = {key: request.get(key) for key in Sensor.model_fields if request.get(key) is not None}
         sighting = self._sighting(str(given.get("address", "")))
-        suggestions = _suggestions(sighting) if sighting is not None else []
+        suggestions = _suggestions(sighting)
         chosen = certain(suggestions)
         try:
             sensor = Sensor.model_validate({"driver": chosen or "", **given})
         except ValidationError as error:
             raise ControlError("; ".join(_words(problem) for problem in error.errors())) from error
         if not sensor.driver and self._find(sensor.address) is None:
-            raise ControlError(f"{sensor.address}: {_why_none(sighting, suggestions)}")
+            raise ControlError(f"{sensor.address}: {_why_none(sensor.address, sighting, suggestions)}")
+        if is_usb(sensor.address):
+            self._plugged_in.refuse(sensor)
         enrolled = await self._enrolment.add(sensor, str(request.get("by") or ""))
         return {
             "sensor": self._said(enrolled, None),
@@ -141,11 +170,16 @@ class SensorRequests:
     def _find(self, address: str) -> Enrolled | None:
         return next((each for each in self._enrolment.all if each.sensor.address == address.upper()), None)
 
-    def _sighting(self, address: str) -> Sighting | None:
+    def _sighting(self, address: str) -> Sighting | UsbSighting | None:
+        if is_usb(address):
+            try:
+                return next(iter(self._plugged_in.named_by(address)), None)
+            except ValueError:
+                return None  # what is wrong with it is said when it is read
         seen = self._collector.sightings() if self._collector is not None else ()
         return next((each for each in seen if each.address == address.upper()), None)
 
-    def _said(self, enrolled: Enrolled, status: SensorStatus | None) -> dict[str, object]:
+    def _said(self, enrolled: Enrolled, status: SensorStatus | UsbSensorStatus | None) -> dict[str, object]:
         sensor = enrolled.sensor
         told = self._information.of(sensor.address)
         information = told.information if told is not None else None
@@ -158,13 +192,17 @@ class SensorRequests:
             "room": "" if owner is None else owner.room,
             "user": sensor.user,
             "label": sensor.label,
+            "kit": sensor.kit,
             "enrolled": "in the configuration" if enrolled.by is None else "by command",
             "enrolled_by": enrolled.by,
             "enrolled_at": None if enrolled.at is None else enrolled.at.isoformat(),
             "connected": status is not None and status.connected,
             "last_heard": _moment(status.last_heard) if status is not None else None,
             "last_payload": _moment(status.last_payload) if status is not None else None,
-            "bonded": None if status is None else status.bonded,
+            "bonded": status.bonded if isinstance(status, SensorStatus) else None,
+            "plugged_in": None if status is None or isinstance(status, SensorStatus) else status.plugged_in,
+            "frames": 0 if status is None or isinstance(status, SensorStatus) else status.frames,
+            "passed_over": 0 if status is None or isinstance(status, SensorStatus) else status.passed_over,
             "trouble": enrolled.trouble or (status.trouble if status is not None else None),
             "battery": None if information is None else information.battery,
             "manufacturer": None if information is None else information.manufacturer,
@@ -174,11 +212,16 @@ class SensorRequests:
 
     def _enrolled_words(self, sensor: Sensor, enrolled: Enrolled) -> str:
         title = DRIVERS[sensor.driver].title
+        if is_reader(DRIVERS[sensor.driver]):
+            return (
+                f"{sensor.address} is enrolled as {sensor.driver}, {title}. A wristband that it scans says"
+                " whose readings come next from the shared sensors of its kit"
+            )
         owner = self._enrolment.register.find(sensor.resident) if sensor.resident is not None else None
         if owner is None:
             alone = self._enrolment.register.alone
             whose = (
-                "It is shared: its readings wait until a person says whose they are"
+                self._shared_words(sensor)
                 if alone is None
                 else f"Its readings are {alone.id}'s, who lives here alone"
             )
@@ -191,54 +234,78 @@ class SensorRequests:
                 whose += "; what it measured before now is nobody's, and waits for a person"
         return f"{sensor.address} is enrolled as {sensor.driver}, {title}. {whose}"
 
+    def _shared_words(self, sensor: Sensor) -> str:
+        readers = readers_of(sensor.kit, self._enrolment)
+        if not readers:
+            return "It is shared: its readings wait until a person says whose they are"
+        return (
+            "It is shared: what it measures in a round is of whose wristband was scanned (with"
+            f" {' or '.join(readers)}); all else waits until a person says whose it is"
+        )
+
     def _notes(
-        self, sensor: Sensor, sighting: Sighting | None, suggestions: Sequence[Suggestion]
+        self, sensor: Sensor, sighting: Sighting | UsbSighting | None, suggestions: Sequence[Suggestion]
     ) -> list[str]:
         notes = [_NO_ALERT[sensor.driver]] if sensor.driver in _NO_ALERT else []
-        if self._collector is None:
-            return [*notes, f"nothing is collected: {_OFF}"]
-        status = self._collector.status()
-        if not status.usable:
-            notes.append(f"Bluetooth does not work now, so nothing is collected: {status.radio}")
-        elif sighting is None:
-            notes.append(
-                "it has not been heard since the hub started: take a measurement with it, and see with"
-                " 'carehub devices list' that it is heard"
-            )
+        if is_usb(sensor.address):
+            notes += self._plugged_in.notes(sensor, suggestions)
+        else:
+            notes += self._of_bluetooth(heard=sighting is not None)
         if suggestions and sensor.driver not in {each.driver for each in suggestions}:
             notes.append(f"is {sensor.driver} right? It {'; or it '.join(map(_said_for, suggestions))}")
         return notes
 
+    def _of_bluetooth(self, *, heard: bool) -> list[str]:
+        """Why nothing comes of a sensor yet."""
+        if self._collector is None:
+            return [f"nothing is collected: {_OFF}"]
+        status = self._collector.status()
+        if not status.usable:
+            return [f"Bluetooth does not work now, so nothing is collected: {status.radio}"]
+        if not heard:
+            return [
+                "it has not been heard since the hub started: take a measurement with it, and see with"
+                " 'carehub devices list' that it is heard"
+            ]
+        return []
+
 
 def certain(suggestions: Sequence[Suggestion]) -> str | None:
     """The driver, where there can be no doubt about it: a cuff that is read by the rules of another tells
-    wrong numbers. None where several may be the one, or where its name, not heard yet, would tell."""
-    from drivers.known_models import Ground
-
-    if not suggestions or any(each.ground is Ground.SERVICE_WITHOUT_NAME for each in suggestions):
+    wrong numbers. None where several may be the one, where its name, not heard yet, would tell, or where only
+    an adapter is known."""
+    if not suggestions or any(each.ground.doubtful for each in suggestions):
         return None
     strongest = min(each.ground for each in suggestions)
     best = {each.driver for each in suggestions if each.ground is strongest}
     return best.pop() if len(best) == 1 else None
 
 
-def _suggestions(sighting: Sighting) -> Sequence[Suggestion]:
+def _suggestions(sighting: Sighting | UsbSighting | None) -> Sequence[Suggestion]:
+    if sighting is None:
+        return ()
+    if not isinstance(sighting, Sighting):
+        return suggestions_of(sighting)
     from drivers.known_models import suggest  # a table that a hub needs while it is looked at only
 
     return suggest(sighting.name, sighting.services)
 
 
-def _why_none(sighting: Sighting | None, suggestions: Sequence[Suggestion]) -> str:
+def _why_none(
+    address: str, sighting: Sighting | UsbSighting | None, suggestions: Sequence[Suggestion]
+) -> str:
     """Why it is not known what a device is, and what to do."""
-    names = ", ".join(sorted(DRIVERS))
+    names = ", ".join(drivers_at(address))
     if sighting is None:
-        return f"has not been heard, so what it is is not known: name its driver with --driver ({names})"
+        hidden = "is not plugged in" if is_usb(address) else "has not been heard"
+        return f"{hidden}, so what it is is not known: name its driver with --driver ({names})"
     if not suggestions:
         return f"does not say what it is: name its driver with --driver ({names})"
     if [each.driver for each in suggestions] == [None]:
         return suggestions[0].why
     may_be = "; or it ".join(map(_said_for, suggestions))
-    return f"may be read by more than one: look at the sensor, and name its driver with --driver. It {may_be}"
+    doubt = "may be another thing as well" if is_usb(address) else "may be read by more than one"
+    return f"{doubt}: look at the sensor, and name its driver with --driver. It {may_be}"
 
 
 def _said_for(suggestion: Suggestion) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from drivers.bluetooth.collector import BluetoothCollector, CollectorStatus
+from drivers.usb.address import is_usb
 from hub import __version__
 from hub.assessment.deterioration import DeteriorationModel
 from hub.clock import MACHINE_CLOCK, now, stamp
@@ -15,10 +16,13 @@ from hub.enrolment import Enrolment
 from hub.uplink.cloudevents import Event
 from hub.uplink.contract import Identity, status_event
 from hub.uplink.forwarder import Presence
-from hub.uplink.plain import AdapterSaid, HealingSaid, RadioSaid, SensorInTrouble
+from hub.uplink.plain import AdapterSaid, HealingSaid, RadioSaid, SensorInTrouble, UsbSaid
+
+if TYPE_CHECKING:
+    from drivers.usb.collector import UsbCollector, UsbStatus
 
 MOST_SENSORS_IN_TROUBLE = 20
-"""In one status."""
+"""In one status, of Bluetooth and of USB each."""
 
 _MOST_ADAPTERS = 8
 _LONGEST_WORDS = 200
@@ -35,6 +39,7 @@ class HubStatus:
         enrolment: Enrolment,
         collector: BluetoothCollector | None,
         card_trouble: Callable[[], str | None],
+        usb: UsbCollector | None = None,
     ) -> None:
         self._identity = Identity(config.site.id, config.hub.id, config.site.test_data)
         self._residents = len(config.residents)
@@ -42,6 +47,7 @@ class HubStatus:
         self._enrolment = enrolment
         self._collector = collector
         self._card_trouble = card_trouble
+        self._usb = usb
         self._told: object = None
 
     def event(self, presence: Presence) -> Event:
@@ -66,11 +72,13 @@ class HubStatus:
             self._told = self._changing()
             if (radio := self.radio()) is not None:
                 details["radio"] = radio
+            if (usb := self.usb()) is not None:
+                details["usb"] = usb
         return status_event(self._identity, presence.value, now(), details)
 
     async def watch(self, tell: Callable[[], None]) -> None:
-        """Have it told anew (`tell`) when the radio or the sensors are otherwise, until cancelled; once in a
-        few seconds at the most."""
+        """Have it told anew (`tell`) when the radio, USB or the sensors are otherwise, until cancelled; once
+        in a few seconds at the most."""
         while True:
             await asyncio.sleep(_LOOKS_EVERY_SECONDS)
             said = self._changing()
@@ -82,17 +90,19 @@ class HubStatus:
         """The radio as it is now; None where there is none."""
         return None if self._collector is None else radio_said(self._collector.status(), self._enrolment)
 
+    def usb(self) -> UsbSaid | None:
+        """USB as it is now; None where it is off."""
+        return None if self._usb is None else usb_said(self._usb.status(), self._enrolment)
+
     def _changing(self) -> object:
-        return len(self._enrolment.all), self.radio()
+        return len(self._enrolment.all), self.radio(), self.usb()
 
 
 def radio_said(status: CollectorStatus, enrolment: Enrolment) -> RadioSaid:
     """What is told of the radio, bounded whatever it is."""
-    in_trouble = {each.sensor.address: each.trouble for each in enrolment.all if each.trouble is not None}
-    for sensor in status.sensors:
-        if sensor.trouble is not None:
-            in_trouble.setdefault(sensor.address, sensor.trouble)
-    listed = list(in_trouble.items())[:MOST_SENSORS_IN_TROUBLE]
+    listed, not_listed = _in_trouble(
+        enrolment, ((each.address, each.trouble) for each in status.sensors), on_usb=False
+    )
     healing = status.healing
     return RadioSaid(
         usable=status.usable,
@@ -113,9 +123,35 @@ def radio_said(status: CollectorStatus, enrolment: Enrolment) -> RadioSaid:
             outcome=None if healing.outcome is None else _short(healing.outcome),
             tried=healing.tried,
         ),
-        sensors_in_trouble=[SensorInTrouble(address=address, words=_short(why)) for address, why in listed],
-        not_listed=len(in_trouble) - len(listed),
+        sensors_in_trouble=listed,
+        not_listed=not_listed,
     )
+
+
+def usb_said(status: UsbStatus, enrolment: Enrolment) -> UsbSaid:
+    """What is told of USB, bounded whatever it is."""
+    listed, not_listed = _in_trouble(
+        enrolment, ((each.address, each.trouble) for each in status.sensors), on_usb=True
+    )
+    return UsbSaid(
+        usable=status.usable, words=_short(status.words), sensors_in_trouble=listed, not_listed=not_listed
+    )
+
+
+def _in_trouble(
+    enrolment: Enrolment, collected: Iterable[tuple[str, str | None]], *, on_usb: bool
+) -> tuple[list[SensorInTrouble], int]:
+    """Those of which the enrolment or the collector says so, and how many more there are."""
+    in_trouble = {
+        each.sensor.address: each.trouble
+        for each in enrolment.all
+        if each.trouble is not None and is_usb(each.sensor.address) is on_usb
+    }
+    for address, trouble in collected:
+        if trouble is not None:
+            in_trouble.setdefault(address, trouble)
+    listed = [SensorInTrouble(address=address, words=_short(why)) for address, why in in_trouble.items()]
+    return listed[:MOST_SENSORS_IN_TROUBLE], max(0, len(listed) - MOST_SENSORS_IN_TROUBLE)
 
 
 def _short(text: str) -> str:

@@ -23,20 +23,24 @@ from pathlib import Path
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from drivers.catalogue import DRIVERS
 from hub.alert_book import UnreadableAlertError, alert_of
 from hub.alerts import Alert
 from hub.assessment.news2 import Band
 from hub.clock import ClockQuality, from_microseconds, now, stamp, to_microseconds
 from hub.config import Config
 from hub.enrolment import enrolled_sensors
+from hub.fitting import is_reader
 from hub.store import audit
 from hub.store.database import open_for_reading
+from hub.store.encoding import stretch_of
 from hub.store.queries import OF_NOBODY_YET, outbox_size
 from hub.store.retention import removed
 from hub.store.rows import SELECT_ALERT, SELECT_ASSESSMENT, AlertRow, AssessmentRow
 from hub.store.sensors import information
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
+from hub.stretch import Stretch
 from hub.summary import DeviceSummary, HubState, HubSummary, Period, ResidentSummary, Tally, of_alerts
 from hub.trail import Audited
 from hub.uplink.cloudevents import Event, to_json
@@ -138,6 +142,9 @@ def read(
     tallies = {resident.id: Tally(resident.id, period) for resident in config.residents}
     for row in _assessments(connection, tallies, first):
         tallies[row.resident].add(row)
+    for resident, at, stretch in _stretches(connection, first):
+        if resident in tallies:
+            tallies[resident].add_stretch(at, stretch)
     alerts, escalated = list(_alerts(connection, period)), _escalated(connection, period)
     residents = [
         tally.summary(of_alerts((each for each in alerts if each.resident == resident), period, escalated))
@@ -222,6 +229,22 @@ def _assessments(
             yield row
 
 
+def _stretches(connection: sqlite3.Connection, first: int) -> Iterator[tuple[str, datetime, Stretch]]:
+    """Whose each stretch of a stream is, of these readings, and when it ended."""
+    unreadable = 0
+    for resident, received_at, text in connection.execute(
+        "SELECT resident, received_at, stretch FROM reading"
+        " WHERE sequence >= ? AND resident IS NOT NULL AND stretch IS NOT NULL",
+        (first,),
+    ):
+        try:
+            yield str(resident), from_microseconds(received_at), stretch_of(text)
+        except (ValueError, TypeError, LookupError, OverflowError):
+            unreadable += 1  # as below
+    if unreadable:
+        _log.error("%d stretch(es) on the card cannot be read, and are in no summary", unreadable)
+
+
 def _readable(rows: sqlite3.Cursor) -> Iterator[AssessmentRow]:
     unreadable = 0
     for row in rows:
@@ -260,7 +283,8 @@ def _escalated(connection: sqlite3.Connection, period: Period) -> set[UUID]:
 
 
 def _devices(connection: sqlite3.Connection, config: Config, period: Period) -> Iterator[DeviceSummary]:
-    """The sensors that are enrolled now, those that were not heard included."""
+    """The sensors that are enrolled now, those that were not heard included. Readers of wristbands measure
+    nothing, and are none."""
     since, until = _bounds(period)
     counted = {
         device: (int(count), int(not_decoded), from_microseconds(last))
@@ -275,6 +299,8 @@ def _devices(connection: sqlite3.Connection, config: Config, period: Period) -> 
     known = information(connection)
     for each in enrolled_sensors(config, connection):
         sensor = each.sensor
+        if is_reader(DRIVERS.get(sensor.driver)):
+            continue
         count, not_decoded, last = counted.get(sensor.address, (0, 0, None))
         said = known.get(sensor.address)
         battery = said.information.battery if said is not None else None

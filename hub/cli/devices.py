@@ -1,4 +1,4 @@
-"""`carehub devices`: which Bluetooth devices are near, and which of them are sensors of this home."""
+"""`carehub devices`: what is heard on Bluetooth and what is plugged in, and what of it is of this home."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class User(click.ParamType["int | str"]):
 
 
 class Address(click.ParamType[str]):
-    """A Bluetooth address, as labels and lists have it."""
+    """The address of a device on Bluetooth or on USB, as labels and lists have it."""
 
     name = "address"
 
@@ -48,12 +48,15 @@ class Address(click.ParamType[str]):
         """The address as the hub writes it."""
         from pydantic import TypeAdapter, ValidationError
 
+        from drivers.usb.address import is_usb
+        from hub.config_values import ADDRESSES
         from hub.config_values import Address as Written
 
+        text = str(value).strip()
         try:
-            made: str = TypeAdapter(Written).validate_python(str(value).strip().replace("-", ":"))
+            made: str = TypeAdapter(Written).validate_python(text if is_usb(text) else text.replace("-", ":"))
         except ValidationError:
-            self.fail(f'{value!r} is no Bluetooth address: give it as "C4:F2:17:00:00:01"', param, ctx)
+            self.fail(f"{value!r} is no address: {ADDRESSES}", param, ctx)
         return made
 
 
@@ -64,7 +67,7 @@ by_option = click.option(
 
 @click.group(short_help="See what is near, and enrol and forget sensors.")
 def command() -> None:
-    """See which Bluetooth devices are near, and which are enrolled; enrol and forget sensors.
+    """See what is heard on Bluetooth and what is plugged in (USB); enrol and forget sensors.
 
     The hub connects to enrolled sensors and to no others. It takes up at once what is enrolled or forgotten
     here, and keeps it over restarts. Sensors in the configuration ([[sensors]]) are enrolled as well, and
@@ -75,19 +78,27 @@ def command() -> None:
       carehub devices scan                    take a measurement with it, and see it appear
       carehub devices add C4:F2:17:00:00:01 --resident R-0412 --by "Sam Field"
       carehub devices list                    after the next measurement: is it heard, does it tell?
+
+    \b
+    A reader of wristbands, and an oximeter that goes round with it:
+      carehub devices scan                    plug them in, and see them appear
+      carehub devices add USB:0C2E:0204:S1234567 --kit ward-a --by "Sam Field"
+      carehub devices add USB:0403:6001:A9XK2P7Q --kit ward-a --driver nonin_serial --by "Sam Field"
     """
 
 
-@command.command("scan", short_help="List the devices that are heard nearby.")
+@command.command("scan", short_help="List what is heard nearby and what is plugged in.")
 @click.option("--for", "duration", type=Span(), help="For so long: 30s, 5min; until Ctrl-C unless given.")
 @click.option("--all", "everything", is_flag=True, help="Also what has no name and offers nothing known.")
 @config_option
 @json_option
 def scan(duration: timedelta | None, everything: bool, config_path: Path, as_json: bool) -> None:
-    """List the devices that are heard nearby, enrolled or not: live in a terminal, until Ctrl-C.
+    """List what is heard nearby and what is plugged in, enrolled or not: live in a terminal, until Ctrl-C.
 
-    Most sensors are heard only while they measure and for a minute after. None is connected to. With --json,
-    or where the output is no terminal, the list is printed once, after --for if it is given.
+    Most Bluetooth sensors are heard only while they measure and for a minute after. What is not enrolled is
+    not connected to, nor opened. A question mark says that what is plugged in may be another thing as well,
+    as where only the chip in its cable is known: look at it, and name its driver in 'add'. With --json, or
+    where the output is no terminal, the list is printed once, after --for if it is given.
     """
     from hub.config import load
 
@@ -133,7 +144,7 @@ def list_sensors(config_path: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     else:
-        click.echo("\n".join(list_lines(rows, said["radio"])))
+        click.echo("\n".join(list_lines(rows, said["radio"], said["usb"])))
 
 
 @command.command("add", short_help="Enrol a sensor.")
@@ -141,9 +152,11 @@ def list_sensors(config_path: Path, as_json: bool) -> None:
 @click.option("--resident", metavar="PSEUDONYM",
               help="Whose it is; without, it is shared: its readings wait for a person.")  # fmt: skip
 @click.option("--driver", metavar="NAME",
-              help="What it is, as 'scan' names it; taken from its advertisement unless given.")  # fmt: skip
+              help="What it is, as 'scan' names it; need not be given where there is no doubt.")  # fmt: skip
 @click.option("--user", type=User(), metavar="N|any",
               help="The resident's number on a sensor that keeps people apart, or any.")  # fmt: skip
+@click.option("--kit", metavar="NAME",
+              help="What a shared sensor or a reader of wristbands goes round with.")  # fmt: skip
 @click.option("--label", default="", help="What the home calls it; stays on the hub.")
 @click.option("--passkey", metavar="DIGITS", help="The six digits that it shows, if it wants them.")
 @click.option("--bond", "bonding", type=click.Choice(["first", "when-asked", "never"]),
@@ -175,6 +188,7 @@ def add(address: str, by: str, config_path: Path, as_json: bool, **said: object)
 @json_option
 def forget(address: str, by: str, config_path: Path, as_json: bool) -> None:
     """Forget the sensor ADDRESS: the hub ends its link, removes the bond, and connects to it no more.
+    What is plugged in is closed.
 
     What it measured until now stays with whom it was of; what it measures from now on is nobody's.
     """

@@ -69,7 +69,11 @@ def event_lines(event: Event) -> list[str]:
             card = data.get("card", "well")
             trouble = "" if card == "well" else f"; its card is {card}"
             said = f"{data['hub']} at {data['site']} is {data['state']}{_test(data)}{trouble}"
-            return [f"{_hour(now())}  hub      {said}", *_radio_lines(data.get("radio"))]
+            return [
+                f"{_hour(now())}  hub      {said}",
+                *_radio_lines(data.get("radio")),
+                *_usb_lines(data.get("usb")),
+            ]
         case ["summary", SummaryOf.RESIDENT]:
             return _resident_summary_lines(resident_summary_heard(event), when)
         case ["summary", SummaryOf.HUB]:
@@ -90,7 +94,19 @@ def _radio_lines(said: Mapping[str, Any] | None) -> list[str]:
             f"{_MARGIN}tried against it: {healing['remedy']}, {tried}: {one_line(healing['outcome'] or '')}"
             f" ({healing['tried']} so far)"
         )
-    lines += [
+    return lines + _sensor_lines(said)
+
+
+def _usb_lines(said: Mapping[str, Any] | None) -> list[str]:
+    """What is the matter with a hub's USB and its devices; nothing where all is well."""
+    if said is None:
+        return []
+    lines = [] if said["usable"] else [f"{_MARGIN}its USB does not work: {one_line(said['words'])}"]
+    return lines + _sensor_lines(said)
+
+
+def _sensor_lines(said: Mapping[str, Any]) -> list[str]:
+    lines = [
         f"{_MARGIN}{one_line(sensor['address'])}: {one_line(sensor['words'])}"
         for sensor in said["sensors_in_trouble"]
     ]

@@ -121,7 +121,7 @@ EVENTS: tuple[Told, ...] = (
     Told(
         Channel.STATUS,
         event_type(Channel.STATUS),
-        'How the hub, its card, its clock and its radio are; "lost" is its last will.',
+        'How the hub, its card, its clock, its radio and its USB are; "lost" is its last will.',
     ),
     Told(Channel.ANSWER, event_type(Channel.ANSWER), "What became of a message on the ack topic."),
     Told(

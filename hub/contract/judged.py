@@ -203,7 +203,12 @@ def summary_vital() -> Schema:
         value = whole({"value": NUMBER, "unit": unit, "system": codes.UCUM, "code": vital.unit})
         count = whole({"code": codes.STATISTICS["count"], "valueQuantity": ref("fhir.number")})
         numbers = [whole({"code": code, "valueQuantity": value}) for code in (*_RANGE, codes.MEDIAN_CHANGE)]
-        component = items(any_of(count, *(numbers if type_of_value(vital) is float else [])), 1, 5)
+        seconds = {"valueQuantity": ref("fhir.seconds")}
+        number = whole({"value": NUMBER, "system": codes.UCUM, "code": vital.unit})
+        threshold = items(whole({"url": codes.THRESHOLD, "valueQuantity": number}), 1, 1)
+        numbers.append(whole({"code": codes.USABLE_TIME, **seconds}))
+        numbers.append(whole({"code": codes.TIME_BELOW, "extension": threshold, **seconds}))
+        component = items(any_of(count, *(numbers if type_of_value(vital) is float else [])), 1, 8)
         component["contains"] = {"properties": {"code": const(codes.STATISTICS["count"])}}
         return {"properties": {"code": const(codes.VITALS[vital].code), "component": component}}
 

@@ -15,6 +15,7 @@ from hub.contract.elements import (
     resource,
 )
 from hub.contract.forms import (
+    COUNT,
     DATE_TIME,
     NUMBER,
     TEXT,
@@ -62,6 +63,7 @@ def parts() -> dict[str, Schema]:
         "fhir.seconds": whole({**quantity, "unit": "s", "code": "s"}),
         "fhir.number": whole({**quantity, "code": "1"}),
         "fhir.gateway": whole({"url": codes.GATEWAY, "valueReference": ref("fhir.reference")}),
+        "fhir.stretch": _stretch(),
         **{f"fhir.value.{vital.value}": any_of(*_values(vital)) for vital in codes.VITALS},
     }
 
@@ -99,9 +101,24 @@ def _values(vital: Vital) -> list[Schema]:
     ]  # fmt: skip
 
 
+def _stretch() -> Schema:
+    """What a stretch of a stream said beside the median; `below` is in seconds, as the other times."""
+    seconds: dict[str, object] = {"type": "number", "minimum": 0}
+    number = whole({"value": NUMBER, "system": codes.UCUM, "code": TEXT})
+    parts: dict[str, tuple[str, object]] = {
+        "duration": ("valueDecimal", seconds),
+        "usable": ("valueDecimal", seconds),
+        "lowest": ("valueQuantity", number),
+        "highest": ("valueQuantity", number),
+        "below": ("valueDecimal", seconds),
+        "threshold": ("valueQuantity", number),
+    }
+    return extension_of(codes.STRETCH, parts, ["duration", "usable", "lowest", "highest"])
+
+
 def _observation_extensions() -> list[Schema]:
     time = whole({"url": codes.TIME_QUALITY, "valueCode": one_of(*(each.value for each in TimeQuality))})
-    return [ref("fhir.gateway"), time]
+    return [ref("fhir.gateway"), time, ref("fhir.stretch")]
 
 
 def hub() -> Schema:
@@ -206,6 +223,8 @@ def reading() -> Schema:
         "clock": ("valueCode", one_of(*(each.value for each in ClockQuality))),
         "characteristic": ("valueString", TEXT),
         "payload": ("valueString", pattern("^([0-9a-f]{2})+$")),
+        "samples": ("valueUnsignedInt", COUNT),
+        "duration": ("valueDecimal", {"type": "number", "minimum": 0}),
         "deviceTime": ("valueString", TEXT),
         "flag": ("valueString", TEXT),
     }

@@ -101,11 +101,21 @@ class RadioSaid(Said):
     not_listed: Count
 
 
+class UsbSaid(Said):
+    """A hub's USB: whether it collects from what is plugged in, and in words how it is. That an enrolled
+    device is not plugged in is no trouble. `not_listed` is as for the radio."""
+
+    usable: bool
+    words: Text
+    sensors_in_trouble: list[SensorInTrouble]
+    not_listed: Count
+
+
 class Status(Said):
     """How a hub is: retained, so that a new subscriber learns it; "lost" is its last will.
 
-    `card` is "well", or says in words what is wrong with the card that the hub stores on. `radio` is told by
-    a hub that is online and has one, and told anew when it changes.
+    `card` is "well", or says in words what is wrong with the card that the hub stores on. `radio` and
+    `usb` are told by a hub that is online and has them, and told anew when they change.
     """
 
     site: Text
@@ -119,6 +129,7 @@ class Status(Said):
     card: Text | None = None
     clock: ClockSaid | None = None
     radio: RadioSaid | None = None
+    usb: UsbSaid | None = None
 
 
 class Answered(Said):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from pathlib import Path
@@ -11,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.catalogue import DRIVERS
-from drivers.devices import MODELS, KnownModel
-from drivers.known_models import Ground, suggest, table
+from drivers.devices import MODELS
+from drivers.known_model import KnownModel
+from drivers.known_models import Ground, suggest, suggest_usb, table
+from drivers.usb.bus import Kind, UsbDevice
 from drivers.virtual import profiles
 
 HERE = Path(__file__).parent
@@ -37,9 +40,10 @@ def test_every_payload_that_is_named_as_evidence_is_there_and_its_driver_reads_i
     }
     for model in MODELS:
         for payload in model.payloads:
-            characteristic = captures[payload]["characteristic"].lower()
+            characteristic = captures[payload].get("characteristic", "").lower()
             for driver in model.drivers:
-                # A single field, captured alone, is of no characteristic: `test_captures.py` reads it.
+                # A single field, captured alone, and what is no payload on a serial line, is of none:
+                # `test_captures.py` sees to it that it is read.
                 if decode := DRIVERS[driver].characteristics.get(characteristic):
                     decode(bytes.fromhex(captures[payload]["payload_hex"]))
     named = [payload for model in MODELS for payload in model.payloads]
@@ -48,8 +52,13 @@ def test_every_payload_that_is_named_as_evidence_is_there_and_its_driver_reads_i
 
 def test_every_virtual_sensor_that_is_named_as_evidence_is_there() -> None:
     for model in MODELS:
-        if model.virtual is not None:
-            assert isinstance(getattr(profiles, model.virtual), profiles.Profile)
+        match (model.virtual or "").split("."):
+            case [""]:
+                pass
+            case [profile]:
+                assert isinstance(getattr(profiles, profile), profiles.Profile)
+            case [module, name]:
+                assert isinstance(getattr(importlib.import_module(f"drivers.virtual.{module}"), name), type)
 
 
 def test_no_two_devices_are_called_the_same() -> None:
@@ -176,3 +185,121 @@ def test_the_names_are_regular_expressions_that_mean_no_empty_name() -> None:
     for model in MODELS:
         for pattern in model.names:
             assert not re.match(pattern, "")
+
+
+# --- what is plugged in
+
+
+def plugged(
+    number: str, maker: str = "", name: str = "", *, kind: Kind = Kind.SERIAL, serial: str | None = None
+) -> UsbDevice:
+    """Something with this vendor and product, as lsusb writes them."""
+    vendor, product = (int(part, 16) for part in number.split(":"))
+    return UsbDevice("1", kind, "/dev/null", vendor, product, "usb-0:1", serial, 0, maker, name)
+
+
+def suggested_usb(*said: str, kind: Kind = Kind.SERIAL) -> list[tuple[str | None, Ground]]:
+    return [(each.driver, each.ground) for each in suggest_usb(plugged(*said, kind=kind))]
+
+
+# As the kernel's own messages have them: glucometerutils' issue 29, atbrask.dk, the package nonin.
+ADAPTERS = [
+    ("067b:2303", "Prolific Technology Inc.", "USB-Serial Controller", {"onetouch_ultra_easy"}),
+    (
+        "10c4:ea60",
+        "Silicon Labs",
+        "CP2102 USB to UART Bridge Controller",
+        {"contec_cms50", "contec_cms50_classic"},
+    ),
+    ("0403:6001", "FTDI", "FT232R USB UART", {"nonin_serial", "nonin_df8"}),
+]
+
+
+@pytest.mark.parametrize(("number", "maker", "name", "drivers"), ADAPTERS)
+def test_the_chip_of_a_cable_may_be_in_anything_and_says_so(
+    number: str, maker: str, name: str, drivers: set[str]
+) -> None:
+    said = suggest_usb(plugged(number, maker, name))
+    assert {each.driver for each in said} == drivers
+    for each in said:
+        assert each.ground is Ground.IN_MANY
+        assert each.ground.doubtful
+        assert "of many things, among them " in each.why
+
+
+def test_what_says_its_own_name_is_that_whatever_chip_it_has() -> None:
+    said = suggested_usb("10c4:ea60", "Nonin Medical, Inc.", "Pulse Oximeter")
+    assert said == [("nonin_serial", Ground.NAME), ("nonin_df8", Ground.NAME)]
+
+
+# As usb.ids has them, and those who read them with evdev: all type.
+READERS = [
+    ("0c2e:0204", "Metrologic", "Metrologic Scanner"),
+    ("0c2e:0b61", "Honeywell Imaging & Mobility", "3310g"),
+    ("05e0:1200", "Symbol Technologies, Inc, 2008", "Symbol Bar Code Scanner"),
+    ("05f9:2206", "PSC Scanning, Inc.", ""),
+    ("1eab:0103", "", "HR200"),
+    ("065a:0001", "", ""),
+    ("08ff:0009", "Sycreader RFID Technology Co., Ltd", "SYC ID&IC USB Reader"),
+    ("1a86:ffff", "NETUM", "Barcode Reader"),
+    ("1234:5678", "", "HID RFID Reader"),
+    ("1234:5678", "", "USB IC Reader"),
+]
+
+
+@pytest.mark.parametrize(("number", "maker", "name"), READERS)
+def test_a_reader_of_wristbands_is_recognised(number: str, maker: str, name: str) -> None:
+    assert suggested_usb(number, maker, name, kind=Kind.KEYBOARD) == [("wristband_reader", Ground.NAME)]
+
+
+@pytest.mark.parametrize(
+    ("number", "maker", "name"),
+    [
+        ("04d9:1503", "Holtek", "USB Keyboard"),
+        ("046d:c31c", "Logitech", "USB Keyboard"),
+        ("ffff:0035", "", ""),
+    ],
+)
+def test_whatever_else_types_may_be_a_reader_and_never_is_one_for_certain(
+    number: str, maker: str, name: str
+) -> None:
+    assert suggested_usb(number, maker, name, kind=Kind.KEYBOARD) == [("wristband_reader", Ground.IN_MANY)]
+
+
+def test_a_reader_that_is_set_to_be_a_serial_line_is_not_read_and_what_to_do_is_said() -> None:
+    (said,) = suggest_usb(plugged("05e0:1701", "Symbol Technologies", "Bar Code Scanner (CDC)"))
+    assert said.driver is None
+    assert "nothing here reads as a serial line: set it to be a USB keyboard" in said.why
+
+
+def test_a_meter_with_a_number_of_its_own_that_nothing_reads_gets_that_alone() -> None:
+    assert suggested_usb("10c4:85a7", "Silicon Labs", "CP2103") == [(None, Ground.NAME)]
+
+
+def test_a_serial_line_of_which_nothing_is_known_gets_no_suggestion() -> None:
+    assert suggest_usb(plugged("2341:0043", "Arduino", "Uno")) == []
+
+
+@given(
+    number=st.sampled_from([each[0] for each in (*ADAPTERS, *READERS)])
+    | st.from_regex(r"[0-9a-f]{4}:[0-9a-f]{4}", fullmatch=True),
+    maker=st.text(max_size=30) | st.sampled_from(["Nonin", "Honeywell"]),
+    name=st.text(max_size=30) | st.sampled_from(["Barcode Scanner", "CMS50E"]),
+    kind=st.sampled_from(Kind),
+)
+def test_nothing_on_usb_is_suggested_that_could_not_read_it(
+    number: str, maker: str, name: str, kind: Kind
+) -> None:
+    said = suggest_usb(plugged(number, maker, name, kind=kind))
+    assert len({each.driver for each in said}) == len(said)
+    for each in said:
+        assert each.why
+        assert each.driver is None or (each.driver == "wristband_reader") is (kind is Kind.KEYBOARD)
+
+
+def test_how_usb_numbers_are_written() -> None:
+    for model in MODELS:
+        for number in model.usb:
+            assert re.fullmatch(r"[0-9a-f]{4}:([0-9a-f]{4})?", number)
+        for pattern in model.usb_names:
+            assert not re.search(pattern, " ")

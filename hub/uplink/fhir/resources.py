@@ -17,6 +17,7 @@ from hub.uplink.fhir.codes import Json
 
 _DEVICES = uuid.UUID("0d2f0b8e-53a5-5c1e-9d53-3f0c1f3b7a10")
 _PLAIN = "/:"  # need no escape in a query (RFC 3986, section 3.4)
+_MEANS_SOMETHING = re.compile(r"[\\$,|]")  # in a search (FHIR R4, search.html#escaping): "," is "or"
 _BLUETOOTH_ADDRESS = re.compile(r"([0-9A-F]{2}:){5}[0-9A-F]{2}")
 
 
@@ -75,7 +76,8 @@ def hub_identifier(site: str, hub: str) -> Json:
 
 @lru_cache(maxsize=4096)
 def sensor_identifier(site: str, hub: str, device: str) -> Json:
-    """A sensor: by its Bluetooth address as HL7 writes it, else by the hub's own name for it. Shared."""
+    """A sensor: by its Bluetooth address as HL7 writes it; else, as one on USB, by the hub's own name for it.
+    Shared."""
     if _BLUETOOTH_ADDRESS.fullmatch(device):
         return {"system": codes.BLUETOOTH, "value": device.replace(":", "-")}
     return {"system": codes.SENSOR, "value": f"{site}/{hub}/{device}"}
@@ -140,9 +142,14 @@ def create(name: str, made: Json, known: Json | None = None) -> Json:
     if known is None:
         found_by = f"{codes.UUID}|{name}"
     else:
-        found_by = f"{known['system']}|{quote(known['value'], safe=_PLAIN)}"
+        found_by = f"{known['system']}|{quote(_searched(known['value']), safe=_PLAIN)}"
     request = {"method": "POST", "url": made["resourceType"], "ifNoneExist": f"identifier={found_by}"}
     return {"fullUrl": name, "resource": made, "request": request}
+
+
+def _searched(value: str) -> str:
+    """A value as a search has it: what its maker wrote into a device's serial number may be any sign."""
+    return _MEANS_SOMETHING.sub(r"\\\g<0>", value)
 
 
 def update(name: str, made: Json) -> Json:

@@ -321,7 +321,8 @@ def near(address: str = STRANGER, **what: object) -> dict[str, Any]:
 
 
 def heard(*seen: dict[str, Any], usable: bool = True) -> dict[str, Any]:
-    return {"radio": {"usable": usable, "words": "no adapter"}, "devices": list(seen)}
+    radio = {"usable": usable, "words": "no adapter"}
+    return {"radio": radio, "devices": list(seen), "usb": None, "plugged_in": []}
 
 
 def test_what_may_be_a_sensor_comes_first_and_the_nearest_of_them() -> None:
@@ -360,10 +361,10 @@ def test_several_that_may_be_and_none_that_can_are_told_apart() -> None:
 def test_a_radio_that_does_not_work_is_said_first() -> None:
     for lines in (
         scan_lines(heard(usable=False), everything=False),
-        list_lines([], {"usable": False, "words": "no adapter"}),
+        list_lines([], {"usable": False, "words": "no adapter"}, None),
     ):
         assert lines[0] == "Bluetooth does not work now: no adapter"
-    assert list_lines([], None)[0].startswith("Bluetooth is off")
+    assert list_lines([], None, None)[0].startswith("Bluetooth is off")
 
 
 def test_a_radio_that_does_not_work_is_no_silence() -> None:
@@ -376,9 +377,11 @@ def test_a_table_has_no_empty_column_and_is_not_as_wide_as_the_longest_label() -
         "address": STRANGER, "driver": "thermometer", "resident": None, "user": None, "label": "y" * 500,
         "connected": False, "bonded": None, "last_heard": None, "last_reading": None, "battery": None,
         "firmware": None, "enrolled": "by command", "enrolled_by": "Sam", "trouble": None,
+        "kit": None, "plugged_in": None, "last_payload": None,
     }  # fmt: skip
-    headers, *_, told = list_lines([row], {"usable": True, "words": "scanning"})
+    works = {"usable": True, "words": "scanning"}
+    headers, *_, told = list_lines([row], works, None)
     assert "battery" not in headers
     assert len(told) < 120
-    headers = list_lines([row | {"battery": 80}], {"usable": True, "words": "scanning"})[0]
+    headers = list_lines([row | {"battery": 80}], works, None)[0]
     assert "battery" in headers

@@ -4,7 +4,7 @@ SHELL := /bin/sh
 RUN := .venv/bin/
 DATA ?= ../shared/data
 
-.PHONY: help setup demo test lint types unit other-runtime bench test-faults test-radio test-vm fuzz lock model
+.PHONY: help setup demo test lint types unit other-runtime bench test-faults test-radio test-usb test-vm fuzz lock model
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -39,7 +39,10 @@ test-faults: setup ## Kills, outages, power cuts, a full card, a backlog, a soak
 test-radio: setup ## Forty sensors at once, a thousand links, floods, bonds, in software; RADIO="ward --full" for a part in full
 	@$(RUN)python -m tests.radio $(RADIO)
 
-test-vm: setup ## The radio against a real bluetoothd, in a virtual machine (QEMU, no KVM); as root
+test-usb: setup ## Eight streams at 75 frames a second, two hundred plugs; USB="streams --full" for a part in full
+	@$(RUN)python -m tests.usb $(USB)
+
+test-vm: setup ## The radio against a real bluetoothd, and USB by QEMU, in a virtual machine (no KVM); as root
 	@tests/vm/prepare.sh
 	@$(RUN)python -m tests.vm $(VM)
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from hub.assessment.news2 import Band
-from hub.demo.stage import ILL, WELL
+from hub.demo.stage import ILL, SHARED_OXIMETER, WELL
 from hub.uplink.cloudevents import Event
 from hub.uplink.contract import AlertChange
 from hub.uplink.heard import (
@@ -135,7 +135,10 @@ class Check:
 def checks(record: Record, sent: Sequence[Sent], kept: Sequence[Mapping[str, Any]]) -> list[Check]:
     """What had to happen. `kept` is what the hub itself says of its alerts (`carehub alerts --all`)."""
     readings = [seen.heard for seen in record.readings]
-    told = [(each.device, each.payload or "") for each in readings if each.device is not None]
+    told = [
+        (each.device, each.payload or "") for each in readings if each.device not in (None, SHARED_OXIMETER)
+    ]
+    shared = [each.resident for each in readings if each.device == SHARED_OXIMETER]
     scores = [seen.heard.assessment.news2 for seen in record.observations]
     risks = [seen.heard.assessment.risk for seen in record.observations]
     raised = record.told(AlertChange.RAISED)
@@ -145,7 +148,7 @@ def checks(record: Record, sent: Sequence[Sent], kept: Sequence[Mapping[str, Any
     outage = record.broker_stopped is not None and record.broker_started is not None
     return [
         Check(
-            "every payload of every sensor reached the subscriber, each once",
+            "every payload of every sensor on Bluetooth reached the subscriber, each once",
             bool(sent) and sorted(told) == sorted((each.device, each.payload) for each in sent),
         ),
         Check(
@@ -169,6 +172,10 @@ def checks(record: Record, sent: Sequence[Sent], kept: Sequence[Mapping[str, Any
             "no alert for the resident who is well",
             {seen.heard.resident for seen in raised} == {ILL}
             and any(each.resident == WELL for each in readings),
+        ),
+        Check(
+            "the shared oximeter on USB was nobody's, and then the resident's whose wristband was scanned",
+            set(shared) == {None, WELL},
         ),
         Check(
             "the high alert was raised while the broker was down, and arrived when it was back",

@@ -15,6 +15,7 @@ from typing import Any
 from hub.errors import CareportError
 
 ILL, WELL = "R-0412", "R-0077"
+SHARED_OXIMETER = "USB:10C4:EA60@PLATFORM-VIRTUAL-USB-0:1.1"
 
 _CONFIGURATION = """
 [site]
@@ -39,10 +40,22 @@ birth_year = 1938
 [[residents]]
 id = "{well}"
 birth_year = 1944
+wristband = "W-0077"
 
 [bluetooth]
 radio = "virtual"
 scenario = "{scenario}"
+
+# The kit for everybody: without a resident. Whose wristband was scanned has it.
+[usb]
+ports = "virtual"
+scenario = "{plugged_in}"
+[[sensors]]
+address = "{shared_oximeter}"
+driver = "contec_cms50"
+[[sensors]]
+address = "USB:0C2E:0B61:15279B4C2D"
+driver = "wristband_reader"
 
 [publish]
 reading = true
@@ -68,9 +81,18 @@ class DemoError(CareportError):
     """A part of the demonstration did not play; names it and shows what it said last."""
 
 
-def write_configuration(directory: Path, port: int, scenario: Path) -> Path:
-    """Write the demonstration's hub.toml and return its path."""
-    text = _CONFIGURATION.format(directory=directory, port=port, scenario=scenario, ill=ILL, well=WELL)
+def write_configuration(directory: Path, port: int, on_air: Path, plugged_in: Path) -> Path:
+    """Write the demonstration's hub.toml and return its path. What happens on the radio and on USB is in the
+    two scenarios."""
+    text = _CONFIGURATION.format(
+        directory=directory,
+        port=port,
+        scenario=on_air,
+        plugged_in=plugged_in,
+        shared_oximeter=SHARED_OXIMETER,
+        ill=ILL,
+        well=WELL,
+    )
     for address, (driver, resident) in _SENSORS.items():
         text += _SENSOR.format(address=address, driver=driver, resident=resident)
     path = directory / "hub.toml"

@@ -13,13 +13,23 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from drivers.virtual.usb_scenario import SHARED_KIT
 from drivers.virtual.ward import DETERIORATING
 from hub.alert_book import alert_of
 from hub.assessment.news2 import Band
 from hub.control import ask
 from hub.demo.mosquitto import Mosquitto
 from hub.demo.record import Check, Latency, Record, Sent, checks, failed, latencies
-from hub.demo.stage import ILL, WELL, DemoError, carehub, last_words, lines_of, write_configuration
+from hub.demo.stage import (
+    ILL,
+    SHARED_OXIMETER,
+    WELL,
+    DemoError,
+    carehub,
+    last_words,
+    lines_of,
+    write_configuration,
+)
 from hub.radios import SENT_LOG
 from hub.store.database import FILE_NAME, open_for_reading
 from hub.store.queries import alerts
@@ -66,7 +76,7 @@ async def play(tell: Tell, show: Show) -> Outcome:
         async with AsyncExitStack() as stack:
             broker = stack.enter_context(Mosquitto(directory / "broker"))
             tell(f"A broker (mosquitto) listens on port {broker.port}.")
-            config = write_configuration(directory, broker.port, DETERIORATING)
+            config = write_configuration(directory, broker.port, DETERIORATING, SHARED_KIT)
             ics = await stack.enter_async_context(
                 carehub(
                     directory, "ics", "listen", f"mqtt://{broker.host}:{broker.port}",
@@ -75,7 +85,8 @@ async def play(tell: Tell, show: Show) -> Outcome:
             )  # fmt: skip
             tell(f"The ICS subscribes; {ICS_DESK} acknowledges each alert as it comes.")
             hub = await stack.enter_async_context(carehub(directory, "hub", "run", "--config", str(config)))
-            tell("The hub starts; five virtual sensors are in its radio's reach.\n")
+            tell("The hub starts; five virtual sensors are in its radio's reach.")
+            tell("An oximeter for everybody and a reader of wristbands are plugged in.\n")
             record = Record()
             scenes = _Scenes(broker, directory / "control.sock", record, tell)
             try:
@@ -128,7 +139,7 @@ class _Scenes:
                 await self._restart
 
     def _all_measured_once(self) -> bool:
-        return len({seen.heard.device for seen in self._record.readings} - {None}) == 5
+        return len({seen.heard.device for seen in self._record.readings} - {None, SHARED_OXIMETER}) == 5
 
     async def _a_carer_makes_her_round(self) -> None:
         self._tell(f"A carer enters for both: alert, on air; {ILL} breathes 16, {WELL} 14 times a minute.")
@@ -158,9 +169,13 @@ class _Scenes:
         self._tell("\nThe broker is back.\n")
 
     def _all_is_home(self) -> bool:
-        """The high alert's acknowledgement has come, and the last reading of the one who is well."""
+        """The high alert's acknowledgement has come, and the last readings of the one who is well."""
         last = sum(seen.heard.device == _LAST_SENSOR for seen in self._record.readings) == 3
-        return last and bool(self._record.told(AlertChange.ACKNOWLEDGED, Band.HIGH))
+        shared = any(
+            seen.heard.device == SHARED_OXIMETER and seen.heard.resident == WELL
+            for seen in self._record.readings
+        )
+        return last and shared and bool(self._record.told(AlertChange.ACKNOWLEDGED, Band.HIGH))
 
     async def _observe(self, resident: str, **observed: Any) -> None:
         await asyncio.to_thread(ask, self._control, "observe", resident=resident, by="a carer", **observed)

@@ -54,6 +54,7 @@ async def usb_hub(directory: Path, bus: UsbBus, sensors: Sequence[EnrolledUsb]) 
             bus,
             reception.accept_from_radio,
             scanned=lambda _address, _code: None,
+            unheard=lambda _address: None,
             local_now=lambda: datetime.now(UTC),
         )
         collecting = asyncio.create_task(collector.run())

@@ -2,8 +2,8 @@
 
 A source for engineers, benchmarks and tests. The socket takes lines of `drivers/recording.py`; when
 the sender has closed its half, it gets one line back, {"accepted": N, "refused": M}, which is
-written only when every accepted payload is committed. A bad line is refused with its number and
-reason, and the next one is read.
+written only when every accepted payload is committed, and what was gathered of streams too. A bad line
+is refused with its number and reason, and the next one is read.
 """
 
 from __future__ import annotations
@@ -30,9 +30,21 @@ _UNDER_WAY = 200
 class ReplaySocket:
     """A Unix socket that takes recorded payloads."""
 
-    def __init__(self, path: Path, deliver: Callable[[RawPayload], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        deliver: Callable[[RawPayload], Awaitable[None]],
+        settle: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Serve there.
+
+        Args:
+            deliver: is given each payload; returns when it is committed, or gathered as one of a stream.
+            settle: is asked when a sender has sent all; returns when what was gathered is committed.
+        """
         self._path = path
         self._deliver = deliver
+        self._settle = settle
 
     async def run(self) -> None:
         """Serve until cancelled. Raises `LocalSocketError` if the socket cannot be made."""
@@ -55,6 +67,8 @@ class ReplaySocket:
                 if len(waiting) >= _UNDER_WAY:
                     await waiting.popleft()
             await asyncio.gather(*waiting)
+            if self._settle is not None:
+                await self._settle()
             writer.write(_answer({"accepted": accepted, "refused": refused}))
             await writer.drain()
         except ConnectionError:

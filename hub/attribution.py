@@ -4,7 +4,8 @@ What is nobody's is kept, scores nothing and alerts nobody, until a person says 
 somebody's can hide one resident's fall and call help to another. So each doubt makes a reading nobody's.
 
 **A personal sensor's** readings are its resident's: of one that numbers people, those of the enrolled number;
-of one that was handed on, what it measured since. In a home of one person every enrolled sensor is theirs.
+of one that was handed on, what it measured since and the hub received since. In a home of one person every
+enrolled sensor is theirs.
 
 **A shared sensor's** readings are of the resident who had the round of its kit (`hub/rounds.py`) when the hub
 received them, if they were also *measured* in it. For whoever measures: **scan first, then measure.**
@@ -21,9 +22,11 @@ received them, if they were also *measured* in it. For whoever measures: **scan 
   soon after the scan nobody's. One that is fast would put what was kept from the resident before into this
   round. It gives itself away, as what it measures comes from the future: that is nobody's, and so is all that
   this sensor tells in the hour after, unless it was ahead by more than `sensor_clock.agrees_within` (such a
-  clock was lost, and is set at that link). So a clock that merely agrees with the hub's, to within minutes,
-  is not enough: rounds are shorter. What is from a sensor's memory, is numbered as a record, or is by a clock
-  that is not set must tell such a time too. None is believed while the hub's own clock is not synchronised.
+  clock was lost, and is set at that link). A sensor on USB whose clock was read, and was ahead, has given
+  itself away too, however far it was: what it then tells of its memory is by the clock of before. So a clock
+  that merely agrees with the hub's, to within minutes, is not enough: rounds are shorter. What is from a
+  sensor's memory, is numbered as a record, or is by a clock that is not set must tell such a time too. None
+  is believed while the hub's own clock is not synchronised.
 - It is **never given to a former round** by the sensor's time: by a clock that is slow, a reading of this
   resident would be one of a former.
 - **A stream** is of whose finger is in the sensor. One that began before the scan, or of which it is not
@@ -39,6 +42,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from drivers.bluetooth.device_information import DeviceInformation
 from hub.clock import ClockQuality, ClockStamp
 from hub.config import Resident
 from hub.readings import Flag, Reading
@@ -48,6 +52,7 @@ from hub.timing import ClockRule, told_age, told_before
 
 _STRAYS = timedelta(seconds=10)
 _FAST_FOR = timedelta(hours=1)
+_WAITS = timedelta(hours=1)  # for a card that is full; no more, as a clock may have been set back since
 _NONE = timedelta(0)
 _OF_A_SENSOR_THAT_KEEPS = frozenset({Flag.FROM_MEMORY, Flag.CLOCK_NOT_SET})
 
@@ -63,6 +68,11 @@ class Attribution:
         self._settle = settle
         self._fast: dict[str, timedelta] = {}  # when, since boot, a sensor's clock was last seen to be ahead
 
+    def learned(self, device: str, said: DeviceInformation, stamp: ClockStamp) -> None:
+        """A sensor's clock was read before it was set: what it has kept until then is by that clock."""
+        if said.clock_ahead is not None and said.clock_ahead > _STRAYS:
+            self._fast[device] = stamp.since_boot
+
     def owner(self, reading: Reading, stamp: ClockStamp, began: ClockStamp | None = None) -> Resident | None:
         """Whose it is; None where that is not certain.
 
@@ -73,8 +83,10 @@ class Attribution:
         """
         device = reading.raw.device
         since = self._register.theirs_since(device)
-        if since is not None and told_before(reading, since, self._rule):
-            return None
+        if since is not None and (
+            _NONE < since - reading.raw.received_at <= _WAITS or told_before(reading, since, self._rule)
+        ):
+            return None  # of whom it served before, though it is stored only now
         owner = self._register.owner_of(device, reading.user_id)
         if owner is not None:
             return owner

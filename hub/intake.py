@@ -167,7 +167,8 @@ class Intake:
         kept = PlacedReading(reading, owner, told.measured_at, told.time_quality, stamp, observed)
         number = transaction.add_reading(kept, place)
         if self._publish.reading and not reading.of_the_room:
-            transaction.tell_reading(Channel.READING.priority, Channel.READING, number)
+            alone = reading.stretch is not None  # it may be large
+            transaction.tell_reading(Channel.READING.priority, Channel.READING, number, alone=alone)
         if resident is None or not (measured := _measured(kept)):
             return Taken(resident=owner)
         newest = transaction.newest_set(resident.id)

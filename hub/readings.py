@@ -12,6 +12,10 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hub.stretch import Stretch
 
 _READING_NAMESPACE = uuid.UUID("5b0c4c52-4d5c-5b43-8a59-2f3a1d1f6c11").bytes
 # As long as `sensor_clock.believed_for` is by default, and a day, since the sensor's zone is not known here.
@@ -43,25 +47,20 @@ class Vital(StrEnum):
     @property
     def unit(self) -> str:
         """The UCUM code of this vital's values; empty for coded ones (consciousness, oxygen, a door)."""
-        return _UNITS[self]
+        return _UNITS.get(self, "")
 
 
 _UNITS = {
     Vital.RESPIRATION_RATE: "/min",
     Vital.OXYGEN_SATURATION: "%",
-    Vital.SUPPLEMENTAL_OXYGEN: "",
     Vital.SYSTOLIC_PRESSURE: "mm[Hg]",
     Vital.DIASTOLIC_PRESSURE: "mm[Hg]",
     Vital.MEAN_ARTERIAL_PRESSURE: "mm[Hg]",
     Vital.PULSE_RATE: "/min",
-    Vital.CONSCIOUSNESS: "",
     Vital.TEMPERATURE: "Cel",
     Vital.BODY_WEIGHT: "kg",
     Vital.GLUCOSE: "mmol/L",
     Vital.ROOM_TEMPERATURE: "Cel",
-    Vital.DOOR: "",
-    Vital.MOTION: "",
-    Vital.BUTTON: "",
 }
 
 OF_THE_ROOM = frozenset({Vital.ROOM_TEMPERATURE, Vital.DOOR, Vital.MOTION, Vital.BUTTON})
@@ -300,9 +299,10 @@ class Reading:
     `user_id` is the sensor's own number for the person measured, where it keeps several apart.
     `problem` says in words why a payload could not be decoded; then there are no measurements,
     and the raw bytes are kept so that nothing is lost. `streaming` marks one of many that a sensor sends
-    for as long as it is worn: alone it is no observation (`hub/assessment/stream.py`). `beat_intervals` are
-    the times from beat to beat in seconds, oldest first, of a sensor that tells them: they are in the raw
-    bytes, so the store does not keep them a second time and a reading from the store has none.
+    for as long as it is worn: alone it is no observation. `stretch` sums up many of them that are one reading
+    (`hub/streams.py`), `measurements` has then the median of each vital. `beat_intervals` are the times from
+    beat to beat in seconds, oldest first, of a sensor that tells them: they are in the raw bytes, so the
+    store does not keep them a second time and a reading from the store has none.
     """
 
     id: uuid.UUID
@@ -315,6 +315,7 @@ class Reading:
     problem: str | None = None
     streaming: bool = False
     beat_intervals: tuple[float, ...] = ()
+    stretch: Stretch | None = None
 
     @property
     def says_nothing(self) -> bool:

@@ -1,37 +1,44 @@
-"""From a raw payload to a committed reading: decode, hand to the intake, try again while the card is full."""
+"""From a raw payload to a committed reading: decode, hand to the intake, try again while the card is full.
+
+What is of a stream is gathered first (`hub/streams.py`), and committed with its stretch: within a minute, or
+ten seconds after its sensor fell silent (`watch_streams`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from drivers.catalogue import UnknownDriverError, driver
 from drivers.driver import problem_reading
 from hub import trail
-from hub.clock import stamp
+from hub.clock import ClockStamp, stamp
 from hub.intake import Intake, Taken
 from hub.readings import RawPayload, Reading
 from hub.store.errors import NotCommittedError
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
+from hub.streams import ClosedStretch
 from hub.trail import Moment
 
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
 
 MOST_WAITING = 2_000
-"""Readings that wait in memory for a card that takes nothing; beyond, samples of streams are let go."""
+"""Readings that wait in memory for a card that takes nothing; beyond, stretches of streams are let go."""
 
 
 _MOST_ON_THEIR_WAY = 100
+_LOOKS_EVERY_SECONDS = 1.0
 
 
 class Reception:
-    """Where every source hands in what it has received; what returns from `accept` is on the card."""
+    """Where every source hands in what it has received; what returns from `accept` is on the card, but for
+    what is of a stream: that is in memory until its stretch is over."""
 
     def __init__(
         self,
@@ -51,6 +58,7 @@ class Reception:
         """
         self._writer = writer
         self._intake = intake
+        self._streams = intake.streams
         self._retry_seconds = retry_seconds
         self._on_trouble = on_trouble
         self._on_uncommitted = on_uncommitted
@@ -58,7 +66,7 @@ class Reception:
         self._since: tuple[Moment, str] | None = None
         self._turn = asyncio.Lock()
         self._newest_waiting: dict[str, Callable[[Transaction], object]] = {}
-        self._held: set[asyncio.Task[None]] = set()
+        self._held: set[asyncio.Task[Any]] = set()
         self.waiting = 0
         self.let_go = 0
 
@@ -77,19 +85,41 @@ class Reception:
                 await asyncio.wait({*self._held, trouble}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 trouble.cancel()
-        task = asyncio.ensure_future(self.accept(raw))
+        self._hold(self.accept(raw))
+
+    def _hold(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.ensure_future(work)
         self._held.add(task)
         task.add_done_callback(self._held.discard)
+        return task
 
     async def settled(self) -> None:
-        """Wait until what is on its way is on the card."""
+        """Wait until what is on its way is on the card, and what was gathered of streams by then."""
         while self._held:
             await asyncio.wait(self._held)
+        await self.close_streams()
+
+    async def watch_streams(self) -> None:
+        """Have the stretches stored of sensors that have fallen silent, until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOKS_EVERY_SECONDS)
+            for closed in self._streams.silent(stamp()):
+                self._hold(self._store(closed))
+
+    async def close_streams(self, device: str | None = None, patience_seconds: float | None = None) -> None:
+        """Have stored what was gathered of a sensor's streams, or of all; returns when it is on the card, or
+        when patience is at an end: it is then on its way still.
+
+        To be asked before a sensor is forgotten: what is stored after that is nobody's.
+        """
+        if storing := [self._hold(self._store(closed)) for closed in self._streams.close(device)]:
+            await asyncio.wait(storing, timeout=patience_seconds)
 
     async def accept(self, raw: RawPayload) -> None:
         """Decode and commit a payload; one that cannot be decoded is kept with the reason.
 
-        Returns when it is committed, however long the card takes: the sender waits, not the reading.
+        Returns when it is committed, however long the card takes: the sender waits, not the reading. One of
+        a stream is gathered; where its stretch is over with it, that is then committed.
         """
         try:
             known = driver(raw.driver)
@@ -112,21 +142,58 @@ class Reception:
             CareportError: only where a person said whose it is: there is no such resident.
         """
         stamped = stamp()
+        if reading.streaming and resident is None:
+            return await self._gather(reading, stamped)
+        return await self._take(
+            reading,
+            stamped,
+            lambda transaction: self._intake.take(transaction, reading, stamped, resident, by),
+            resident,
+        )
+
+    async def _gather(self, reading: Reading, stamped: ClockStamp) -> Taken:
+        try:
+            over = self._streams.add(reading, stamped)
+        except Exception as error:  # noqa: BLE001  # as in `_take`: whatever it is, the sample is kept
+            return await self._keep(reading, stamped, error)
+        taken = await asyncio.gather(*map(self._store, over))
+        return taken[-1] if taken else Taken()
+
+    async def _store(self, closed: ClosedStretch) -> Taken:
+        return await self._take(
+            closed.reading,
+            closed.stamp,
+            lambda transaction: self._intake.take_stretch(transaction, closed),
+            samples=closed.samples,
+        )
+
+    async def _take(
+        self,
+        reading: Reading,
+        stamped: ClockStamp,
+        work: Callable[[Transaction], Taken],
+        resident: str | None = None,
+        samples: int = 0,
+    ) -> Taken:
         try:
             return await self._commit(
-                lambda transaction: self._intake.take(transaction, reading, stamped, resident, by),
+                work,
                 f"{reading.raw.device} {resident}",
                 urgent=resident is not None,  # a person waits for the answer
-                may_be_let_go=reading.streaming,
+                samples=samples,
             ) or Taken(resident=resident)
-        except Exception:
+        except Exception as error:
             if resident is not None:
                 raise
-            _log.exception(
-                "%s (%s): a reading could not be assessed and is kept unassigned; please report this",
-                reading.raw.device,
-                reading.raw.driver,
-            )
+            return await self._keep(reading, stamped, error)
+
+    async def _keep(self, reading: Reading, stamped: ClockStamp, error: Exception) -> Taken:
+        _log.error(
+            "%s (%s): a reading could not be assessed and is kept unassigned; please report this",
+            reading.raw.device,
+            reading.raw.driver,
+            exc_info=error,
+        )
         problem = "could not be assessed; see the log"
         await self._commit(
             lambda transaction: self._intake.keep(transaction, reading, stamped, problem), reading.raw.device
@@ -139,9 +206,9 @@ class Reception:
         source: str,
         *,
         urgent: bool = False,
-        may_be_let_go: bool = False,
+        samples: int = 0,
     ) -> Result | None:
-        """Commit, however long the card takes; None where it was let go.
+        """Commit, however long the card takes; None where it was let go: a stretch, of so many `samples`.
 
         While the card takes nothing, each piece of work is rehearsed once with the newest of the others that
         wait, so that an alert that it would raise is told; then they are tried in their order, one a second.
@@ -150,8 +217,8 @@ class Reception:
             return await self._try(work, urgent=urgent)
         except NotCommittedError as error:
             self._note(error)
-        if may_be_let_go and self.waiting >= MOST_WAITING:
-            self.let_go += 1
+        if samples and self.waiting >= MOST_WAITING:
+            self.let_go += samples
             await self._rehearse(work)
             return None
         self.waiting += 1

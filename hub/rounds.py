@@ -6,6 +6,7 @@ scan of a wristband opens a round for the resident who wears it, on the reader's
 - until another resident is scanned there;
 - until something is scanned that is nobody's wristband here, or that was damaged on its way: whoever was
   scanned, it need not be the resident of the round;
+- until the reader is pulled out or forgotten, or is heard only from now on: who is scanned then nobody knows;
 - or until it times out: so long after their last scan. Scanned again before, the same resident goes on.
 
 All of it goes by the clock that nobody sets, so that setting the time opens and closes nothing. What was
@@ -34,6 +35,7 @@ class Closing(StrEnum):
     NEXT_SCAN = "next scan"
     UNKNOWN_CODE = "unknown code"
     DAMAGED_SCAN = "damaged scan"
+    READER_UNHEARD = "reader not heard"
     TIME_OUT = "time-out"
 
 

@@ -78,6 +78,19 @@ class Scans:
         self._tell(changed, moment)
         self._wait_for_the_next_end(moment)
 
+    def unheard(self, address: str) -> None:
+        """The reader with this address was not heard until now, or is not from now on: pulled out, forgotten.
+
+        Whoever was scanned meanwhile, or will be, it need not be the resident of the round.
+        """
+        moment = self._present()
+        kits = {each.kit for each in self._rounds.open_rounds(moment.stamp) if each.reader == address}
+        if (reader := self._register.sensor(address)) is not None:
+            kits.add(reader.kit)
+        for kit in kits:
+            self._tell(self._rounds.close(kit, Closing.READER_UNHEARD, moment), moment)
+        self._wait_for_the_next_end(moment)
+
     def open_rounds(self) -> tuple[Round, ...]:
         """The rounds that are open now, the newest last."""
         return self._rounds.open_rounds(self._present().stamp)

@@ -16,6 +16,10 @@ be. The number is not a whole one, so that it can be added up: 8 hours at 0 poin
 A weight or a glucose is summed up as any other vital, and makes no set: nobody was observed by it, so that
 somebody who was weighed and nothing else counts as not observed, and has no score.
 
+Of a stream the range is that of its stretches (`hub/stretch.py`), every usable second of it, and not only of
+what was observed; and there are the time with a usable value, and the time below each threshold there was.
+A stretch is counted where it ends. Count, median and change are of what was observed, as of any vital.
+
 **Done.** Only a complete set counts, and only if all seven parameters were measured anew since the one that
 counted before: a pulse that is measured every 30 seconds makes no new set of an old temperature.
 """
@@ -26,6 +30,7 @@ from array import array
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from math import isfinite
 from statistics import median
 from uuid import UUID
@@ -35,6 +40,7 @@ from hub.assessment.news2 import PARAMETERS, Band
 from hub.clock import ClockQuality, from_microseconds, to_microseconds
 from hub.readings import Vital
 from hub.store.rows import AssessmentRow
+from hub.stretch import Stretch, StretchedVital
 
 _DUE_WITHIN: Mapping[Band, timedelta] = {
     Band.ZERO: timedelta(hours=12),
@@ -66,7 +72,8 @@ class Period:
 class VitalSummary:
     """One vital of one resident, in the vital's unit. `change` is the median's, against the period before.
 
-    Coded vitals (consciousness, oxygen) have no range and no median.
+    Coded vitals (consciousness, oxygen) have no range and no median. `usable` is for how long streams had a
+    usable value (None: none had one), `below` each threshold, and for how long they were below it.
     """
 
     count: int
@@ -74,6 +81,8 @@ class VitalSummary:
     highest: float | None = None
     median: float | None = None
     change: float | None = None
+    usable: timedelta | None = None
+    below: tuple[tuple[float, timedelta], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +233,12 @@ class Tally:
         if self._highest is None or _height(found) >= _height(self._highest):
             self._highest = found
 
+    def add_stretch(self, at: datetime, stretch: Stretch) -> None:
+        """Count a stretch of a stream of theirs, which ended then."""
+        if at in self._period:
+            for each in stretch.vitals:
+                self._now.setdefault(each.vital, _Values()).add_stretch(each)
+
     def summary(self, alerts: AlertsSummary) -> ResidentSummary:
         """What was counted until now."""
         return ResidentSummary(
@@ -280,28 +295,39 @@ def _before(moment: datetime | None, at: datetime) -> bool:
 class _Values:
     """The values of one vital."""
 
-    __slots__ = ("_count", "_numbers")
+    __slots__ = ("_below", "_count", "_numbers", "_range", "_usable")
 
     def __init__(self) -> None:
         self._count = 0
         self._numbers = array("d")
+        self._range = array("d")  # of stretches: the lowest and the highest
+        self._usable: timedelta | None = None
+        self._below: dict[float, timedelta] = {}
 
     def add(self, value: object) -> None:
         self._count += 1
         if isinstance(value, float) and isfinite(value):  # beyond what its sensor can say there is no range
             self._numbers.append(value)
 
+    def add_stretch(self, said: StretchedVital) -> None:
+        said_before = self._range or (said.lowest, said.highest)
+        self._range = array("d", (min(*said_before, said.lowest), max(*said_before, said.highest)))
+        self._usable = (self._usable or timedelta(0)) + said.usable
+        if said.below is not None and said.threshold is not None:
+            self._below[said.threshold] = self._below.get(said.threshold, timedelta(0)) + said.below
+
     def summary(self, before: _Values | None) -> VitalSummary:
-        if not self._numbers:
-            return VitalSummary(self._count)
-        middle = median(self._numbers)
+        middle = median(self._numbers) if self._numbers else None
         earlier = before._numbers if before is not None else ()
         return VitalSummary(
             count=self._count,
-            lowest=min(self._numbers),
-            highest=max(self._numbers),
+            lowest=min(chain(self._numbers, self._range), default=None),
+            highest=max(chain(self._numbers, self._range), default=None),
             median=middle,
-            change=round(middle - median(earlier), 6) if earlier else None,  # not 0.10000000000000142
+            # Not 0.10000000000000142.
+            change=round(middle - median(earlier), 6) if middle is not None and earlier else None,
+            usable=self._usable,
+            below=tuple(sorted(self._below.items())),
         )
 
 

@@ -50,7 +50,7 @@ def medians(samples: Iterable[Sample], at: datetime, over: timedelta) -> tuple[M
                 if said.usable and isinstance(said.value, float):
                     usable[said.vital].append((sample.at, said.value, said.quality is Quality.GOOD))
     return tuple(
-        _median(vital, usable[vital])
+        median_of(vital, [(value, good) for _, value, good in usable[vital]])
         for vital in Vital
         if vital in usable
         and vital not in OF_THE_ROOM
@@ -58,13 +58,19 @@ def medians(samples: Iterable[Sample], at: datetime, over: timedelta) -> tuple[M
     )
 
 
-def _median(vital: Vital, said: Sequence[tuple[datetime, float, bool]]) -> Measurement:
-    mostly_good = 2 * sum(good for _, _, good in said) > len(said)
+def median_of(vital: Vital, said: Sequence[tuple[float, bool]]) -> Measurement:
+    """The middle of these values, each with whether it is good; good where more than half of them are."""
+    mostly_good = 2 * sum(good for _, good in said) > len(said)
     quality = Quality.GOOD if mostly_good else Quality.QUESTIONABLE
-    return Measurement(vital, median(value for _, value, _ in said), quality=quality)
+    return Measurement(vital, median(value for value, _ in said), quality=quality)
+
+
+def covers_at_most(over: timedelta) -> timedelta:
+    """For how long one value can speak."""
+    return over / _COVERS_AT_MOST
 
 
 def _covered(times: Iterable[datetime], over: timedelta) -> timedelta:
     """How much time the values of these times speak for."""
     gaps = (later - earlier for earlier, later in pairwise(sorted(times)))
-    return sum((min(gap, over / _COVERS_AT_MOST) for gap in gaps), timedelta(0))
+    return sum((min(gap, covers_at_most(over)) for gap in gaps), timedelta(0))

@@ -25,7 +25,7 @@ def command(
 ) -> None:
     """List readings, the newest first, with what the sensor said of their quality."""
     from hub.cli.options import database, local, show
-    from hub.cli.words import measurements_words
+    from hub.cli.words import measurements_words, stretch_data, stretch_words
     from hub.config import load
     from hub.present import clock_rule
     from hub.residents import Register
@@ -43,6 +43,10 @@ def command(
     for stored in found:
         placed, reading = stored.placed, stored.placed.reading
         measurements = [measurement_data(measurement) for measurement in reading.measurements]
+        stretch = reading.stretch
+        in_words = measurements_words(measurements)
+        if stretch is not None:
+            in_words = f"{in_words} ({stretch_words(stretch)})"
         rows.append(
             {
                 "measured": placed.measured_at.isoformat() if as_json else local(placed.measured_at),
@@ -50,7 +54,8 @@ def command(
                 "resident": placed.resident or ("the room" if reading.of_the_room else "nobody yet"),
                 "device": reading.raw.device,
                 "driver": reading.raw.driver,
-                "reading": measurements if as_json else measurements_words(measurements),
+                "reading": measurements if as_json else in_words,
+                **({"stretch": stretch and stretch_data(stretch)} if as_json else {}),
                 "said": sorted(reading.flags) if as_json else ", ".join(sorted(reading.flags)),
                 "problem": reading.problem or "",
             }

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from hub.cli.options import config_option
 from hub.clock import now
+
+if TYPE_CHECKING:
+    from hub.readings import RawPayload
 
 _SPAN = re.compile(r"(\d{1,5})(s|min|h|d)", re.ASCII)
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
@@ -51,14 +54,14 @@ def command(out: TextIO, since: timedelta, duration: timedelta | None, config_pa
     """Record the raw payloads of this hub's sensors as JSON lines, one a payload, as they arrive.
 
     It reads what the running hub has committed, undecodable payloads included, and never touches the radio
-    itself. What people entered by hand is not recorded.
+    itself. What streams is committed a minute at a time, so that its last minute may not be there yet. What
+    people entered by hand is not recorded.
 
     \b
     Examples:
       carehub record --out ward.jsonl --for 1h
       carehub record --since 2d --for 0s > two-days.jsonl
     """
-    from drivers.recording import line_of
     from hub.cli.options import database
     from hub.config import load
     from hub.readings import Origin
@@ -74,7 +77,7 @@ def command(out: TextIO, since: timedelta, duration: timedelta | None, config_pa
             for row in readings_after(connection, newest, begun - since):
                 newest = row.sequence
                 if row.placed.reading.raw.origin is not Origin.MANUAL:
-                    out.write(line_of(row.placed.reading.raw) + "\n")
+                    _write(out, row.placed.reading.raw, begun - since)
             out.flush()
             if over:
                 return
@@ -82,3 +85,18 @@ def command(out: TextIO, since: timedelta, duration: timedelta | None, config_pa
                 time.sleep(0.2)
             except KeyboardInterrupt:
                 return
+
+
+def _write(out: TextIO, raw: RawPayload, since: datetime) -> None:
+    """Each payload of a stretch by itself, and of these only what was received since then."""
+    from drivers.recording import line_of
+    from drivers.stretch import StretchError, payloads
+
+    try:
+        found = payloads(raw)
+    except StretchError as error:
+        click.echo(f"{raw.device}: {error}", err=True)
+        return
+    for each in found:
+        if each.received_at >= since:
+            out.write(line_of(each) + "\n")

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from hub.stretch import Stretch
+
+_SECOND = timedelta(seconds=1)
 _SHORT = {
     "respiration_rate": ("breathing", "/min"),
     "oxygen_saturation": ("SpO2", "%"),
@@ -66,6 +71,40 @@ def _marked(words: str, measured: Mapping[str, Any]) -> str:
     if measured.get("time") == "doubtful":
         doubts.append("when is doubtful")
     return f"[{words}: {', '.join(doubts)}]" if doubts else words
+
+
+def stretch_words(stretch: Stretch) -> str:
+    """What a stretch of a stream said beside its medians: "60 s: SpO2 88 to 97 %, 12 s below 90 %"."""
+    said = []
+    for each in stretch.vitals:
+        name, unit = _SHORT[each.vital.value]
+        words = f"{name} {each.lowest:g} to {each.highest:g} {unit}"
+        if each.usable < stretch.duration:
+            words += f" in {each.usable / _SECOND:.0f} s"
+        if each.below:
+            words += f", {each.below / _SECOND:.0f} s below {each.threshold:g} {unit}"
+        said.append(words)
+    return f"{stretch.duration / _SECOND:.0f} s: {'; '.join(said) or 'nothing usable'}"
+
+
+def stretch_data(stretch: Stretch) -> dict[str, object]:
+    """The same as plain JSON, times in seconds."""
+    return {
+        "seconds": stretch.duration / _SECOND,
+        "samples": stretch.samples,
+        "vitals": [
+            {
+                "vital": each.vital.value,
+                "lowest": each.lowest,
+                "median": each.median,
+                "highest": each.highest,
+                "usable_seconds": each.usable / _SECOND,
+                **({} if each.below is None else {"below_seconds": each.below / _SECOND}),
+                **({} if each.threshold is None else {"threshold": each.threshold}),
+            }
+            for each in stretch.vitals
+        ],
+    }
 
 
 def observations_words(observations: Mapping[str, Mapping[str, Any]]) -> str:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from functools import lru_cache
 from math import isfinite
+from operator import index
 
 from hub.clock import ClockQuality
 from hub.readings import AbsentReason, Measurement, Quality, Value, Vital, type_of_value
+from hub.stretch import Stretch, StretchedVital
 from hub.timing import TimeQuality
 
 VITAL_NUMBERS: Mapping[Vital, int] = {
@@ -50,6 +53,7 @@ CLOCK_QUALITIES = {number: quality for quality, number in CLOCK_QUALITY_NUMBERS.
 MOST_EVENT_BYTES = 1 << 20
 """What an event may come to: far more than any that can be sent, and little enough for the memory."""
 
+_MILLISECOND = timedelta(milliseconds=1)
 _dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -132,6 +136,46 @@ def observations_of(text: str, reading: int) -> dict[Vital, tuple[Value, int]]:
         vital = VITALS[number]
         found[vital] = (value_of(vital, value), reading - before[0] if before else reading)
     return found
+
+
+def stretch_text(stretch: Stretch) -> str:
+    """JSON: duration, samples, and for each vital [vital, lowest, median, highest, usable], and then below
+    and its threshold, if it has one; times in milliseconds."""
+    vitals = []
+    for each in stretch.vitals:
+        said: list[object] = [VITAL_NUMBERS[each.vital]]
+        said += [number_of(value) for value in (each.lowest, each.median, each.highest)]
+        said.append(each.usable // _MILLISECOND)
+        if each.below is not None and each.threshold is not None:
+            said += [each.below // _MILLISECOND, number_of(each.threshold)]
+        vitals.append(said)
+    return _dumps([stretch.duration // _MILLISECOND, stretch.samples, *vitals])
+
+
+def stretch_of(text: str) -> Stretch:
+    """The stretch that `stretch_text` was given."""
+    duration, samples, *vitals = json.loads(text)
+    return Stretch(duration * _MILLISECOND, index(samples), tuple([_stretched(*each) for each in vitals]))
+
+
+def _stretched(
+    vital: int,
+    lowest: float,
+    median: float,
+    highest: float,
+    usable: int,
+    below: int | None = None,
+    threshold: float | None = None,
+) -> StretchedVital:
+    return StretchedVital(
+        VITALS[vital],
+        float(lowest),
+        float(median),
+        float(highest),
+        usable * _MILLISECOND,
+        None if below is None else below * _MILLISECOND,
+        None if threshold is None else float(threshold),
+    )
 
 
 def event_bytes(text: str) -> bytes:

@@ -20,6 +20,7 @@ from hub.store.encoding import (
     TIME_QUALITY_NUMBERS,
     measurements_text,
     observations_text,
+    stretch_text,
 )
 
 Row = tuple[object, ...]
@@ -35,7 +36,7 @@ def _inserts(table: str, columns: str) -> Mapping[int, str]:
 _READINGS = _inserts(
     "reading",
     "sequence, id, resident, source, payload, received_at, boot, since_boot, clock, device_time, measured_at,"
-    " time_quality, measurements, observed, flags, sequence_number, user_id, problem",
+    " time_quality, measurements, observed, flags, sequence_number, user_id, problem, stretch",
 )
 _ASSESSMENTS = _inserts(
     "assessment", "sequence, resident, at, reading, scale, observations, band, total, age, risk, model"
@@ -66,6 +67,7 @@ def reading_row(sequence: int, placed: PlacedReading, source: int, boot: int) ->
         reading.sequence_number,
         reading.user_id,
         reading.problem,
+        None if reading.stretch is None else stretch_text(reading.stretch),
     )
 
 

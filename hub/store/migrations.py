@@ -218,3 +218,11 @@ def m006_enrolled_by_command(db: Database) -> None:
     for statement in schemas.ENROLLED_BY_COMMAND.split(";\n"):
         db.conn.execute(statement)
     db.conn.execute("PRAGMA user_version = 6")
+
+
+@migrations()
+def m007_stretches_and_kits(db: Database) -> None:
+    """Stretches of streams, many samples in a row; and the kit that a sensor belongs to."""
+    for statement in schemas.STRETCHES_AND_KITS.split(";\n"):
+        db.conn.execute(statement)
+    db.conn.execute("PRAGMA user_version = 7")

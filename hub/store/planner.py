@@ -240,7 +240,7 @@ class Planner:
         return sorted(self._evidence[0])
 
     def _behind_evidence(self, first: int, last: int) -> set[int]:
-        """The samples among these numbers that the observations of a kept alert were made of."""
+        """Those among these numbers, of a stream, that the observations of a kept alert were made of."""
         behind = set[int]()
         kept = self._evidence_in_order
         low, high = bisect.bisect_left(kept, first), bisect.bisect_right(kept, last + _SAMPLES_BEHIND)
@@ -253,7 +253,7 @@ class Planner:
                 since = at - self._limits.stream // timedelta(microseconds=1)
                 behind |= self._numbers(
                     "SELECT sequence FROM reading WHERE sequence BETWEEN ? AND ? AND source = ?"
-                    " AND observed = '[]' AND received_at BETWEEN ? AND ?",
+                    " AND (observed = '[]' OR stretch IS NOT NULL) AND received_at BETWEEN ? AND ?",
                     max(first, number - _SAMPLES_BEHIND), min(last, number), source, since, at,
                 )  # fmt: skip
         return behind

@@ -1,12 +1,13 @@
 """What leaves the card, and in what order.
 
-By age, always: stream samples after `keep_streams`; readings and assessments after `keep_readings`, and what
-the broker refused as long after it was refused; alerts after `keep_alerts`, with what was refused of them.
-What was refused of an alert that the card has lost goes `keep_alerts` after the moment of which it tells. By
-size, when the database is larger than it may be, each kind only when nothing is left of the one before it,
-the oldest first:
+By age, always: samples of streams after `keep_streams`; readings and assessments after `keep_readings`, and
+what the broker refused as long after it was refused; alerts after `keep_alerts`, with what was refused of
+them. What was refused of an alert that the card has lost goes `keep_alerts` after the moment of which it
+tells. By size, when the database is larger than it may be, each kind only when nothing is left of the one
+before it, the oldest first:
 
-1. samples of a stream of which no observation was made, an hour old or more, that no message waits to tell;
+1. stretches of a stream of which no observation was made (and such samples of earlier hubs), an hour old or
+   more, that no message waits to tell;
 2. those that one waits to tell, with the message;
 3. waiting summaries;
 4. readings with their assessments, and what waits to be told of them: a message that waits is a few bytes
@@ -16,7 +17,7 @@ the oldest first:
 6. where more than `newest` readings came within `window` (a flood), the older of those.
 
 Never, by neither: an alert that is open, or that nobody acknowledged; what a kept alert rests on (its
-reading, its assessment, the readings of that, and of a stream the samples behind it); a message on a channel
+reading, its assessment, the readings of that, and of a stream what is behind it); a message on a channel
 that is not named here, which alerts' is; the newest `newest` readings and the newest assessment (so that
 their numbers are never used again, and a start finds what it remembers); and, but for the sixth, the readings
 of `window`, of which observation sets and alerts may yet be formed.

@@ -14,14 +14,20 @@ from hub.clock import ClockStamp, from_microseconds
 from hub.placed import PlacedReading
 from hub.present import Place, Present
 from hub.readings import OF_NO_SCORE, DeviceTime, Flag, Origin, RawPayload, Reading, Value, Vital
-from hub.store.encoding import CLOCK_QUALITIES, TIME_QUALITIES, measurements_of, observations_of
+from hub.store.encoding import (
+    CLOCK_QUALITIES,
+    TIME_QUALITIES,
+    measurements_of,
+    observations_of,
+    stretch_of,
+)
 
 _MICROSECOND = timedelta(microseconds=1)
 
 SELECT_READING = (
     "SELECT r.sequence, r.id, r.resident, s.device, s.driver, s.characteristic, s.origin, r.payload,"
     " r.received_at, r.device_time, r.measured_at, r.time_quality, r.measurements, r.observed, r.flags,"
-    " r.sequence_number, r.user_id, r.problem, b.id, r.since_boot, r.clock"
+    " r.sequence_number, r.user_id, r.problem, b.id, r.since_boot, r.clock, r.stretch"
     " FROM reading r JOIN source s ON s.number = r.source JOIN boot b ON b.number = r.boot"
 )
 """The columns that `StoredReading.of` takes, in its order; `r` is the reading, `s` its source."""
@@ -59,7 +65,7 @@ class StoredReading:
         """From the columns of `SELECT_READING`. Raises `ValueError` or `TypeError` where one is wrong."""
         (sequence, identifier, resident, device, driver, characteristic, origin, payload, received_at,
          device_time, measured_at, time_quality, measurements, observed, flags, sequence_number, user_id,
-         problem, boot, since_boot, clock) = row  # fmt: skip
+         problem, boot, since_boot, clock, stretch) = row  # fmt: skip
         received = from_microseconds(_number(received_at))
         text = str(device_time) if device_time is not None else None
         reading = Reading(
@@ -78,6 +84,7 @@ class StoredReading:
             sequence_number=None if sequence_number is None else _number(sequence_number),
             user_id=None if user_id is None else _number(user_id),
             problem=None if problem is None else str(problem),
+            stretch=None if stretch is None else stretch_of(str(stretch)),
         )
         placed = PlacedReading(
             reading=reading,

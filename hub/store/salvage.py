@@ -238,10 +238,7 @@ class _Salvage:
             fitting = [
                 table.name
                 for table in self._tables
-                if all(
-                    table.values(row) is not None and len(row.values) == len(table.columns)
-                    for row in page.rows
-                )
+                if all(table.values(row) is not None and table.is_as_long(row) for row in page.rows)
             ]
             if len(fitting) > 1 or (fitting == ["model"] and number in places):
                 fitting = [places[number]] if places.get(number) in fitting else []

@@ -209,3 +209,9 @@ CREATE TABLE sensor_information (
     learned_at    INTEGER NOT NULL
 ) WITHOUT ROWID
 """
+
+# `stretch` is JSON (`hub.store.encoding.stretch_text`); without it a reading is a single payload.
+STRETCHES_AND_KITS = """
+ALTER TABLE reading ADD COLUMN stretch TEXT;
+ALTER TABLE enrolled_sensor ADD COLUMN kit TEXT
+"""

@@ -18,7 +18,9 @@ FORGOTTEN = "sensor forgotten"
 
 _log = logging.getLogger(__name__)
 _MICROSECOND = timedelta(microseconds=1)
-_ENROLLED = "address, driver, resident, label, user, bonding, passkey, enrolled_at, enrolled_by, theirs_since"
+_ENROLLED = (
+    "address, driver, resident, label, user, bonding, passkey, enrolled_at, enrolled_by, theirs_since, kit"
+)
 _PERCENT = range(101)
 _TOLD = ("battery", "manufacturer", "model", "serial_number", "firmware", "hardware", "software")
 """Of `DeviceInformation`, what has a column of the same name."""
@@ -28,7 +30,8 @@ _TOLD = ("battery", "manufacturer", "model", "serial_number", "firmware", "hardw
 class EnrolledRow:
     """A sensor that was enrolled by command: the keys of a `[[sensors]]`, who enrolled it, and when.
 
-    What it measured before `theirs_since` is not its resident's.
+    What it measured before `theirs_since` is not its resident's. `kit` is what it is used together with; None
+    where nothing was said of that.
     """
 
     address: str
@@ -41,6 +44,7 @@ class EnrolledRow:
     enrolled_at: datetime
     enrolled_by: str
     theirs_since: datetime
+    kit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +61,13 @@ def enrolled(connection: sqlite3.Connection) -> list[EnrolledRow]:
     """The sensors that were enrolled by command, oldest first. A row that a damaged card left unreadable is
     left out, and logged: nobody can say whose it was."""
     found = []
-    for address, driver, resident, label, user, bonding, passkey, at, by, since in connection.execute(
+    for address, driver, resident, label, user, bonding, passkey, at, by, since, kit in connection.execute(
         f"SELECT {_ENROLLED} FROM enrolled_sensor ORDER BY enrolled_at, address"
     ):
         try:
             when, theirs_since = from_microseconds(at), from_microseconds(since)
-            found.append(
-                EnrolledRow(address, driver, resident, label, user, bonding, passkey, when, by, theirs_since)
-            )
+            said = address, driver, resident, label, user, bonding, passkey
+            found.append(EnrolledRow(*said, when, by, theirs_since, kit))
         except (TypeError, ValueError, OverflowError):
             _log.error("an enrolled sensor on the card cannot be read: enrol it again")
     return found
@@ -73,7 +76,7 @@ def enrolled(connection: sqlite3.Connection) -> list[EnrolledRow]:
 def enrol(connection: sqlite3.Connection, row: EnrolledRow) -> None:
     """Store a sensor that is enrolled, in place of a row that a damaged card may have left of it."""
     connection.execute(
-        f"INSERT OR REPLACE INTO enrolled_sensor ({_ENROLLED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR REPLACE INTO enrolled_sensor ({_ENROLLED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             row.address,
             row.driver,
@@ -85,6 +88,7 @@ def enrol(connection: sqlite3.Connection, row: EnrolledRow) -> None:
             to_microseconds(row.enrolled_at),
             row.enrolled_by,
             to_microseconds(row.theirs_since),
+            row.kit,
         ),
     )
 
@@ -166,11 +170,11 @@ def contradicted(connection: sqlite3.Connection) -> list[str]:
         try:
             of = json.loads(detail)
             user = of.get("user")
-            whose = of.get("driver"), of.get("resident"), None if user is None else str(user)
+            whose = of.get("driver"), of.get("resident"), None if user is None else str(user), of.get("kit")
             said[of["address"]] = what, *whose
         except (ValueError, TypeError, LookupError, AttributeError):
             continue
-    rows = connection.execute("SELECT address, driver, resident, user FROM enrolled_sensor").fetchall()
+    rows = connection.execute("SELECT address, driver, resident, user, kit FROM enrolled_sensor").fetchall()
     return [
         address for address, *whose in rows if said.get(address, (ENROLLED, *whose)) != (ENROLLED, *whose)
     ]

@@ -20,6 +20,7 @@ _FIRST = (
     "alert_history",
 )
 _LAST = ("assessment", "reading", "measurement")
+_ADDED = {"reading": 1, "enrolled_sensor": 1}  # columns of later steps: older rows end before them
 """The order in which tables are copied: what is most dearly missed first; then others; then these."""
 
 
@@ -54,6 +55,10 @@ class Table:
         if not all(_fits(column, value) for column, value in zip(self.columns, values, strict=False)):
             return None
         return values if self.rowid_column is not None or not self.has_rowid else [*values, row.rowid]
+
+    def is_as_long(self, row: Row) -> bool:
+        """Whether a row has all columns, or all that there were before later steps added some."""
+        return 0 <= len(self.columns) - len(row.values) <= _ADDED.get(self.name, 0)
 
     def insert(self, length: int) -> str:
         """The statement that inserts a row of so many `values`."""

@@ -299,8 +299,11 @@ class Transaction(Pieces):
         """Have an assessment told: its event is made when it is sent."""
         self._enqueue(priority, channel, first=assessment, last=assessment)
 
-    def tell_reading(self, priority: int, channel: str, reading: int) -> None:
-        """Have a reading told, together with others of this transaction."""
+    def tell_reading(self, priority: int, channel: str, reading: int, *, alone: bool = False) -> None:
+        """Have a reading told, together with others of this transaction unless it shall be told `alone`."""
+        if alone:
+            self._enqueue(priority, channel, first=reading, last=reading)
+            return
         self._readings_channel = priority, channel
         self._gathered.to_tell.append(reading)
 

@@ -22,8 +22,12 @@ Send = Callable[[bytes], Awaitable[list[dict[str, object]]]]
 
 
 @contextlib.asynccontextmanager
-async def served(path: Path, deliver: Callable[[RawPayload], Awaitable[None]]) -> AsyncIterator[Send]:
-    serving = asyncio.create_task(ReplaySocket(path, deliver).run())
+async def served(
+    path: Path,
+    deliver: Callable[[RawPayload], Awaitable[None]],
+    settle: Callable[[], Awaitable[None]] | None = None,
+) -> AsyncIterator[Send]:
+    serving = asyncio.create_task(ReplaySocket(path, deliver, settle).run())
     async with asyncio.timeout(5):
         while not path.exists() or path.stat().st_mode & 0o077:
             await asyncio.sleep(0.01)
@@ -123,3 +127,18 @@ async def test_a_rate_spreads_payloads_evenly_whatever_their_times() -> None:
     sent = [raw async for raw in paced([RawPayload("a", "b", b"x", start)] * 11, rate=100.0)]
     assert len(sent) == 11
     assert loop.time() - began >= 0.1
+
+
+async def test_what_was_gathered_is_settled_before_the_answer(tmp_path: Path) -> None:
+    happened: list[str] = []
+
+    async def deliver(raw: RawPayload) -> None:
+        happened.append(raw.driver)
+
+    async def settle() -> None:
+        await asyncio.sleep(0.01)
+        happened.append("settled")
+
+    async with served(tmp_path / "replay.sock", deliver, settle) as send:
+        assert await send(LINE * 2) == [{"accepted": 2, "refused": 0}]
+    assert happened == ["blood_pressure", "blood_pressure", "settled"]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drivers.bluetooth.device_information import DeviceInformation
 from hub.attribution import Attribution
 from hub.clock import ClockQuality, ClockStamp
 from hub.config import Resident, Sensor
@@ -469,3 +470,44 @@ def test_what_is_measured_as_it_should_be_is_the_residents(
     given_to = ward.owner(received, age=indicated_after if tells_time else None)
     theirs = into < 600 and (into - indicated_after >= 10 if tells_time else into >= 60)
     assert given_to == ("R-1" if theirs else None)
+
+
+# --- a clock that was read
+
+
+def test_what_a_meter_kept_by_a_clock_that_was_fast_is_nobodys_though_it_is_set_now(ward: Ward) -> None:
+    """Anna was measured half an hour ago by a clock that is half an hour fast: that says "now", when it is
+    Bert's turn."""
+    ward.scan("R-2", 0)
+    assert ward.owner(70, age=2, number=7) == "R-2", "by a clock that is right"
+    ahead = timedelta(minutes=30)
+    ward.attribution.learned(CUFF, DeviceInformation(clock_ahead=ahead), ward.moment(69).stamp)
+    assert ward.owner(70, age=ahead.total_seconds() + 2, ahead=ahead.total_seconds(), number=7) is None
+    assert ward.owner(80, age=2, number=8) is None
+    ward.scan("R-2", 2 * 3600)
+    assert ward.owner(2 * 3600 + 60, age=2, number=9) == "R-2", "what it kept was told by then"
+
+
+@pytest.mark.parametrize("ahead", [None, timedelta(seconds=10), -timedelta(days=1)])
+def test_a_clock_that_was_not_ahead_takes_nothing_away(ward: Ward, ahead: timedelta | None) -> None:
+    ward.scan("R-2", 0)
+    ward.attribution.learned(CUFF, DeviceInformation(clock_ahead=ahead), ward.moment(60).stamp)
+    assert ward.owner(70, age=2, number=7) == "R-2"
+
+
+# --- handed on
+
+
+def test_what_was_received_before_a_sensor_was_handed_on_is_not_the_next_ones(ward: Ward) -> None:
+    """It waited for a card that was full, and whose it is is asked when it is stored."""
+    assert ward.owner(0, PERSONAL) == "R-1"
+    ward.register.forget(PERSONAL)
+    ward.register.enrol(Sensor(address=PERSONAL, driver="blood_pressure", resident="R-2"), ward.moment(5).at)
+    assert ward.owner(0, PERSONAL) is None
+    assert ward.owner(5, PERSONAL) == "R-2"
+
+
+def test_a_clock_that_was_set_back_after_that_does_not_keep_alerts_from_coming(ward: Ward) -> None:
+    ward.register.enrol(Sensor(address=PERSONAL, driver="blood_pressure", resident="R-1"), ward.moment(0).at)
+    ward.wall_ahead = -timedelta(days=1)
+    assert ward.owner(10, PERSONAL) == "R-1"

@@ -92,7 +92,8 @@ def test_a_stream_of_it_is_never_observed(house: House, noon: datetime) -> None:
         at = noon + timedelta(seconds=second)
         warm = measured_by("bthome", at, Measurement(Vital.ROOM_TEMPERATURE, 39.5))
         house.take(Reading(warm.id, warm.raw, warm.measurements, streaming=True))
-    assert (house.count("reading"), house.count("assessment"), house.observed()) == (60, 0, 0)
+    house.end_streams()
+    assert (len(house.samples()), house.count("assessment"), house.observed()) == (60, 0, 0)
 
 
 def test_single_readings_are_told_without_it_though_it_comes_between_them(

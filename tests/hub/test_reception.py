@@ -13,14 +13,17 @@ from typing import TypeVar
 
 import pytest
 
+from drivers.virtual import encoding
+from hub import reception as room
+from hub import streams
 from hub.intake import Intake, Taken
-from hub.readings import Reading
+from hub.readings import RawPayload, Reading
 from hub.reception import Reception
 from hub.residents import UnknownResidentError
 from hub.store.errors import NotCommittedError
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
-from tests.rigs.house import ILL, OXIMETER, House, entry, oximeter, raw
+from tests.rigs.house import ILL, OXIMETER, WELL_OXIMETER, House, entry, oximeter, raw
 
 Result = TypeVar("Result")
 
@@ -172,6 +175,83 @@ async def test_a_persons_entry_that_meets_a_fault_is_refused_and_not_kept_as_nob
     with pytest.raises(ZeroDivisionError):
         await reception.accept_reading(entry(noon), ILL)
     assert stored(house) == []
+
+
+def streamed(second: float, noon: datetime, saturation: float = 97) -> RawPayload:
+    payload, at = encoding.continuous(saturation, 72), noon + timedelta(seconds=second)
+    return raw(OXIMETER, "pulse_oximeter", payload, at, "2a5f")
+
+
+async def test_what_is_of_a_stream_is_on_the_card_with_its_stretch(
+    house: House, reception: Reception, noon: datetime
+) -> None:
+    for second in range(30):
+        await reception.accept(streamed(second, noon))
+    (closed,) = house.stretches()
+    assert closed.placed.reading.stretch is not None
+    assert (closed.placed.resident, closed.placed.reading.stretch.samples) == (ILL, 16)
+    await reception.settled()
+    assert house.samples() == [streamed(second, noon) for second in range(30)]
+
+
+async def test_what_came_by_radio_and_streams_is_on_the_card_when_all_is_settled(
+    house: House, reception: Reception, noon: datetime
+) -> None:
+    for second in range(5):
+        await reception.accept_from_radio(streamed(second, noon))
+    await reception.settled()
+    assert len(house.samples()) == 5
+
+
+async def test_a_stream_that_falls_silent_is_stored_after_a_while(
+    house: House, reception: Reception, noon: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "SILENCE", timedelta(seconds=0.1))
+    monkeypatch.setattr(room, "_LOOKS_EVERY_SECONDS", 0.02)
+    watching = asyncio.ensure_future(reception.watch_streams())
+    await reception.accept(streamed(0, noon))
+    async with asyncio.timeout(10):
+        while not house.count("reading"):
+            await asyncio.sleep(0.01)
+    watching.cancel()
+    assert len(house.samples()) == 1
+
+
+async def test_one_sensors_stream_is_stored_before_it_is_forgotten(
+    house: House, reception: Reception, noon: datetime
+) -> None:
+    await reception.accept(streamed(0, noon))
+    await reception.close_streams(WELL_OXIMETER)
+    assert house.count("reading") == 0
+    await reception.close_streams(OXIMETER)
+    assert [row.placed.resident for row in house.stretches()] == [ILL]
+
+
+async def test_on_a_full_disk_a_stretch_waits_and_patience_ends(
+    house: House, reception: Reception, noon: datetime
+) -> None:
+    await reception.accept(oximeter(98, noon.replace(hour=11)).raw)
+    await reception.accept(streamed(0, noon))
+    with full_disk(house):
+        await reception.close_streams(OXIMETER, patience_seconds=0.05)
+        assert house.count("reading") == 1
+    async with asyncio.timeout(10):
+        await reception.settled()
+    assert house.count("reading") == 2
+
+
+async def test_a_sample_whose_owner_cannot_be_told_for_a_fault_is_kept_unassigned(
+    house: House, reception: Reception, noon: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("nobody foresaw this")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(streams.Streams, "add", fails)
+        await reception.accept(streamed(0, noon))
+    ((resident, payload, problem),) = stored(house)
+    assert (resident, payload) == (None, streamed(0, noon).payload)
+    assert problem
 
 
 class FailsTwice(Writer):

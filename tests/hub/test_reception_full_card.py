@@ -155,9 +155,11 @@ async def test_beyond_its_limit_only_samples_of_streams_are_let_go_and_they_are_
     async with asyncio.timeout(20):
         while reception.waiting < 2:
             await asyncio.sleep(0.01)
-        sample = replace(oximeter(97, noon + timedelta(minutes=5)), streaming=True)
-        await reception.accept_reading(sample)
-        assert reception.let_go == 1
+        for second in range(3):
+            sample = replace(oximeter(97, noon + timedelta(minutes=5, seconds=second)), streaming=True)
+            await reception.accept_reading(sample)
+        await reception.close_streams()
+        assert reception.let_go == 3
         card.free()
         await asyncio.gather(*spots)
     assert house.count("reading") == 2

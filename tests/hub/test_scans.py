@@ -167,6 +167,33 @@ async def test_a_reader_that_is_not_enrolled_opens_nothing_and_closes_nothing(ho
     assert home.turns() == [(None, "R-1")]
 
 
+async def test_a_reader_that_is_not_heard_any_more_ends_the_round_and_damages_no_scan(home: Home) -> None:
+    home.scans.scanned(READER, ANNAS_CODE)
+    home.scans.scanned(READER_B, BERTS_CODE)
+    home.scans.unheard(READER)
+    assert home.turns() == [("b", "R-2")]
+    assert (home.scans.unknown, home.scans.damaged) == (0, 0)
+    assert (await home.told())[-1] == (Audited.ROUND_CLOSED, "R-1", "reader not heard")
+
+
+async def test_a_reader_that_was_not_heard_until_now_may_have_missed_a_scan(home: Home) -> None:
+    """Of two readers of a kit one is plugged in: what it read before it was taken nobody knows."""
+    second = Sensor(address="USB:0C2E:0B61:S9", driver="wristband_reader")
+    home.register.enrol(second)
+    home.scans.scanned(READER, ANNAS_CODE)
+    home.scans.unheard(second.address)
+    assert home.turns() == []
+
+
+async def test_a_reader_that_is_forgotten_leaves_no_round_behind(home: Home) -> None:
+    """Who is scanned with it from now on is not told to the hub, nor where it is enrolled for another kit."""
+    home.scans.scanned(READER, ANNAS_CODE)
+    home.register.forget(READER)
+    home.scans.unheard(READER)
+    assert home.turns() == []
+    assert (await home.told())[-1] == (Audited.ROUND_CLOSED, "R-1", "reader not heard")
+
+
 async def test_when_a_round_has_timed_out_the_trail_says_so_with_when_it_was(writer: Writer) -> None:
     home = Home(writer, timedelta(milliseconds=60))
     home.scans.scanned(READER, ANNAS_CODE)

@@ -1,4 +1,4 @@
-"""The retained status: what it says of the radio, bounded; and that it is told anew when that changes."""
+"""The retained status: what it says of the radio and of USB, bounded; told anew when that changes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ import pytest
 
 from drivers.bluetooth.collector import BluetoothCollector, CollectorStatus, HealingStatus, SensorStatus
 from drivers.bluetooth.radio import Adapter, Remedy
+from drivers.usb.collector import UsbCollector, UsbSensorStatus, UsbStatus
 from drivers.virtual.radio import VirtualRadio
 from hub.config import Sensor, load
 from hub.enrolment import Enrolment
 from hub.readings import RawPayload
-from hub.status import MOST_SENSORS_IN_TROUBLE, HubStatus, radio_said
+from hub.status import MOST_SENSORS_IN_TROUBLE, HubStatus, radio_said, usb_said
 from hub.store.database import FILE_NAME
 from hub.store.writer import Writer
 from hub.uplink.cloudevents import LARGEST_EVENT, Event, to_json
@@ -27,6 +28,7 @@ from hub.uplink.forwarder import Presence
 from tests.rigs.broker import until
 from tests.rigs.contract import data_validator, event_faults, spoilt
 from tests.rigs.house import CUFF, write_configuration
+from tests.rigs.plugging import plugging
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NEW = "C4:F2:17:00:00:77"
@@ -66,9 +68,9 @@ def collected(*sensors: SensorStatus, **what: Any) -> CollectorStatus:
 class Collecting:
     """What a collector says of itself at the moment."""
 
-    now: CollectorStatus
+    now: CollectorStatus | UsbStatus
 
-    def status(self) -> CollectorStatus:
+    def status(self) -> CollectorStatus | UsbStatus:
         return self.now
 
 
@@ -137,13 +139,102 @@ async def test_one_of_which_the_enrolment_says_that_it_is_nobodys_is_in_trouble_
         assert "nobody's" in said.words
 
 
+# --- USB
+
+PLUGGED = "USB:0403:6001:A9XK2P7Q"
+
+
+def on_usb(
+    *troubles: str | None, usable: bool = True, words: str = "listening to what is plugged in"
+) -> UsbStatus:
+    sensors = tuple(
+        UsbSensorStatus(f"USB:0403:6001:SERIAL{number}", True, True, "/dev/ttyUSB0", None, None, each, 0, 0)
+        for number, each in enumerate(troubles)
+    )
+    return UsbStatus(words, usable, sensors, 0, 0)
+
+
+def told_of_usb(enrolment: Enrolment, status: UsbStatus) -> Event:
+    usb = cast(UsbCollector, Collecting(status))
+    return HubStatus(enrolment.configuration, None, enrolment, None, lambda: None, usb).event(Presence.ONLINE)
+
+
+async def test_usb_and_its_troubles_are_told_as_the_contract_says(tmp_path: Path) -> None:
+    async with home(tmp_path) as enrolment:
+        for status, in_trouble in (
+            (on_usb(), 0),
+            (on_usb("permission denied", None, "no frames"), 2),
+            (on_usb(usable=False, words=""), 0),
+        ):
+            event = told_of_usb(enrolment, status)
+            assert event_faults(event) == []
+            data = json.loads(to_json(event))["data"]
+            assert "radio" not in data
+            assert (data["usb"]["usable"], len(data["usb"]["sensors_in_trouble"])) == (
+                status.usable,
+                in_trouble,
+            )
+            faults = [(what, wrong) for what, wrong in spoilt(data) if "usb" in what]
+            assert faults
+            for what, wrong in faults:
+                assert not data_validator(event.type).is_valid(wrong), what
+
+
+async def test_usb_that_is_off_is_not_told_of_nor_by_a_hub_that_stops(tmp_path: Path) -> None:
+    async with home(tmp_path) as enrolment:
+        assert "usb" not in status_of(enrolment, None).event(Presence.ONLINE).data
+        usb = cast(UsbCollector, Collecting(on_usb()))
+        told = HubStatus(enrolment.configuration, None, enrolment, None, lambda: None, usb)
+        for presence in (Presence.LOST, Presence.OFFLINE):
+            assert "usb" not in told.event(presence).data
+
+
+async def test_what_is_told_of_usb_is_bounded_as_well(tmp_path: Path) -> None:
+    async with home(tmp_path) as enrolment:
+        status = on_usb(*["\u20ac" * 5000] * 200, words="y" * 9000)
+        event = told_of_usb(enrolment, status)
+        assert event_faults(event) == []
+        said = usb_said(status, enrolment)
+        assert len(said.sensors_in_trouble) == MOST_SENSORS_IN_TROUBLE
+        assert said.not_listed == 200 - MOST_SENSORS_IN_TROUBLE
+        assert len(to_json(event).encode()) < LARGEST_EVENT // 2
+
+
+async def test_one_that_is_nobodys_is_told_of_by_what_it_is_on_and_once(tmp_path: Path) -> None:
+    async with home(tmp_path) as enrolment:
+        await enrolment.add(Sensor(address=NEW, driver="thermometer", resident="R-0077"), "Sam")
+        await enrolment.add(Sensor(address=PLUGGED, driver="nonin_serial", resident="R-0077"), "Sam")
+        config = enrolment.configuration
+        fewer = config.model_copy(update={"residents": config.residents[:1], "sensors": config.sensors[:1]})
+        left = await Enrolment.load(fewer, enrolment._writer)
+        assert [each.address for each in radio_said(collected(), left).sensors_in_trouble] == [NEW]
+        assert [each.address for each in usb_said(on_usb(), left).sensors_in_trouble] == [PLUGGED]
+
+
+async def test_a_real_collector_of_usb_is_told_of(tmp_path: Path) -> None:
+    async with home(tmp_path) as enrolment, plugging() as plugged:
+        told = HubStatus(enrolment.configuration, None, enrolment, None, lambda: None, plugged.collector)
+        said = told.usb()
+        assert said is not None
+        assert (said.usable, said.words, said.sensors_in_trouble) == (
+            True,
+            "listening to what is plugged in",
+            [],
+        )
+
+
+# --- told anew
+
+
 async def test_it_is_told_anew_when_something_has_changed_and_only_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub.status._LOOKS_EVERY_SECONDS", 0.0)
     async with home(tmp_path) as enrolment:
         played, collector = collecting(collected())
-        status = status_of(enrolment, collector)
+        on_ports = Collecting(on_usb())
+        usb = cast(UsbCollector, on_ports)
+        status = HubStatus(enrolment.configuration, None, enrolment, collector, lambda: None, usb)
         told: list[Event] = []
 
         def tell() -> None:
@@ -163,6 +254,9 @@ async def test_it_is_told_anew_when_something_has_changed_and_only_then(
             played.now = change
             await until(lambda before=before: len(told) > before)  # type: ignore[misc]  # mypy: a default
             assert len(told) == before + 1
+        before = len(told)
+        on_ports.now = on_usb("permission denied")
+        await until(lambda: len(told) > before)
         before = len(told)
         await enrolment.add(Sensor(address=NEW, driver="thermometer"), "Sam")
         await until(lambda: len(told) > before)

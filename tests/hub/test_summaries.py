@@ -154,6 +154,15 @@ def test_what_could_not_be_used_is_counted(house: House) -> None:
     assert len(devices) == len(house.config.sensors)
 
 
+def test_a_reader_of_wristbands_is_no_sensor_that_was_not_heard(house: House) -> None:
+    row = EnrolledRow("USB:0C2E:0B61:R1", "wristband_reader", None, "", None, None, None, NINE, "Sam", NINE)
+    with house.transaction() as transaction:
+        enrol(transaction.connection, row)
+    assert [each.device for each in summary(house)[0].devices] == [
+        each.address for each in house.config.sensors
+    ]
+
+
 def test_a_sensor_that_was_enrolled_by_command_is_among_them_and_each_with_its_battery(house: House) -> None:
     address = "C4:F2:17:00:00:77"
     row = EnrolledRow(address, "pulse_oximeter", WELL, "", None, None, None, NINE, "Sam", NINE)

@@ -40,7 +40,7 @@ async def running(config: Config) -> AsyncIterator[Enrolment]:
     """From a start to its end."""
     async with Writer(config.hub.data_directory / FILE_NAME, reserve_bytes=0) as writer:
         enrolment = await Enrolment.load(config, writer)
-        await writer.write(enrolment.begin)
+        await writer.write(enrolment.begin, urgent=True)
         yield enrolment
 
 

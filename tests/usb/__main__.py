@@ -6,10 +6,11 @@ from __future__ import annotations
 import sys
 
 from tests.rigs.rung import Scenario, play
+from tests.usb.card import card
 from tests.usb.cycles import cycles
 from tests.usb.streams import streams
 
-SCENARIOS: dict[str, Scenario] = {"streams": streams, "cycles": cycles}
+SCENARIOS: dict[str, Scenario] = {"streams": streams, "cycles": cycles, "card": card}
 
 if __name__ == "__main__":
     sys.exit(play("tests.usb", __doc__, SCENARIOS))

@@ -43,6 +43,7 @@ from hub.uplink.fhir.resources import (
     urn,
     urn_within,
 )
+from hub.uplink.fhir.stretches import stretch_said
 
 _QUARTER = timedelta(minutes=15)
 _FARTHEST_ZONE = timedelta(hours=14)
@@ -141,6 +142,8 @@ class _About:
                     derived_from.append(reference(self.clock))
         made["derivedFrom"] = derived_from
         notes: list[str] = sorted(self.source.reading.flags) if self.source else []
+        if notes and self.source is not None and self.source.reading.stretch is not None:
+            notes = [f"at times: {'; '.join(notes)}"]
         if doubtful:
             notes.append("when it was measured is doubtful: the sensor's clock may be wrong")
         if notes:
@@ -158,6 +161,8 @@ def _of_reading(about: _About, of_it: Mapping[Vital, Observation]) -> Iterator[t
             name, codes.VITALS[vital].code, observation.measured_at, observation.doubtful_time
         )
         made |= said(vital, observation.value, None, observation.quality)
+        if about.source is not None:
+            made["extension"] += stretch_said(vital, about.source.reading.stretch)
         site = measured[vital].site if vital in measured else None
         if site:
             made["bodySite"] = {"text": site}

@@ -11,10 +11,12 @@ from datetime import timedelta
 
 from hub.placed import PlacedReading
 from hub.readings import Measurement, Origin, Quality, Vital
+from hub.stretch import Stretch
 from hub.uplink.fhir import codes
 from hub.uplink.fhir.codes import Json
 from hub.uplink.fhir.observations import absent, is_test, said
 from hub.uplink.fhir.resources import LABELLED, Place, sensor_identifier, subject
+from hub.uplink.fhir.stretches import stretch_said
 
 _SECOND = timedelta(seconds=1)
 _CODE_OF_A_READING = {"coding": codes.SENSOR_READING["coding"]}
@@ -28,6 +30,7 @@ _LEAST_BYTES = 1500
 _BYTES_OF_A_LETTER = 6
 _BYTES_OF_A_FLAG = 90
 _BYTES_OF_A_MEASUREMENT = 420
+_BYTES_OF_A_RANGE = 800
 BODY_SITE = f"{codes.BASE}/StructureDefinition/body-site"
 _REQUEST = "identifier=urn:ietf:rfc:3986|"
 
@@ -49,6 +52,9 @@ def reading_entry(place: Place, placed: PlacedReading) -> Json:
         about.append({"url": "characteristic", "valueString": raw.characteristic})
     if raw.origin is not Origin.MANUAL and raw.payload:  # a person's entry says who made it
         about.append({"url": "payload", "valueString": raw.payload.hex()})
+    if (stretch := reading.stretch) is not None:  # the payload is many, packed: `drivers/stretch.py`
+        about.append({"url": "samples", "valueUnsignedInt": stretch.samples})
+        about.append({"url": "duration", "valueDecimal": stretch.duration / _SECOND})
     if reading.device_time is not None:
         about.append({"url": "deviceTime", "valueString": str(reading.device_time)})
     if reading.flags:
@@ -71,7 +77,7 @@ def reading_entry(place: Place, placed: PlacedReading) -> Json:
     if reading.problem is not None:
         made |= absent("error")
         made["dataAbsentReason"]["text"] = reading.problem or "cannot be decoded"
-    elif components := _components(reading.measurements):
+    elif components := _components(reading.measurements, stretch):
         made["component"] = components
     else:
         made |= absent("unknown")
@@ -93,10 +99,11 @@ def bytes_at_most(placed: PlacedReading) -> int:
         + 2 * len(raw.payload)
         + _BYTES_OF_A_FLAG * len(reading.flags)
         + _BYTES_OF_A_MEASUREMENT * len(reading.measurements)
+        + (0 if reading.stretch is None else _BYTES_OF_A_RANGE * len(reading.stretch.vitals))
     )
 
 
-def _components(measurements: Sequence[Measurement]) -> list[Json]:
+def _components(measurements: Sequence[Measurement], stretch: Stretch | None) -> list[Json]:
     made = []
     for each in measurements:
         if each.vital not in _CODE:
@@ -112,5 +119,7 @@ def _components(measurements: Sequence[Measurement]) -> list[Json]:
             component = {"code": _CODE[each.vital], **said(each.vital, value, each.absent, quality)}
         if each.site:
             component.setdefault("extension", []).append({"url": BODY_SITE, "valueString": each.site})
+        if stretch is not None and (said_beside := stretch_said(each.vital, stretch)):
+            component["extension"] = [*component.get("extension", ()), *said_beside]
         made.append(component)
     return made

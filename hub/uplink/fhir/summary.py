@@ -29,6 +29,7 @@ from hub.uplink.fhir.resources import (
     urn_within,
 )
 from hub.uplink.fhir.scores import AT_LEAST
+from hub.uplink.fhir.stretches import quantity
 
 _SUMMARIES = uuid.UUID("6f6cfd9a-55b4-5b0c-9d0c-1f7a1c0a9a55")
 _SECOND = timedelta(seconds=1)
@@ -81,6 +82,11 @@ def _statistics(vital: Vital, said: VitalSummary) -> Iterator[Json]:
             yield {"code": codes.STATISTICS[name], **_of_vital(vital, value)}
     if said.change is not None:
         yield {"code": codes.MEDIAN_CHANGE, **_of_vital(vital, said.change)}
+    if said.usable is not None:
+        yield {"code": codes.USABLE_TIME, **_seconds(said.usable)}
+    for threshold, below in said.below:
+        of = [{"url": codes.THRESHOLD, "valueQuantity": quantity(vital, threshold)}]
+        yield {"code": codes.TIME_BELOW, "extension": of, **_seconds(below)}
 
 
 def _of_vital(vital: Vital, value: float) -> Json:
@@ -90,6 +96,10 @@ def _of_vital(vital: Vital, value: float) -> Json:
 
 def _count(number: float) -> Json:
     return {"valueQuantity": {"value": number, "system": codes.UCUM, "code": "1"}}
+
+
+def _seconds(time: timedelta) -> Json:
+    return {"valueQuantity": {"value": time / _SECOND, "unit": "s", "system": codes.UCUM, "code": "s"}}
 
 
 def _highest(highest: HighestScore | None) -> Iterator[Json]:
@@ -132,5 +142,4 @@ def _alerts(alerts: AlertsSummary) -> Iterator[Json]:
         if wait is None:
             yield code | absent("not-applicable")
         else:
-            seconds = {"value": wait / _SECOND, "unit": "s", "system": codes.UCUM, "code": "s"}
-            yield code | {"valueQuantity": seconds}
+            yield code | _seconds(wait)

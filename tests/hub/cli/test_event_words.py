@@ -87,6 +87,19 @@ def status(**radio: object) -> Event:
     return wired(status_event(TEST, "online", NOON, {"radio": said}))
 
 
+def test_what_is_wrong_with_usb_is_said_and_nothing_where_all_is_well() -> None:
+    well = {"usable": True, "words": "listening", "sensors_in_trouble": [], "not_listed": 0}
+    assert len(event_lines(wired(status_event(TEST, "online", NOON, {"usb": well})))) == 1
+    trouble = [{"address": "USB:0403:6001:A9XK2P7Q", "words": "another program\x1b[2J has it"}]
+    bad = {"usable": False, "words": "no udev", "sensors_in_trouble": trouble, "not_listed": 2}
+    _, *lines = event_lines(wired(status_event(TEST, "online", NOON, {"usb": bad})))
+    assert lines == [
+        "          its USB does not work: no udev",
+        "          USB:0403:6001:A9XK2P7Q: another program?[2J has it",
+        "          and 2 more sensor(s) in trouble",
+    ]
+
+
 def test_a_radio_that_works_and_sensors_that_are_well_are_no_news() -> None:
     assert len(event_lines(status())) == 1
 

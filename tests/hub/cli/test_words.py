@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
 from pathlib import Path
 
-from hub.cli.words import measurements_words, vital_words
+from hub.cli.words import measurements_words, stretch_data, stretch_words, vital_words
 from hub.readings import Button, Door, Measurement, Motion, Vital
+from hub.stretch import Stretch, StretchedVital
 from hub.uplink.contract import measurement_data
 from tests.rigs.fhir_samples import NOON
 from tests.rigs.house import SHARED, House, door, meter, oximeter, scale
@@ -77,3 +80,20 @@ def test_residents_are_listed_with_their_score_and_not_with_a_weight(tmp_path: P
     listed = carehub_here("residents", "--config", tmp_path / "hub.toml").output
     assert "oxygen saturation 3" in listed
     assert "NEWS2 unknown" not in listed
+
+
+def test_a_stretch_is_said_with_its_range_and_the_time_below() -> None:
+    second = timedelta(seconds=1)
+    stretch = Stretch(
+        60 * second,
+        60,
+        (
+            StretchedVital(Vital.OXYGEN_SATURATION, 88.0, 96.5, 97.0, 58 * second, 12 * second, 90.0),
+            StretchedVital(Vital.PULSE_RATE, 70.0, 72.0, 74.0, 60 * second),
+        ),
+    )
+    assert stretch_words(stretch) == "60 s: SpO2 88 to 97 % in 58 s, 12 s below 90 %; pulse 70 to 74 /min"
+    assert stretch_words(Stretch(5 * second, 5)) == "5 s: nothing usable"
+    data = stretch_data(stretch)
+    assert json.loads(json.dumps(data)) == data
+    assert (data["samples"], data["seconds"]) == (60, 60)

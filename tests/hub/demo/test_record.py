@@ -14,7 +14,7 @@ from hub.alerts import Alert
 from hub.assessed import Assessment
 from hub.assessment.news2 import Band
 from hub.demo.record import Check, Record, Sent, checks, latencies
-from hub.demo.stage import ILL, WELL
+from hub.demo.stage import ILL, SHARED_OXIMETER, WELL
 from hub.placed import PlacedReading
 from hub.readings import AbsentReason, Measurement, Quality, Vital
 from hub.uplink.cloudevents import Event
@@ -85,6 +85,9 @@ def story() -> Story:
     story = Story(Record(broker_stopped=20.0, broker_started=29.0))
     story.send(1, reading("01", ILL, PULSE), reading("02", WELL, PULSE))
     story.see(readings_event(TEST, [by_hand()]), 2.5)
+    for at, resident in ((2.6, None), (2.7, WELL)):
+        shared = placed(PULSE, device=SHARED_OXIMETER, payload=b"\x09", resident=resident)
+        story.see(readings_event(TEST, [shared]), at)
     story.send(3, reading("03", ILL, NOTHING))
     story.send(4, reading("04", ILL, problem="truncated"))
     story.see(observation_event(TEST, partial()), 1.2)
@@ -102,7 +105,7 @@ def test_a_good_record_has_nothing_to_complain_of(story: Story) -> None:
 def test_an_event_that_arrives_twice_counts_once(story: Story) -> None:
     for event, at in list(story.events):
         story.record.add(event, at + 5, moment(at + 5))
-    assert len(story.record.readings) == 5
+    assert len(story.record.readings) == 7
     assert story.failures() == []
     assert [round(each) for each in latencies(story.record, story.sent)["reading"].milliseconds] == [100] * 4
 
@@ -125,6 +128,12 @@ def reading_of(payload: str) -> Which:
 
 def readings_about(resident: str) -> Which:
     return lambda heard: isinstance(heard, HeardReading) and heard.resident == resident
+
+
+def shared_by(resident: str | None) -> Which:
+    return lambda heard: (
+        isinstance(heard, HeardReading) and (heard.device, heard.resident) == (SHARED_OXIMETER, resident)
+    )
 
 
 def score(*, complete: bool) -> Which:
@@ -228,6 +237,9 @@ MEDIUM, HIGH = told(AlertChange.RAISED, Band.MEDIUM), told(AlertChange.RAISED, B
         (third_alert, "one alert for each band"),
         (changed(MEDIUM, lambda heard: replace(heard, resident=WELL)), "no alert for the resident"),
         (without(readings_about(WELL)), "no alert for the resident"),
+        (without(shared_by(None)), "the shared oximeter"),
+        (without(shared_by(WELL)), "the shared oximeter"),
+        (changed(shared_by(None), lambda heard: replace(heard, resident=ILL)), "the shared oximeter"),
         (no_outage, "the high alert was raised while"),
         (raised_after_the_outage, "the high alert was raised while"),
         (without(told(AlertChange.ACKNOWLEDGED, Band.HIGH)), "the ICS acknowledged both"),

@@ -22,6 +22,7 @@ import pytest
 
 from drivers.virtual import encoding
 from hub.clock import ClockQuality, ClockStamp, now
+from hub.placed import PlacedReading
 from hub.readings import Flag, Measurement, Origin, Quality, RawPayload, Reading, Vital
 from hub.store.audit import history
 from hub.store.damage import damages
@@ -31,6 +32,7 @@ from hub.store.errors import StoreError
 from hub.store.queries import alerts
 from hub.store.rows import SELECT_ASSESSMENT, SELECT_READING, AssessmentRow, ModelName, StoredReading
 from hub.telling import KeptReadings, assessment_of
+from hub.timing import TimeQuality
 from hub.uplink.contract import assessment_data
 from tests.rigs.first_schema import OldHub, OldReading
 from tests.rigs.house import (
@@ -61,6 +63,14 @@ def take(house: House, reading: Reading) -> None:
         house.intake.take(transaction, reading, SYNCHRONISED)
 
 
+def take_sample(house: House, reading: Reading, *, observed: bool) -> None:
+    """As hubs before stretches did: a row each, and every tenth of them observed."""
+    at = reading.raw.received_at
+    said = reading.measurements if observed else ()
+    with house.transaction() as transaction:
+        transaction.add_reading(PlacedReading(reading, ILL, at, TimeQuality.RECEIVED, SYNCHRONISED, said))
+
+
 def fill(house: House) -> None:
     """All that a database can have in it."""
     at = now() - timedelta(hours=3)
@@ -88,7 +98,7 @@ def fill(house: House) -> None:
             OXIMETER, "pulse_oximeter", encoding.continuous(93.0, 71.0),
             at + timedelta(minutes=20, seconds=second), "2a5f", Origin.SENSOR,
         )  # fmt: skip
-        take(house, decoded(sample))
+        take_sample(house, decoded(sample), observed=second >= 15 and second % 10 == 5)
     take(house, cuff(130, at + timedelta(minutes=40)))
     take(house, oximeter(96, at + timedelta(minutes=60)))
     # From the cuff's memory: an earlier moment, and the newest set is formed again with it.

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -313,6 +313,17 @@ def test_a_tree_whose_root_is_lost_is_put_together_from_its_leaves(path: Path) -
     assert after["reading"] == before["reading"]
     assert after["assessment"] == before["assessment"]
     assert after["outbox"] == before["outbox"]
+
+
+def test_rows_of_before_a_column_was_added_are_put_together_from_their_leaves_too(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE reading DROP COLUMN stretch")
+        connection.execute("ALTER TABLE reading ADD COLUMN stretch TEXT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = rows(path)
+    overwrite(path, root_of(path, "reading"), bytes(PAGE))
+    saved(path)
+    assert rows(path)["reading"] == before["reading"]
 
 
 def test_a_file_whose_first_page_is_lost_keeps_all_that_is_on_the_others(

@@ -61,7 +61,7 @@ _settings = settings(
     row=st.builds(
         EnrolledRow,
         st.just(ADDRESS), st.text(max_size=9), texts, st.text(max_size=9), texts, texts,
-        st.none() | st.integers(0, 999_999), moments, st.text(max_size=9), moments,
+        st.none() | st.integers(0, 999_999), moments, st.text(max_size=9), moments, texts,
     )
 )  # fmt: skip
 def test_an_enrolled_sensor_comes_out_as_it_went_in(connection: sqlite3.Connection, row: EnrolledRow) -> None:
@@ -143,7 +143,10 @@ def test_a_sensor_is_contradicted_where_the_trail_said_last_that_it_was_forgotte
     assert contradicted(connection) == []
     note(connection, FORGOTTEN, **as_it_is)
     assert contradicted(connection) == [ADDRESS]
-    for other in ({"resident": "R-0077"}, {"resident": None}, {"user": 2}, {"user": None}, {"driver": "x"}):
+    for other in (
+        {"resident": "R-0077"}, {"resident": None}, {"user": 2}, {"user": None},
+        {"driver": "x"}, {"kit": "x"},
+    ):  # fmt: skip
         note(connection, ENROLLED, **as_it_is)
         assert contradicted(connection) == []
         note(connection, ENROLLED, **{**as_it_is, **other})

@@ -94,8 +94,8 @@ def test_a_sensor_says_which_kind_it_is_where_the_guide_has_a_word_for_it(
     assert kinds == ([] if code is None else [code])
 
 
-def test_only_a_strap_and_what_is_of_the_room_are_of_no_kind_that_has_a_word() -> None:
-    assert DRIVERS.keys() - codes.SPECIALIZATIONS.keys() == {"heart_rate", "bthome"}
+def test_only_a_strap_a_reader_and_what_is_of_the_room_are_of_no_kind_that_has_a_word() -> None:
+    assert DRIVERS.keys() - codes.SPECIALIZATIONS.keys() == {"heart_rate", "bthome", "wristband_reader"}
     assert codes.SPECIALIZATIONS.keys() <= DRIVERS.keys()
 
 

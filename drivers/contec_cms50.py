@@ -33,7 +33,7 @@ identifier (AA), as people may write a name into it.
 from __future__ import annotations
 
 from collections.abc import Generator
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -44,7 +44,7 @@ from drivers.driver import Decoded
 from drivers.ieee11073 import Number
 from drivers.quality import StatusBit, Verdict, measurements, verdict
 from drivers.second import Seconds, said_by_most
-from drivers.serial_line import NOTHING_HEARD, Heard, LineSettings, SerialDriver
+from drivers.serial_line import NOTHING_HEARD, Heard, LineSettings, SerialDriver, later
 from hub.readings import AbsentReason, Flag, Quality, Vital
 
 _ASK_LIVE, _STOP_LIVE, _STOP_SAMPLES, _STILL_THERE = 0xA1, 0xA2, 0xA7, 0xAF
@@ -302,7 +302,7 @@ class Cms50Conversation:
 
     def _set_clock(self, local: datetime) -> Generator[_Asked, bytes | None, bool]:
         """Set its clock to the home's time, the date first; gives whether the sensor answered."""
-        now = local + timedelta(seconds=self._at - self._began_at)
+        now = later(local, self._at - self._began_at)
         date = (*divmod(now.year, 100), now.month, now.day, now.isoweekday() % 7)
         for command in (
             packets.command(_SET_DATE, *date),

@@ -51,7 +51,10 @@ def blocks(began: bytes, samples: bytes) -> Iterator[bytes]:
 
 
 def decode_stored(payload: bytes) -> Decoded:
-    """Decode a minute of a recording: its median, at the time of its last sample. Raises `DecodeError`.
+    """Decode a minute of a recording: its median, at the time of its first sample. Raises `DecodeError`.
+
+    The first, since nothing of it was measured before: where another had the sensor then, it is not taken for
+    the next one's for what came last.
 
     Its sequence number is where it stands in the recording: told again, it is the same for ever. Where less
     than half of the samples have a number, that is QUESTIONABLE. Without a date that a clock gives which was
@@ -71,7 +74,7 @@ def decode_stored(payload: bytes) -> Decoded:
     if 2 * len(saturations) < count:
         flags.add(_QUESTIONABLE_MEASUREMENT)
         quality = Quality.QUESTIONABLE
-    time = _time(began, (number + count - 1) * spacing)
+    time = _time(began, number * spacing)
     if time is None or not is_of_a_clock_that_runs(time):
         flags.add(_CLOCK_NOT_SET)
         quality = Quality.UNUSABLE  # a value of unknown age must not be scored as if it were of now

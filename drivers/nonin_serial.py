@@ -43,7 +43,7 @@ its USB cable; the Avant 9600, whose manual describes lines of text ("SPO2=XXX H
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 
 from drivers.driver import Decoded
@@ -51,7 +51,7 @@ from drivers.nonin import LIVE, NO_SATURATION, SETTINGS, oximetry
 from drivers.nonin_spot import decode_spot, setting_the_clock, whole_packets
 from drivers.quality import StatusBit, Verdict, verdict
 from drivers.second import Seconds, said_by_most
-from drivers.serial_line import NOTHING_HEARD, Heard, SerialDriver
+from drivers.serial_line import NOTHING_HEARD, Heard, SerialDriver, later
 from hub.readings import Flag, Quality
 
 SPOT = "spot"
@@ -61,6 +61,7 @@ _FRAME, _FRAMES = 5, 25  # bytes in a frame, frames in a packet
 _PACKET = _FRAME * _FRAMES
 _TOLD_APART = _PACKET + _FRAME
 _PAUSE = 0.5  # seconds; a packet takes a third of one
+_BYTES_A_SECOND = 75 * _FRAME
 _UNHEARD = 8 * _PACKET  # bytes without a packet after which the format is open again
 
 STATUS_BITS = (
@@ -171,7 +172,7 @@ class NoninConversation:
 
     def hear(self, octets: bytes, at: float) -> Heard:
         """These bytes came."""
-        if at - self._heard_at > _PAUSE:
+        if self._was_silent(len(octets), at):
             self._pass_over(len(self._held))
             self._format = None
         self._heard_at = at
@@ -191,6 +192,12 @@ class NoninConversation:
         """Time went by."""
         second = self._seconds.ended(at)
         return NOTHING_HEARD if second is None else Heard(((LIVE, second),))
+
+    def _was_silent(self, heard: int, at: float) -> bool:
+        """Whether the oximeter was, and not the hub, for which the kernel keeps what comes meanwhile: two
+        halves of a packet that do not belong together must not become one."""
+        since = at - self._heard_at
+        return since > _PAUSE and heard < since * _BYTES_A_SECOND / 2
 
     def _next(self) -> bytes | None:
         """What the next whole packet says of the person; None where none is held, and at the most the
@@ -231,7 +238,7 @@ class NoninConversation:
         if self._clock is None:
             return b""
         (begun, local), self._clock = self._clock, None
-        return setting_the_clock(local + timedelta(seconds=at - begun))
+        return setting_the_clock(later(local, at - begun))
 
 
 DRIVER = SerialDriver(

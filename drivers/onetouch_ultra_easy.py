@@ -41,7 +41,7 @@ from drivers.glucose import PER_MILLIMOLE_PER_LITRE
 from drivers.ieee11073 import Number
 from drivers.onetouch_link import ACKNOWLEDGE, DISCONNECT, EXPECTED, SENT, Packet, PacketCutter
 from drivers.quality import measurements
-from drivers.serial_line import Heard, LineSettings, SerialDriver
+from drivers.serial_line import Heard, LineSettings, SerialDriver, later
 from hub.readings import AbsentReason, DeviceTime, Flag, Quality, Vital
 
 _READ_SERIAL_NUMBER = bytes.fromhex("050b02 00000000 846ae873 00")
@@ -61,7 +61,7 @@ _ANSWERS_WITHIN = 1.0  # seconds; Thompson's program waits for half of one
 _KNOCKED_AGAIN = 2.0  # seconds, while no meter is there
 _TRIED_AGAIN = 10.0  # seconds, where it has not answered everything
 _ASKED_AGAIN = 15.0  # seconds, where it has
-_CLOCK_MAY_BE_OFF = 60  # seconds
+_CLOCK_MAY_BE_OFF = 5  # seconds; by ten it may put a record into the next resident's round
 
 _LOWEST, _HIGHEST = 20, 600  # mg/dL that the meter shows as a number
 _MOST_FOR_HIGH = 0xFFFF
@@ -278,8 +278,7 @@ class MeterConversation:
         ahead: int | None = None
         if self._local is not None and len(clock) == 6 and clock.startswith(_DONE):
             begun, local = self._local
-            now = (local.astimezone(UTC) + timedelta(seconds=at - begun)).astimezone(local.tzinfo)
-            right = int(now.replace(tzinfo=UTC).timestamp())
+            right = int(later(local, at - begun).replace(tzinfo=UTC).timestamp())
             ahead = int.from_bytes(clock[2:], "little") - right
             if abs(ahead) > _CLOCK_MAY_BE_OFF:
                 yield _SET_CLOCK + right.to_bytes(4, "little")

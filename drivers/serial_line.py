@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple, Protocol
 
 from drivers.bluetooth.device_information import DeviceInformation
 from drivers.driver import Driver
+
+
+def later(local: datetime, seconds: float) -> datetime:
+    """The home's time so many seconds after it was `local`, also where its clocks were changed in between."""
+    return (local.astimezone(UTC) + timedelta(seconds=seconds)).astimezone(local.tzinfo)
 
 
 @dataclass(frozen=True, slots=True)

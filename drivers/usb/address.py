@@ -24,6 +24,7 @@ _WRITTEN = re.compile(
 
 _NOBODYS_OWN = re.compile(
     r"0*1?|(?:0?123456789?0?A?B?C?D?E?F?)|0X0*|(.)\1*|N/?A|NONE|NULL|DEFAULT.*|SERIAL.*"
+    r"|08FF20[0-9]{6}"  # Sycreader's RFID readers (08ff:0009, ffff:0035) all say 08FF20140315
 )
 
 

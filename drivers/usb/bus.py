@@ -76,11 +76,13 @@ class Change:
 
 class Key(NamedTuple):
     """What a key of a keyboard does: the kernel's code of it (`KEY_A` is 30); it goes down, or comes up, or
-    is held and `repeats` by itself."""
+    is held and `repeats` by itself. `at` is when the kernel had it, in seconds of the monotonic clock that
+    the event loop has too, None where it does not tell: a reader types no slower where the hub is busy."""
 
     code: int
     down: bool = True
     repeats: bool = False
+    at: float | None = None
 
 
 class Keyboard(Protocol):

@@ -65,7 +65,7 @@ class UsbStatus:
 @dataclass(frozen=True, slots=True)
 class UsbSighting:
     """A device that is plugged in, enrolled or not. `address` is what it is best enrolled by: its serial
-    number where no other device that is plugged in says the same one. `since` is when the hub saw it."""
+    number where no other device has said the same one. `since` is when the hub saw it."""
 
     address: str
     by_port: str
@@ -84,7 +84,8 @@ class UsbCollector:
     `drivers.bluetooth.collector.BluetoothCollector`.
 
     A device is taken for the one that an address means only where no doubt is possible: of two that say the
-    same serial number neither is, and that is said.
+    same serial number neither is, and that is said. When one of them is pulled out the other is, if it is
+    the one that had been there alone before; what is plugged in later may be either, until the hub restarts.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class UsbCollector:
         deliver: Callable[[RawPayload], Awaitable[None]],
         *,
         scanned: Callable[[str, str | None], None],
+        unheard: Callable[[str], None],
         learned: Callable[[str, DeviceInformation], None] = _learn_nothing,
         local_now: Callable[[], datetime | None] = lambda: None,
         patience: Patience | None = None,
@@ -105,18 +107,22 @@ class UsbCollector:
             bus: the only one in the process.
             deliver: see above.
             scanned: is told, by the reader's address, each code that is read off a wristband; None where one
-                was lost, or the reader is not there any more.
+                was lost.
+            unheard: is told, by its address, that a reader was not heard until now, or is not from now on.
             learned: is told, by a sensor's address, what it said about itself.
             local_now: the home's time, aware, for the sensors' clocks; None while it is not to be believed.
             patience: how long to wait for what.
         """
         self._bus = bus
         self._scanned = scanned
+        self._unheard = unheard
         self._learned = learned
         self._local_now = local_now
         self._patience = patience or Patience()
         self._handing_over = HandingOver(deliver)
         self._present: dict[str, tuple[UsbDevice, datetime]] = {}
+        # The serial numbers that two devices have said, and which of both had been there alone before.
+        self._said_twice: dict[UsbAddress, UsbDevice | None] = {}
         self._enrolled: dict[str, _Enrolled] = {}
         self._usable = False
         self._words = "not started"
@@ -137,8 +143,7 @@ class UsbCollector:
         """What is plugged in and may be a sensor or a reader, in the order of the sockets."""
         found = []
         for device, since in sorted(self._present.values(), key=lambda each: (each[0].port, each[0].id)):
-            alone = device.by_serial is None or len(self._named_by(device.by_serial, device.kind)) == 1
-            best = device.address if alone else device.by_port
+            best = device.by_port if device.by_serial in self._said_twice else device.address
             found.append(UsbSighting(str(best), str(device.by_port), device, since))
         return tuple(found)
 
@@ -210,10 +215,20 @@ class UsbCollector:
     def _note(self, change: Change) -> None:
         device = change.device
         if change.present:
+            self._note_a_second(device)
             self._present[device.id] = device, now()
             logger.info("USB: %s is plugged in (%s)", device.address, device.node)
         elif self._present.pop(device.id, None) is not None:
             logger.info("USB: %s was pulled out", device.address)
+
+    def _note_a_second(self, device: UsbDevice) -> None:
+        """Whether another says its serial number in another socket; in the same it would be this one anew."""
+        if (serial := device.by_serial) is None:
+            return
+        others = [each for each, _ in self._present.values() if each.by_serial == serial]
+        if any(each.by_port != device.by_port for each in others) and serial not in self._said_twice:
+            # Before all is told nobody knows what had been there alone.
+            self._said_twice[serial] = others[0] if self._usable and len(others) == 1 else None
 
     def _new_waits(self) -> Iterator[float]:
         return doubling(self._patience.udev_least, self._patience.udev_most)
@@ -243,12 +258,21 @@ class UsbCollector:
     def _meant_by(self, each: _Enrolled) -> tuple[UsbDevice | None, str | None]:
         """The device that an enrolled one is, if it is there; else why it is not known which."""
         kind = Kind.KEYBOARD if isinstance(each.sensor.driver, KeyboardDriver) else Kind.SERIAL
-        found = self._named_by(each.sensor.address, kind)
+        address = each.sensor.address
+        found = self._named_by(address, kind)
+        sockets = ", ".join(str(device.by_port) for device in found)
+        if len(found) > 1 and address.serial is None:
+            nodes = ", ".join(device.node for device in found)
+            return None, f"there are {len(found)} of it in this socket ({nodes}), so none is listened to"
         if len(found) > 1:
-            sockets = ", ".join(str(device.by_port) for device in found)
             return None, (
                 f"{len(found)} devices that are plugged in say this serial number, so none is listened to:"
                 f" enrol each by its socket ({sockets})"
+            )
+        if found and self._said_twice.get(address, found[0]) is not found[0]:  # plugged in anew it is another
+            return None, (
+                "two devices have said this serial number, and nobody knows which of them this is: enrol each"
+                f" by its socket ({sockets})"
             )
         return (found[0], None) if found else (None, None)
 
@@ -260,12 +284,12 @@ class UsbCollector:
         ]
 
     async def _leave_all(self) -> None:
-        for each in self._enrolled.values():
+        for each in tuple(self._enrolled.values()):  # meanwhile some may be enrolled, or forgotten
             await each.leave()
 
     def _session(self, sensor: EnrolledUsb) -> Session:
         if isinstance(sensor.driver, KeyboardDriver):
-            return ReaderSession(sensor.address, self._bus, self._scanned, self._patience)
+            return ReaderSession(sensor.address, self._bus, self._scanned, self._unheard, self._patience)
         return SerialSession(
             sensor.address,
             sensor.driver,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import struct
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -22,6 +25,7 @@ _QUIET_WITHIN = 5.0
 _EV_SYN, _EV_KEY = 0, 1
 _SYN_REPORT, _SYN_DROPPED = 0, 3
 _UP, _DOWN, _REPEATS = 0, 1, 2
+_EVIOCSCLOCKID = 0x400445A0  # _IOW('E', 0xa0, int), linux/input.h
 
 _REASONS = {
     errno.EACCES: "the hub may not open it: systemd/70-carehub-usb.rules says how a reader is given to it",
@@ -35,8 +39,9 @@ _REASONS = {
 class EvdevKeyboard:
     """A keyboard that has been taken."""
 
-    def __init__(self, device: InputDevice[str]) -> None:
+    def __init__(self, device: InputDevice[str], *, tells_time: bool) -> None:
         self._device = device
+        self._tells_time = tells_time
 
     async def keys(self) -> AsyncIterator[Key | None]:
         """As `drivers.usb.bus.Keyboard.keys`."""
@@ -49,7 +54,8 @@ class EvdevKeyboard:
                 elif event.type == _EV_SYN and event.code == _SYN_REPORT:
                     lost = False
                 elif event.type == _EV_KEY and not lost:  # the rest of a report that is not whole
-                    yield Key(event.code, down=event.value != _UP, repeats=event.value == _REPEATS)
+                    at = event.timestamp() if self._tells_time else None
+                    yield Key(event.code, event.value != _UP, event.value == _REPEATS, at)
 
     async def settle(self) -> None:
         """Drop what has been typed until now, to its end: the rest of a code may be another code.
@@ -103,11 +109,20 @@ async def open_keyboard(node: str) -> AsyncIterator[EvdevKeyboard]:
             device.grab()
         except OSError as error:
             raise _in_words(error) from error
-        keyboard = EvdevKeyboard(device)
+        keyboard = EvdevKeyboard(device, tells_time=_by_the_monotonic_clock(device.fd))
         await keyboard.settle()
         yield keyboard
     finally:
         device.close()  # which lets go of it
+
+
+def _by_the_monotonic_clock(descriptor: int) -> bool:
+    """Have the kernel stamp what is typed by the clock of the event loop; whether it does."""
+    try:
+        fcntl.ioctl(descriptor, _EVIOCSCLOCKID, struct.pack("i", time.CLOCK_MONOTONIC))
+    except OSError:  # before Linux 3.4, or a simulated one
+        return False
+    return True
 
 
 def _in_words(error: OSError) -> UsbError:

@@ -69,12 +69,12 @@ class Line(asyncio.Protocol):
             UsbError: the device was pulled out, or fails.
         """
         await self._something.wait()
-        self._something.clear()
+        if not self._ended.is_set():
+            self._something.clear()
         octets = bytes(self._held)
         self._held.clear()
         if octets or not self._ended.is_set():
             return octets
-        self._something.set()
         raise UsbError(words(self._error) if self._error is not None else "the line was closed")
 
     def write(self, octets: bytes) -> None:
@@ -128,7 +128,11 @@ async def open_line(
 
     port = await _opened(node, settings)
     line = Line(rest, tick)
-    line.connect(SerialTransport(asyncio.get_running_loop(), line, port))
+    try:
+        line.connect(SerialTransport(asyncio.get_running_loop(), line, port))  # which sets the port once more
+    except _line_errors() as error:
+        port.close()
+        raise UsbError(_why_not(error)) from error
     try:
         yield line
     finally:

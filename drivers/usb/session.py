@@ -22,6 +22,7 @@ from hub.clock import now
 from hub.readings import Origin, RawPayload
 
 _log = logging.getLogger(__name__)
+_TO_BE_READ = 0.05  # seconds
 
 
 @dataclass(slots=True)
@@ -98,20 +99,28 @@ class SerialSession(Session):
         rest = self._patience.rest if self._driver.streaming else self._patience.answer
         async with open_line(device.node, self._driver.settings, rest=rest) as line:
             _log.info("sensor %s: open (%s)", self.address, device.node)
-            conversation = self._driver.converse()
-            watch = _FrameWatch(self._driver.title, self._patience.frameless)
             self.link.connected = True
             self.link.trouble = None
-            self._take(line, conversation.begin(loop_time(), self._local_now()))
+            local = self._local_now()
+            conversation = self._begin(line, local)
+            watch = _FrameWatch(self._driver.title, self._patience.frameless)
             while True:
                 octets = await line.read()
                 at = loop_time()
+                if local is None and (local := self._local_now()) is not None:
+                    # What is plugged in when the hub starts is opened before its clock is set.
+                    conversation = self._begin(line, local)
                 if octets:
                     self.link.last_heard = now()
                     self._take(line, conversation.hear(octets, at))
                 self._take(line, conversation.wait(at))
                 self.link.frames, self.link.passed_over = conversation.frames, conversation.passed_over
                 self.link.trouble = watch.trouble(conversation, at)
+
+    def _begin(self, line: Line, local: datetime | None) -> Conversation:
+        conversation = self._driver.converse()
+        self._take(line, conversation.begin(loop_time(), local))
+        return conversation
 
     def _take(self, line: Line, heard: Heard) -> None:
         line.write(heard.write)
@@ -157,37 +166,43 @@ class ReaderSession(Session):
         address: UsbAddress,
         bus: UsbBus,
         scanned: Callable[[str, str | None], None],
+        unheard: Callable[[str], None],
         patience: Patience,
     ) -> None:
         """As for the collector: `scanned` is told None of a scan that was lost."""
         super().__init__(address, patience)
         self._bus = bus
         self._scanned = scanned
+        self._unheard = unheard
 
     async def _listen(self, device: UsbDevice) -> None:
         async with self._bus.keyboard(device) as keyboard:
             _log.info("reader %s: taken for the hub alone (%s)", self.address, device.node)
             self.link.connected = True
             self.link.trouble = None
+            self._unheard(self.address)  # what was scanned before it was taken
             try:
                 await self._hear(keyboard)
             finally:
                 # Without it nobody can say that the next one is another resident.
-                self._scanned(self.address, None)
+                self._unheard(self.address)
 
     async def _hear(self, keyboard: Keyboard) -> None:
         wedge, keys = Wedge(), aiter(keyboard.keys())
         key = asyncio.ensure_future(_next(keys))
         try:
             while True:
-                wait = None if wedge.due is None else max(0.0, wedge.due - loop_time())
+                # A little later than due: what was typed while the hub was busy waits to be read.
+                wait = None if wedge.due is None else max(0.0, wedge.due - loop_time()) + _TO_BE_READ
                 done, _ = await asyncio.wait((key,), timeout=wait)
                 try:
                     if not done:
                         wedge.wait(loop_time())
                         continue
                     self.link.last_heard = now()
-                    code = wedge.press(key.result(), loop_time())
+                    pressed = key.result()
+                    at = None if pressed is None else pressed.at
+                    code = wedge.press(pressed, loop_time() if at is None else at)
                 except ScanLostError as error:
                     _log.warning("reader %s: a scan was lost: %s", self.address, error)
                     self._scanned(self.address, None)

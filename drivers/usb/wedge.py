@@ -25,6 +25,7 @@ _A_KEY = 0.15  # seconds, on average: readers type more than ten keys a second, 
 _AT_LEAST = 0.5  # seconds that any code may take
 
 _NO_END = "it stopped in the middle, and did not end with Enter"
+_REST = "it may be the rest of what stopped in the middle before it"
 
 # Keys, by the numbers of input-event-codes.h.
 _SHIFTS = frozenset({42, 54})
@@ -76,6 +77,7 @@ class Wedge:
         self._began = 0.0  # when the first of it was typed
         self._last: float | None = None  # when a key last moved; None between two codes
         self._lost = False  # to the next end or pause nothing is believed
+        self._had_no_end = False  # what was typed before a pause: what follows may be the rest of it
         self._held: set[int] = set()  # of the shift keys
 
     @property
@@ -113,6 +115,7 @@ class Wedge:
         loses = self._typed != "" and not self._lost
         self._forget()
         self._held.clear()
+        self._had_no_end = self._had_no_end or loses
         return loses
 
     def _hear(self, key: Key | None, at: float) -> str | None:
@@ -143,9 +146,12 @@ class Wedge:
 
     def _end(self, at: float) -> str | None:
         typed, began, lost = self._typed, self._began, self._lost
+        rest, self._had_no_end = self._had_no_end, False
         self._forget()
         if lost or not typed:  # the second of two Enters says nothing
             return None
+        if rest:
+            raise ScanLostError(_REST)
         if at - began > max(_AT_LEAST, _A_KEY * len(typed)):
             raise ScanLostError("it was typed as slowly as people type")
         code = as_typed(typed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from drivers.bluetooth.device_information import DeviceInformation
 from drivers.contec_cms50 import DRIVER, Cms50Conversation, decode_live
@@ -56,17 +57,17 @@ def test_what_is_stored_is_told_byte_for_byte_the_same_at_each_link_and_counted_
     assert len(set(ids[0])) == 4
 
 
-def test_a_stored_minute_has_the_median_and_the_time_of_its_last_sample() -> None:
+def test_a_stored_minute_has_the_median_and_the_time_of_its_first_sample() -> None:
     talk = Talk(Cms50Conversation(), Cms50(recordings=[RECORDING]))
     talk.go_on(3.0)
     first, *_, last = (DRIVER.characteristics["stored"](payload) for payload in talk.told("stored"))
     assert first == Decoded(
         oximeter(93.0, 61.0).measurements,
         frozenset({Flag.FROM_MEMORY}),
-        DeviceTime(2026, 2, 27, 22, 10, 59),
+        DeviceTime(2026, 2, 27, 22, 10, 0),
         sequence_number=0,
     )
-    assert last.device_time == DeviceTime(2026, 2, 27, 22, 13, 19)
+    assert last.device_time == DeviceTime(2026, 2, 27, 22, 13, 0)
     assert last.sequence_number == 3
 
 
@@ -96,6 +97,16 @@ def test_a_hub_whose_own_clock_is_not_believed_sets_none() -> None:
     sensor = Cms50()
     Talk(Cms50Conversation(), sensor, local=None).go_on(3.0)
     assert (sensor.date, sensor.time) == ((), ())
+
+
+def test_its_clock_is_set_by_the_homes_zone_though_it_was_switched_on_after_the_clocks_changed() -> None:
+    opened = datetime(2026, 3, 29, 0, 30, tzinfo=ZoneInfo("Europe/London"))  # in half an hour, summer time
+    talk = Talk(Cms50Conversation(), sensor := Cms50(switched_on=False), local=opened, step=1.0)
+    talk.go_on(3600)
+    sensor.switched_on = True
+    talk.step = 0.05
+    talk.go_on(5)
+    assert (sensor.date[:4], sensor.time[:2]) == ((20, 26, 3, 29), (2, 30))
 
 
 def test_a_memory_that_comes_damaged_is_asked_for_again_and_none_of_it_is_told_before() -> None:

@@ -238,12 +238,21 @@ def test_a_pause_within_a_packet_costs_it() -> None:
     assert talk.wait(10.2).payloads == ((LIVE, bytes.fromhex("01 00 00 00 48 61")),)
 
 
+def test_a_hub_that_is_busy_for_seconds_loses_nothing_of_what_the_kernel_has_kept() -> None:
+    stream = FORMAT_2 * 9 + FORMAT_2[:5]
+    talk = NoninConversation()
+    talk.begin(0.0, None)
+    for heard, at in ((stream[:70], 0.2), (stream[70:700], 1.9), (stream[700:], 3.0)):
+        talk.hear(heard, at)
+    assert (talk.frames, talk.passed_over) == (9 * 25, 0)
+
+
 def test_another_format_is_read_once_the_first_one_is_gone() -> None:
     stream = FORMAT_2 * 3 + FORMAT_7 * 20
     assert decoded(stream)[-1] == Decoded(measured(95.0, 135.0))
     talk = NoninConversation()
     talk.hear(FORMAT_2 * 2, 0.0)
-    talk.hear(FORMAT_7 * 2, 0.6)  # after a pause
+    talk.hear(FORMAT_7 * 2, 2.0)  # after a pause
     assert talk.frames == 50
 
 

@@ -4,6 +4,7 @@ one."""
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -150,6 +151,13 @@ def test_the_clock_is_set_once_and_only_where_the_hubs_own_is_believed() -> None
     unsure = NoninConversation()
     unsure.begin(50.0, None)
     assert unsure.hear(SPOT_CHECK, 65.0).write == b""
+
+
+def test_the_clock_is_set_by_the_homes_zone_on_a_line_that_was_opened_before_it_changed() -> None:
+    talk = NoninConversation()
+    talk.begin(0.0, datetime(2026, 3, 29, 0, 30, tzinfo=ZoneInfo("Europe/London")))
+    set_to = talk.hear(SPOT_CHECK, 3600.0).write
+    assert set_to == bytes.fromhex("02 72 06 1a 03 1d 02 1e 00 03"), "half past two, and not half past one"
 
 
 def test_nothing_is_written_to_an_oximeter_that_streams() -> None:

@@ -113,8 +113,10 @@ class Plugged:
 
     usb: VirtualUsb
     collector: UsbCollector
+    local_now: datetime | None
     payloads: list[RawPayload] = field(default_factory=list)
     scans: list[tuple[str, str | None]] = field(default_factory=list)
+    unheard: list[str] = field(default_factory=list)
     learned: list[tuple[str, DeviceInformation]] = field(default_factory=list)
 
     def status(self, address: UsbAddress | str) -> UsbSensorStatus:
@@ -140,7 +142,10 @@ async def _until(condition: Callable[[], bool]) -> None:
 async def plugging(
     *enrolled: EnrolledUsb | UsbAddress, local_now: datetime | None = HOME_TIME
 ) -> AsyncIterator[Plugged]:
-    """A collector that runs until the context ends; an address alone is of a sensor of `LINES`."""
+    """A collector that runs until the context ends; an address alone is of a sensor of `LINES`.
+
+    `Plugged.local_now` is the home's time, and may be set.
+    """
     sensors: Sequence[EnrolledUsb] = [
         each if isinstance(each, EnrolledUsb) else EnrolledUsb(each, LINES) for each in enrolled
     ]
@@ -154,11 +159,12 @@ async def plugging(
             usb,
             deliver,
             scanned=lambda address, code: made.scans.append((address, code)),
+            unheard=lambda address: made.unheard.append(address),
             learned=lambda address, said: made.learned.append((address, said)),
-            local_now=lambda: local_now,
+            local_now=lambda: made.local_now,
             patience=QUICK,
         )
-        made = Plugged(usb, collector)
+        made = Plugged(usb, collector, local_now)
         running = asyncio.create_task(collector.run())
         try:
             await made.until(lambda: collector.status().usable)

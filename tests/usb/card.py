@@ -75,7 +75,7 @@ async def _played(directory: Path, seconds: int, saturation: object) -> tuple[in
 @contextmanager
 def _stamped(at: ClockStamp) -> Iterator[None]:
     """The time since boot goes with the day that is played: what says when a stretch is over."""
-    with mock.patch("hub.reception.stamp", lambda: at):
+    with mock.patch("hub.reception.stamp", return_value=at):
         yield
 
 

@@ -48,7 +48,11 @@ _KEPT = tuple(
     for part in ("drivers/bluetooth", "drivers/block", "drivers/virtio", "drivers/char")
 ) + tuple(
     f"*lib/modules/*/kernel/{part}*"
-    for part in ("net/bluetooth", "net/rfkill", "fs/ext4", "fs/jbd2", "fs/mbcache")
+    for part in (
+        *("net/bluetooth", "net/rfkill", "fs/ext4", "fs/jbd2", "fs/mbcache"),
+        *(f"drivers/usb/{part}" for part in ("common", "core", "host", "serial", "class")),
+        *("drivers/hid/hid", "drivers/hid/usbhid", "drivers/input/evdev", "drivers/input/misc/uinput"),
+    )
 )
 
 
@@ -128,7 +132,12 @@ def _build(release: str, out: Path) -> None:
 
 
 def _python_packages(release: str, site: Path) -> None:
-    """What the hub needs, and the scenarios, in the lock's versions, for Debian's Python."""
+    """What the hub needs, and the scenarios, in the lock's versions, for Debian's Python; evdev as its makers
+    build it (evdev-binary), which is else built where it is installed."""
+    lock = ROOT / "requirements.lock"
+    evdev = next(line for line in lock.read_text().splitlines() if line.startswith("evdev=="))
+    no_source = site.with_name("overrides")
+    no_source.write_text("evdev ; python_version < '3'\n")
     _run(
         str(Path(sys.executable).parent / "uv"),
         "pip",
@@ -143,13 +152,16 @@ def _python_packages(release: str, site: Path) -> None:
         "--only-binary",
         ":all:",
         "--constraint",
-        str(ROOT / "requirements.lock"),
+        str(lock),
+        "--override",
+        str(no_source),
         "--requirement",
         str(ROOT / "pyproject.toml"),
         "--extra",
         "virtual",
         "pytest",
         "pytest-asyncio",
+        evdev.split(" ")[0].replace("evdev", "evdev-binary"),
     )
 
 

@@ -14,10 +14,12 @@ from typing import Any
 
 from tests.vm.image import ROOT, Image, MachineError
 
-SCENARIOS = ("controller", "hanging", "bonding", "collecting", "healing")
+SCENARIOS = ("controller", "plugging", "hanging", "bonding", "collecting", "serving", "scanning", "healing")
 """The files in guest/scenarios, the longest first."""
 
 _PARTS = ("hub", "drivers", "models", "tests", "systemd", "pyproject.toml")
+_WITH_USB = ("plugging", "scanning", "serving")
+_USB_LINES = ("qmp", "line1", "line2", "line3")
 _MEMORY = "1024"  # MiB
 _RESTARTS = "reboot: Restarting system"  # what the kernel says last
 
@@ -43,7 +45,7 @@ class Machine:
         """
         self.out.mkdir(parents=True)
         self._pack([*arguments, f"tests/vm/guest/scenarios/{file}.py"])
-        with _process(self._command(), self.out / "qemu.log") as qemu, self._told.open("rb") as lines:
+        with _process(self._command(file), self.out / "qemu.log") as qemu, self._told.open("rb") as lines:
             until = monotonic() + self.seconds
             rest = b""
             while True:
@@ -69,7 +71,7 @@ class Machine:
     def _told(self) -> Path:
         return self.out / "told.jsonl"
 
-    def _command(self) -> list[str]:
+    def _command(self, file: str) -> list[str]:
         self._told.touch()
         serial_lines = (self.out / "console.log", self._told, self.out / "hci.log")
         return [
@@ -81,7 +83,18 @@ class Machine:
             *("-drive", f"file={self.image.disk},if=virtio,format=raw,snapshot=on"),
             *("-drive", f"file={self._checkout},if=virtio,format=raw,readonly=on"),
             *(word for path in serial_lines for word in ("-serial", f"file:{path}")),
+            *(self._usb() if file in _WITH_USB else ()),
         ]
+
+    def _usb(self) -> Iterator[str]:
+        """USB, with QEMU's monitor and the far end of each serial adapter in the guest's hands: QEMU speaks
+        with itself, and the guest has the other end of that as virtio ports (`guest/sockets.py`)."""
+        yield from ("-device", "qemu-xhci", "-device", "virtio-serial")
+        for name in _USB_LINES:
+            yield from ("-chardev", f"socket,id={name},path={name},server=on,wait=off")  # in `out`
+            yield from ("-chardev", f"socket,id={name}-guest,path={name}")
+            yield from ("-device", f"virtserialport,chardev={name}-guest,name={name}")
+        yield from ("-mon", "chardev=qmp,mode=control")
 
     @property
     def _checkout(self) -> Path:
@@ -117,7 +130,9 @@ def _process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[byt
     """A process that is ended with this block; setpriv sees to it if this program is killed."""
     try:
         with log.open("wb") as output:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=log.parent
+            )
     except OSError as error:
         raise MachineError(f"QEMU cannot be started: {error}") from error
     try:

@@ -12,7 +12,7 @@ import pytest
 
 from drivers.usb.collector import EnrolledUsb
 from hub.readings import Origin
-from tests.rigs.plugging import LINES, Plugged, Talker, adapter, enrolled_reader, plugging, reader
+from tests.rigs.plugging import HOME_TIME, LINES, Plugged, Talker, adapter, enrolled_reader, plugging, reader
 
 ADAPTER = adapter()
 ADDRESS = ADAPTER.address
@@ -38,6 +38,18 @@ async def test_a_clock_that_is_not_to_be_believed_is_not_set() -> None:
         talker = Talker()
         plugged.usb.plug(ADAPTER, talker)
         await plugged.until(lambda: talker.heard == b"hub no time\n")
+
+
+async def test_once_the_clock_is_to_be_believed_the_sensor_is_greeted_anew_with_the_time() -> None:
+    """Where a hub has no clock of its own, all is plugged in before the network has told it the time."""
+    async with plugging(ADDRESS, local_now=None) as plugged:
+        talker = Talker()
+        plugged.usb.plug(ADAPTER, talker)
+        await plugged.until(lambda: talker.heard == b"hub no time\n")
+        plugged.local_now = HOME_TIME
+        await plugged.until(lambda: talker.heard == b"hub no time\nhub 09:00\n")
+        await asyncio.sleep(0.3)
+    assert talker.heard == b"hub no time\nhub 09:00\n", "once"
 
 
 async def test_what_was_there_before_the_hub_is_collected_from_as_well() -> None:
@@ -115,15 +127,61 @@ async def test_of_two_that_say_the_same_serial_number_neither_is_taken_for_the_o
         await plugged.usb.unplug(first)
 
 
+async def test_when_the_one_is_pulled_out_the_other_with_its_serial_number_is_not_taken_for_it() -> None:
+    twin = adapter(port="platform-usb-0:1.2")
+    async with plugging(ADDRESS) as plugged:
+        first = plugged.usb.plug(ADAPTER, Talker(b"mine\n"))
+        await plugged.until(lambda: plugged.said == [b"mine"])
+        plugged.usb.plug(twin, talker := Talker(b"another's\n"))
+        await plugged.until(lambda: not plugged.status(ADDRESS).connected)
+        await plugged.usb.unplug(first)
+        await plugged.until(lambda: len(plugged.collector.sightings()) == 1)
+        assert "nobody knows which" in str(plugged.status(ADDRESS).trouble)
+        assert str(twin.by_port) in str(plugged.status(ADDRESS).trouble)
+        assert [each.address for each in plugged.collector.sightings()] == [str(twin.by_port)]
+        back = plugged.usb.plug(ADAPTER, Talker(b"mine again, or not\n"))
+        await plugged.until(lambda: len(plugged.collector.sightings()) == 2)
+        await plugged.usb.unplug(back)
+        await asyncio.sleep(0.05)
+        assert (plugged.said, talker.heard) == ([b"mine"], b"")
+        plugged.collector.enrol(EnrolledUsb(twin.by_port, LINES))
+        await plugged.until(lambda: plugged.said == [b"mine", b"another's"])
+        assert plugged.payloads[-1].device == str(twin.by_port)
+
+
+async def test_two_in_one_socket_are_said_to_be_there() -> None:
+    one = adapter(None)
+    async with plugging(one.by_port) as plugged:
+        plugged.usb.plug(one, Talker())
+        plugged.usb.plug(replace(one, id="/sys/other"), Talker())
+        await plugged.until(lambda: "2 of it in this socket" in str(plugged.status(one.by_port).trouble))
+
+
+async def test_what_is_enrolled_while_udev_fails_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async with plugging(ADDRESS) as plugged:
+        plugged.usb.plug(ADAPTER, talker := Talker())
+        await plugged.until(lambda: plugged.status(ADDRESS).connected)
+        plugged.usb.fail("udev is not running")
+        while plugged.collector.status().usable:
+            await asyncio.sleep(0)
+        plugged.collector.enrol(EnrolledUsb(adapter("B8YL3Q6R").address, LINES))  # its sessions are ending
+        await plugged.until(lambda: talker.heard.count(b"hub") == 2)
+
+
 async def test_both_there_from_the_start_neither_is_opened_even_for_a_moment() -> None:
     talkers = [Talker(b"97\n"), Talker(b"80\n")]
     async with plugging(ADDRESS) as plugged:
         plugged.usb.fail("udev was restarted")  # so that both are told together
-        for number, talker in enumerate(talkers, 1):
+        devices = [
             plugged.usb.plug(adapter(port=f"platform-usb-0:1.{number}"), talker)
+            for number, talker in enumerate(talkers, 1)
+        ]
         await plugged.until(lambda: plugged.status(ADDRESS).trouble is not None)
         await asyncio.sleep(0.05)
         assert (plugged.said, [each.heard for each in talkers]) == ([], [b"", b""])
+        await plugged.usb.unplug(devices[1])
+        await asyncio.sleep(0.05)
+        assert (plugged.said, talkers[0].heard) == ([], b""), "nor the one that is left: which is it?"
 
 
 async def test_one_device_that_is_enrolled_twice_is_heard_once() -> None:
@@ -218,8 +276,10 @@ async def test_a_reader_that_is_pulled_out_tells_that_nobody_can_be_scanned_now(
         keyboard = plugged.usb.plug_keyboard(reader())
         await plugged.until(lambda: plugged.status(reader().address).connected)
         plugged.usb.type_on(keyboard, "W-04")
+        assert plugged.unheard == [str(reader().address)], "nor what was scanned before it was taken"
         await plugged.usb.unplug(keyboard)
-        await plugged.until(lambda: plugged.scans == [(str(reader().address), None)])
+        await plugged.until(lambda: plugged.unheard == [str(reader().address)] * 2)
+    assert plugged.scans == [], "no scan was damaged"
 
 
 async def test_a_serial_sensor_is_no_reader_and_a_keyboard_no_sensor() -> None:

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import serial
 
 from drivers.serial_line import LineSettings
+from drivers.usb import line as line_module
 from drivers.usb.bus import UsbError
 from drivers.usb.line import Line, open_line
+from hub.patience import within
 
 SETTINGS = LineSettings(115_200)
 
@@ -92,6 +95,42 @@ async def test_a_device_that_is_pulled_out_ends_the_line_with_what_it_sent_befor
         with pytest.raises(UsbError):
             await line.read()
     assert found == b"half a fr"
+
+
+async def test_what_came_together_with_the_end_is_read_and_then_the_end() -> None:
+    class Transport:
+        serial = None
+
+        def pause_reading(self) -> None:
+            pass
+
+    line = Line(rest=1.0, tick=1.0)
+    line.connect(Transport())  # type: ignore[arg-type]  # as much of one as is asked here
+    line.data_received(b"97\n")
+    line.connection_lost(None)
+    assert await line.read() == b"97\n"
+    for _ in range(2):
+        with pytest.raises(UsbError):
+            await within(5, line.read())
+
+
+async def test_pulled_out_while_it_is_being_opened_it_is_closed_and_said(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found with QEMU: the kernel hangs up before the transport is made, which sets the port once more."""
+
+    async def opened_and_pulled_out(node: str, settings: LineSettings) -> serial.Serial:
+        ports.append(await opened(node, settings))
+        terminal.pull_out()
+        return ports[0]
+
+    opened = line_module._opened
+    monkeypatch.setattr(line_module, "_opened", opened_and_pulled_out)
+    ports: list[serial.Serial] = []
+    with pytest.raises(UsbError):
+        async with open_line(terminal.node, SETTINGS):
+            pytest.fail("it was opened")
+    assert not ports[0].is_open
 
 
 async def test_nobody_else_has_a_line_that_is_open(terminal: Terminal) -> None:

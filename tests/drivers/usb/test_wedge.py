@@ -219,8 +219,14 @@ def test_what_is_lost_is_told_once() -> None:
     assert Reader().types(*keys).in_brief == ["lost"]
 
 
-def test_what_stops_in_the_middle_is_lost_and_the_next_code_is_whole() -> None:
-    reader = Reader().types(*tap(2, 3)).pauses().types(*tap(4, ENTER))
+def test_what_stops_in_the_middle_is_lost_and_so_is_what_may_be_its_rest() -> None:
+    """12, a pause, 3 Enter: "3" may be somebody else's wristband."""
+    reader = Reader().types(*tap(2, 3)).pauses().types(*tap(4, ENTER)).types(*tap(5, ENTER))
+    assert reader.in_brief == ["lost", "lost", "4"]
+
+
+def test_an_enter_alone_is_the_rest_as_well() -> None:
+    reader = Reader().types(*tap(2, 3)).pauses().types(*tap(ENTER, 4, ENTER))
     assert reader.in_brief == ["lost", "3"]
 
 
@@ -229,7 +235,9 @@ def test_what_has_no_end_is_told_though_nothing_follows() -> None:
 
 
 def test_it_is_told_once_where_something_follows_after_all() -> None:
-    assert Reader().types(*tap(2, 3)).waits().types(*tap(4, ENTER)).in_brief == ["lost", "3"]
+    reader = Reader().types(*tap(2, 3)).waits().types(*tap(4))
+    assert reader.in_brief == ["lost"]
+    assert reader.types(*tap(ENTER, 5, ENTER)).in_brief == ["lost", "lost", "4"]
 
 
 def test_nothing_is_due_between_two_codes() -> None:

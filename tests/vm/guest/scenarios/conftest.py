@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from tests.vm.guest.sockets import Sockets
 from tests.vm.guest.stage import Stage, bluetoothd, signal_bluetoothd, systemctl
 
 Measured = Callable[..., None]
@@ -28,6 +29,17 @@ async def stage() -> AsyncIterator[Stage]:
             signal_bluetoothd(signal.SIGCONT)
         await made.close()
         systemctl("reset-failed", "bluetooth.service")
+
+
+@pytest.fixture
+async def sockets() -> AsyncIterator[Sockets]:
+    """Empty sockets."""
+    logging.getLogger("drivers").setLevel(logging.DEBUG)
+    made = Sockets()
+    try:
+        yield made
+    finally:
+        await made.close()
 
 
 @pytest.fixture

@@ -24,9 +24,11 @@ received them, if they were also *measured* in it. For whoever measures: **scan 
   this sensor tells in the hour after, unless it was ahead by more than `sensor_clock.agrees_within` (such a
   clock was lost, and is set at that link). A sensor on USB whose clock was read, and was ahead, has given
   itself away too, however far it was: what it then tells of its memory is by the clock of before. So a clock
-  that merely agrees with the hub's, to within minutes, is not enough: rounds are shorter. What is from a
-  sensor's memory, is numbered as a record, or is by a clock that is not set must tell such a time too. None
-  is believed while the hub's own clock is not synchronised.
+  that merely agrees with the hub's, to within minutes, is not enough: rounds are shorter. What is numbered
+  as a record, or is by a clock that is not set, must tell such a time too. None is believed while the hub's
+  own clock is not synchronised.
+- What a sensor says to be **from its memory** is nobody's, whatever the time: of some the clock cannot be
+  read, and a memory by a clock that was ahead looks like a measurement of now.
 - It is **never given to a former round** by the sensor's time: by a clock that is slow, a reading of this
   resident would be one of a former.
 - **A stream** is of whose finger is in the sensor. One that began before the scan, or of which it is not
@@ -54,7 +56,6 @@ _STRAYS = timedelta(seconds=10)
 _FAST_FOR = timedelta(hours=1)
 _WAITS = timedelta(hours=1)  # for a card that is full; no more, as a clock may have been set back since
 _NONE = timedelta(0)
-_OF_A_SENSOR_THAT_KEEPS = frozenset({Flag.FROM_MEMORY, Flag.CLOCK_NOT_SET})
 
 
 class Attribution:
@@ -118,7 +119,9 @@ class Attribution:
         into = min(stamp.since_boot - opened.stamp.since_boot, reading.raw.received_at - opened.at)
         if into < _NONE:
             return False
-        if reading.streaming and Flag.FROM_MEMORY not in reading.flags:
+        if Flag.FROM_MEMORY in reading.flags:
+            return False
+        if reading.streaming:
             return began is not None and found.has(began)
         if _tells_no_time(reading):
             return into >= self._settle
@@ -136,5 +139,5 @@ class Attribution:
 
 def _tells_no_time(reading: Reading) -> bool:
     """Whether it says nothing of when, so that its sensor told it as soon as it could."""
-    kept = reading.sequence_number is not None or not _OF_A_SENSOR_THAT_KEEPS.isdisjoint(reading.flags)
+    kept = reading.sequence_number is not None or Flag.CLOCK_NOT_SET in reading.flags
     return reading.device_time is None and not kept

@@ -9,11 +9,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
-from drivers.usb.address import UsbAddress, is_usb
+from drivers.usb.address import UsbAddress, is_usb, tells_apart
 from drivers.usb.wedge import LONGEST, as_typed
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_BOUND = re.compile(r"datetime\.timedelta\((?:(days=)|seconds=)?([0-9]+)\)")
+"""A duration as pydantic writes it."""
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(MB|GB)")
 _BYTES = {"MB": 10**6, "GB": 10**9}
 _TYPED_BY_DIFFERENT_KEYS = frozenset('"@#~\\|`')  # on American and on British keyboards
@@ -49,9 +51,15 @@ ADDRESSES = (
 def _address(value: str) -> str:
     if is_usb(value):
         try:
-            return str(UsbAddress.parse(value))
+            address = UsbAddress.parse(value)
         except ValueError as error:
             raise ValueError(ADDRESSES) from error
+        if address.serial is not None and not tells_apart(address.serial):
+            raise ValueError(
+                f"{address.serial} is a serial number that many devices say: give the address with the"
+                " socket, as carehub devices scan shows it while it is plugged in"
+            )
+        return str(address)
     if not re.fullmatch(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", value):
         raise ValueError(ADDRESSES)
     return value.upper()
@@ -99,11 +107,15 @@ def _duration_text(value: timedelta) -> str:
     return f"{value.total_seconds():g} s"
 
 
+def _as_written(bound: re.Match[str]) -> str:
+    return f'"{bound[2]} {"d" if bound[1] else "s"}"'
+
+
 def wrong(problem: object) -> str:
     """A line for one of pydantic's errors: the key, what is allowed, and what it is unless private."""
     assert isinstance(problem, dict)
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
-    message = problem["msg"].removeprefix("Value error, ")
+    message = _BOUND.sub(_as_written, problem["msg"].removeprefix("Value error, "))
     if problem["type"] == "extra_forbidden":
         return f"{key}: no such key; is it misspelt?"
     if problem["type"] == "missing":

@@ -120,7 +120,10 @@ def _reader(said: Mapping[str, Any] | None) -> tuple[Verdict, str]:
 def _measuring(newest: datetime | None, said: Mapping[str, Any] | None) -> tuple[Verdict, str]:
     there = "" if said is None else ", plugged in" if said["plugged_in"] else ", not plugged in"
     if newest is None:
-        return Verdict.WARN, f"no reading yet{there}: is it switched on, and set to send?"
+        todo = "is it switched on, and set to send?"
+        if said is not None and not said["plugged_in"]:
+            todo = "'carehub devices scan' lists what is"
+        return Verdict.WARN, f"no reading yet{there}: {todo}"
     verdict = Verdict.WARN if now() - newest > _QUIET else Verdict.PASS
     return verdict, f"last reading {_day(newest)}{there}"
 

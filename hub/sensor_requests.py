@@ -237,7 +237,8 @@ class SensorRequests:
     def _shared_words(self, sensor: Sensor) -> str:
         readers = readers_of(sensor.kit, self._enrolment)
         if not readers:
-            return "It is shared: its readings wait until a person says whose they are"
+            missing = "" if sensor.kit is None else f": no reader of the kit {sensor.kit} is enrolled"
+            return f"It is shared: its readings wait until a person says whose they are{missing}"
         return (
             "It is shared: what it measures in a round is of whose wristband was scanned (with"
             f" {' or '.join(readers)}); all else waits until a person says whose it is"
@@ -252,7 +253,7 @@ class SensorRequests:
         else:
             notes += self._of_bluetooth(heard=sighting is not None)
         if suggestions and sensor.driver not in {each.driver for each in suggestions}:
-            notes.append(f"is {sensor.driver} right? It {'; or it '.join(map(_said_for, suggestions))}")
+            notes.append(f"is {sensor.driver} right? It {_may_be(suggestions)}")
         return notes
 
     def _of_bluetooth(self, *, heard: bool) -> list[str]:
@@ -303,13 +304,17 @@ def _why_none(
         return f"does not say what it is: name its driver with --driver ({names})"
     if [each.driver for each in suggestions] == [None]:
         return suggestions[0].why
-    may_be = "; or it ".join(map(_said_for, suggestions))
+    may_be = _may_be(suggestions)
     doubt = "may be another thing as well" if is_usb(address) else "may be read by more than one"
     return f"{doubt}: look at the sensor, and name its driver with --driver. It {may_be}"
 
 
-def _said_for(suggestion: Suggestion) -> str:
-    return f"{suggestion.why} (--driver {suggestion.driver})" if suggestion.driver else suggestion.why
+def _may_be(suggestions: Sequence[Suggestion]) -> str:
+    """Each ground is said once, with all the drivers that it speaks for."""
+    options: dict[str, list[str]] = {}
+    for each in suggestions:
+        options.setdefault(each.why, []).extend([f"--driver {each.driver}"] if each.driver else [])
+    return "; or it ".join(f"{why} ({' or '.join(said)})" if said else why for why, said in options.items())
 
 
 def _short(uuid: str) -> str:

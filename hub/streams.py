@@ -16,8 +16,9 @@ within that third. What is in no stretch yet is in memory, and a power cut loses
 which nothing was told.
 
 **Whose it is** is asked for each sample, with the moment at which the run began that it belongs to: of one
-finger as far as anybody knows. A run goes on until the sensor has said for three seconds that no finger is in
-it, or was silent for twenty. Samples of two owners are never in one stretch, nor in one observation.
+finger as far as anybody knows. A run begins with the finger, though the sensor searches first. It goes on
+until the sensor has said for three seconds that no finger is in it, or was silent for twenty. Samples of two
+owners are never in one stretch, nor in one observation.
 
 Nothing here is stored, and time is not asked: all follows from what is handed in. One task at a time.
 """
@@ -102,8 +103,8 @@ class _Run:
         is_out = self.out_since is not None and at - self.out_since >= _RUN_ENDS_AFTER_OUT
         if is_out or at - self.heard >= _RUN_ENDS_AFTER_SILENCE:
             self.began = None
-        if usable and self.began is None:
-            self.began = stamp
+        if self.out_since is None and self.began is None:
+            self.began = stamp  # as soon as it is in: a sensor may search for ten seconds before it tells
         self.heard = at
         return self.began
 

@@ -42,14 +42,15 @@ def command(config_path: Path, as_json: bool) -> None:
     kits = {reader.kit for reader in readers}
     for sensor in config.sensors:
         if sensor.resident is None and sensor not in readers:
-            click.echo(
-                f"  note: {sensor.address} {sensor.label} is shared: "
-                + (
-                    "its readings are of whoever's wristband was scanned before; what is in doubt waits"
-                    if sensor.kit in kits
-                    else "its readings wait until somebody assigns them"
-                )
-            )
+            if sensor.kit in kits:
+                whose = "its readings are of whoever's wristband was scanned before; what is in doubt waits"
+            else:
+                whose = "its readings wait until somebody assigns them"
+                if sensor.kit is not None:
+                    whose += f": no reader of wristbands is of the kit {sensor.kit}"
+                elif readers:
+                    whose += ": it has no kit, and each reader of wristbands has one"
+            click.echo(f"  note: {f'{sensor.address} {sensor.label}'.strip()} is shared: {whose}")
     unworn = [resident.id for resident in config.residents if resident.wristband is None]
     if readers and unworn:
         click.echo(f"  note: no wristband is given for {', '.join(unworn)}: no scan opens a round for them")

@@ -15,6 +15,7 @@ from hub.plugged_in import is_refused
 _BLUETOOTH_OFF = 'Bluetooth is off by configuration (bluetooth.radio = "off"): nothing is collected from it.'
 _USB_OFF = 'USB is off by configuration (usb.ports = "off"): nothing is collected from it.'
 _ENROL = "To enrol one: carehub devices add ADDRESS --resident PSEUDONYM --by YOUR-NAME"
+_ENROL_SHARED = "What is shared, or reads wristbands: --kit NAME, or nothing, in the place of --resident."
 _LONGEST_LABEL = 30  # letters: the table is as wide as its longest
 _STEPS_OF_SIGNAL = 6  # dB: what goes up and down by less keeps its place in the list
 
@@ -23,7 +24,7 @@ def scan_lines(said: Mapping[str, Any], *, everything: bool) -> list[str]:
     """What is heard and what is plugged in, as people read it."""
     lines = [*_heard_lines(said, everything=everything), *_plugged_in_lines(said)]
     if any(not each["enrolled"] and (everything or is_of_interest(each)) for each in _all_seen(said)):
-        lines.append(_ENROL)
+        lines += [_ENROL, _ENROL_SHARED]
     return lines
 
 

@@ -49,14 +49,14 @@ class Address(click.ParamType[str]):
         from pydantic import TypeAdapter, ValidationError
 
         from drivers.usb.address import is_usb
-        from hub.config_values import ADDRESSES
         from hub.config_values import Address as Written
 
         text = str(value).strip()
         try:
             made: str = TypeAdapter(Written).validate_python(text if is_usb(text) else text.replace("-", ":"))
-        except ValidationError:
-            self.fail(f"{value!r} is no address: {ADDRESSES}", param, ctx)
+        except ValidationError as error:
+            words = error.errors()[0]["msg"].removeprefix("Value error, ")
+            self.fail(f"{value!r} is no address: {words}", param, ctx)
         return made
 
 
@@ -150,7 +150,7 @@ def list_sensors(config_path: Path, as_json: bool) -> None:
 @command.command("add", short_help="Enrol a sensor.")
 @click.argument("address", type=Address())
 @click.option("--resident", metavar="PSEUDONYM",
-              help="Whose it is; without, it is shared: its readings wait for a person.")  # fmt: skip
+              help="Whose it is; without, it is shared: of whose wristband was scanned.")  # fmt: skip
 @click.option("--driver", metavar="NAME",
               help="What it is, as 'scan' names it; need not be given where there is no doubt.")  # fmt: skip
 @click.option("--user", type=User(), metavar="N|any",

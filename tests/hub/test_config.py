@@ -79,7 +79,7 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
         ('[[residents]]\nid = "r"\n[[sensors]]\naddress = "C4:F2:17:00:00:01"\ndriver = "x"\nkit = "a"\n'
          'resident = "r"',
          "sensors[0]: what is of a kit is shared, and this is a resident's: leave out one of them"),
-        ('[rounds]\nlasts = "30 s"', "rounds.lasts: Input should be greater than or"),
+        ('[rounds]\nlasts = "30 s"', 'rounds.lasts: Input should be greater than or equal to "60 s"'),
         ('[rounds]\nlasts = "2 h"', "rounds.lasts: Input should be less than or"),
         ('[rounds]\nsettle = "5 s"', "rounds.settle: Input should be greater than or"),
         ('[rounds]\nsettle = "10 min"', "rounds: settle must be shorter than lasts"),
@@ -192,6 +192,12 @@ def test_rounds_have_times(tmp_path: Path) -> None:
     rounds = loaded(tmp_path, LEAST + '[rounds]\nlasts = "5 min"').rounds
     assert (rounds.lasts, rounds.settle) == (timedelta(minutes=5), timedelta(minutes=1))
     assert loaded(tmp_path, LEAST).rounds.lasts == timedelta(minutes=10)
+
+
+def test_a_serial_number_that_many_devices_say_is_no_address(tmp_path: Path) -> None:
+    text = LEAST + '[[sensors]]\naddress = "USB:10C4:EA60:0001"\ndriver = "contec_cms50"\n'
+    words = problems(tmp_path, text)
+    assert "sensors[0].address: 0001 is a serial number that many devices say: give the address with" in words
 
 
 def test_a_wristbands_code_is_in_capitals_without_blanks_around_it(tmp_path: Path) -> None:

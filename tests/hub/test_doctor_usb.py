@@ -153,7 +153,7 @@ def examined(each: Enrolled, newest: datetime | None, said: dict[str, Any] | Non
         (timedelta(hours=1), status(), PASS, "plugged in"),
         (timedelta(hours=1), status(plugged_in=False), PASS, "not plugged in"),
         (timedelta(days=2), status(), WARN, "last reading"),
-        (None, status(plugged_in=False), WARN, "no reading yet, not plugged in: is it switched on"),
+        (None, status(plugged_in=False), WARN, "not plugged in: 'carehub devices scan' lists what is"),
         (None, None, WARN, "no reading yet: is it switched on"),
         (timedelta(hours=1), status(trouble="is the wrong one"), WARN, "; is the wrong one"),
         (

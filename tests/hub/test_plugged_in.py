@@ -186,7 +186,7 @@ async def test_of_a_chip_that_may_be_in_anything_the_driver_must_be_named(config
         assert words.startswith(
             f"{ADAPTER}: may be another thing as well: look at the sensor, and name its driver"
         )
-        assert "(--driver nonin_serial)" in words
+        assert "(--driver nonin_serial or --driver nonin_df8)" in words
         assert "of many things, among them Nonin" in words
         words, notes = await hub.add(ADAPTER, resident=ILL, driver="nonin_serial")
         assert f"Its readings are those of {ILL}" in words

@@ -253,6 +253,14 @@ def test_a_finger_that_moves_for_long_is_still_the_same_finger(gathering: Gather
     assert set(gathering.asked) == {stamp(0)}
 
 
+def test_a_run_begins_with_the_finger_though_the_sensor_searches_first(gathering: Gathering) -> None:
+    """Who is scanned while it searches is not the one whose finger is in it."""
+    gathering.say(range(5), OUT)
+    gathering.say(range(5, 12), NAN)
+    gathering.say([12.0])
+    assert gathering.asked == [None] * 5 + [stamp(5)] * 8
+
+
 def test_a_run_is_over_after_twenty_seconds_of_silence(gathering: Gathering) -> None:
     """Less may be a link that was lost, with the finger still in."""
     gathering.say([0.0, 19.9, 39.9])

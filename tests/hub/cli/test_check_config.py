@@ -16,7 +16,7 @@ def test_a_good_file_is_summed_up_with_what_to_know_of_it(tmp_path: Path) -> Non
     assert ended.code == 0
     assert "good. Hub hub-1 at site rose-house: 2 resident(s), 5 sensor(s)" in ended.output
     assert "WITHOUT TLS" in ended.output
-    assert f"{SHARED}  is shared" in ended.output
+    assert f"{SHARED} is shared" in ended.output
 
 
 def test_of_shared_sensors_it_says_whether_a_reader_says_whose_turn_it_is(tmp_path: Path) -> None:
@@ -24,13 +24,13 @@ def test_of_shared_sensors_it_says_whether_a_reader_says_whose_turn_it_is(tmp_pa
     config = write_configuration(tmp_path, reader)
     config.write_text(config.read_text().replace('id = "R-0077"', 'id = "R-0077"\nwristband = "9434765919"'))
     output = carehub_here("check-config", "--config", config).output
-    assert f"{SHARED}  is shared: its readings are of whoever's wristband was scanned before" in output
+    assert f"{SHARED} is shared: its readings are of whoever's wristband was scanned before" in output
     assert "note: no wristband is given for R-0412: no scan opens a round for them" in output
     assert "USB:0C2E:0B61:S1" not in output
     assert "wait until somebody assigns" not in output
     config.write_text(config.read_text() + 'kit = "ward-b"\n')
     output = carehub_here("check-config", "--config", config).output
-    assert f"{SHARED}  is shared: its readings wait until somebody assigns them" in output
+    assert f"{SHARED} is shared: its readings wait until somebody assigns them: it has no kit" in output
 
 
 def test_a_wristbands_code_is_not_printed(tmp_path: Path) -> None:

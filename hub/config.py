@@ -170,6 +170,8 @@ class Sensor(Section):
     def _passkey_is_for_a_bond(self) -> Self:
         if is_usb(self.address) and (self.bonding is not None or self.passkey is not None):
             raise ValueError("what is on USB is not bonded with: leave out bonding and passkey")
+        if is_usb(self.address) and self.user is not None:
+            raise ValueError("what is on USB numbers no persons: leave out user")
         if self.passkey is not None and self.bonding == "never":
             raise ValueError('bonding = "never", yet a passkey is given: leave out one of them')
         return self
@@ -317,7 +319,7 @@ class Summary(Section):
 class Store(Section):
     """What is kept on the card, and for how long. See `hub/store/retention.py` for what goes first.
 
-    `gather` is how long commits wait for company, unless they are urgent. `keep_streams` is for the samples
+    `gather` is how long commits wait for company, unless they are urgent. `keep_streams` is for the stretches
     of a stream of which no observation was made. `largest` is how much of the database may be in use;
     `least_free` is what its file leaves of the card to others.
     """

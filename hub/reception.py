@@ -164,7 +164,7 @@ class Reception:
             closed.reading,
             closed.stamp,
             lambda transaction: self._intake.take_stretch(transaction, closed),
-            samples=closed.samples,
+            stretch=closed,
         )
 
     async def _take(
@@ -173,14 +173,18 @@ class Reception:
         stamped: ClockStamp,
         work: Callable[[Transaction], Taken],
         resident: str | None = None,
-        samples: int = 0,
+        stretch: ClosedStretch | None = None,
     ) -> Taken:
         try:
+            whose: object = resident
+            if resident is None:
+                owner = stretch.owner if stretch else self._intake.attribution.owner(reading, stamped)
+                whose = owner and owner.id
             return await self._commit(
                 work,
-                f"{reading.raw.device} {resident}",
+                None if stretch and not stretch.observed else f"{reading.raw.device} {whose}",
                 urgent=resident is not None,  # a person waits for the answer
-                samples=samples,
+                samples=stretch.samples if stretch else 0,
             ) or Taken(resident=resident)
         except Exception as error:
             if resident is not None:
@@ -203,7 +207,7 @@ class Reception:
     async def _commit(
         self,
         work: Callable[[Transaction], Result],
-        source: str,
+        source: str | None,
         *,
         urgent: bool = False,
         samples: int = 0,
@@ -212,6 +216,8 @@ class Reception:
 
         While the card takes nothing, each piece of work is rehearsed once with the newest of the others that
         wait, so that an alert that it would raise is told; then they are tried in their order, one a second.
+        `source` is what measured, and whom: the newest of each counts. None where nothing was observed, since
+        what was observed just before must not be hidden by it.
         """
         try:
             return await self._try(work, urgent=urgent)
@@ -222,7 +228,8 @@ class Reception:
             await self._rehearse(work)
             return None
         self.waiting += 1
-        self._newest_waiting[source] = work
+        if source is not None:
+            self._newest_waiting[source] = work
         try:
             await self._rehearse(work)
             while True:
@@ -238,7 +245,7 @@ class Reception:
                     self._note(error)
         finally:
             self.waiting -= 1
-            if self._newest_waiting.get(source) is work:
+            if source is not None and self._newest_waiting.get(source) is work:
                 del self._newest_waiting[source]
 
     async def _try(self, work: Callable[[Transaction], Result], *, urgent: bool) -> Result:

@@ -24,6 +24,8 @@ from hub.supervision import keep_running
 
 logger = logging.getLogger(__name__)
 
+_OTHER = {Kind.SERIAL: Kind.KEYBOARD, Kind.KEYBOARD: Kind.SERIAL}
+
 
 @dataclass(frozen=True, slots=True)
 class EnrolledUsb:
@@ -273,6 +275,11 @@ class UsbCollector:
             return None, (
                 "two devices have said this serial number, and nobody knows which of them this is: enrol each"
                 f" by its socket ({sockets})"
+            )
+        if not found and (other := self._named_by(address, _OTHER[kind])):
+            return None, (
+                f"what is plugged in is a {other[0].kind.value}, and {each.sensor.driver.name} reads a"
+                f" {kind.value}: forget it, and enrol it with another driver"
             )
         return (found[0], None) if found else (None, None)
 

@@ -31,6 +31,7 @@ CALLING = {event_type(Channel.ALERT, change) for change in (AlertChange.RAISED, 
 """The types of event that call somebody."""
 
 _MARGIN = " " * 10
+_BELOW = "time-below "
 _MOST_DEVICES = 20
 
 
@@ -155,13 +156,24 @@ def _resident_summary_lines(summary: HeardSummary, when: str) -> list[str]:
 
 
 def _statistics(vital: str, said: Mapping[str, float]) -> str:
-    """ "SpO2 94 % (91 to 97), 1.5 lower than before; 12 measured"."""
-    if "median" not in said:
+    """ "SpO2 94 % (91 to 97), 1.5 lower than before, 40 s below 90; 12 measured".
+
+    Of a stream there may be a range, and nothing that was observed.
+    """
+    if "minimum" not in said:
         return f"{vital_words(vital, '')}: {said['count']:g} measured"
-    range_words = f" ({said['minimum']:g} to {said['maximum']:g})" if said["count"] > 1 else ""
+    below = "".join(
+        f", {seconds:.0f} s below {name.removeprefix(_BELOW)}"
+        for name, seconds in said.items()
+        if name.startswith(_BELOW) and seconds
+    )
+    lowest, highest = said["minimum"], said["maximum"]
+    if "median" not in said:
+        return f"{vital_words(vital, f'{lowest:g} to {highest:g}')}{below}; never observed"
+    range_words = f" ({lowest:g} to {highest:g})" if said["count"] > 1 or lowest != highest else ""
     change = said.get("median-change", 0.0)
     moved = f", {abs(change):g} {'higher' if change > 0 else 'lower'} than before" if change else ""
-    return f"{vital_words(vital, said['median'])}{range_words}{moved}; {said['count']:g} measured"
+    return f"{vital_words(vital, said['median'])}{range_words}{moved}{below}; {said['count']:g} measured"
 
 
 def _hub_summary_lines(said: HubSummaryData, when: str) -> list[str]:

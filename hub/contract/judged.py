@@ -208,7 +208,7 @@ def summary_vital() -> Schema:
         threshold = items(whole({"url": codes.THRESHOLD, "valueQuantity": number}), 1, 1)
         numbers.append(whole({"code": codes.USABLE_TIME, **seconds}))
         numbers.append(whole({"code": codes.TIME_BELOW, "extension": threshold, **seconds}))
-        component = items(any_of(count, *(numbers if type_of_value(vital) is float else [])), 1, 8)
+        component = items(any_of(count, *(numbers if type_of_value(vital) is float else [])))
         component["contains"] = {"properties": {"code": const(codes.STATISTICS["count"])}}
         return {"properties": {"code": const(codes.VITALS[vital].code), "component": component}}
 

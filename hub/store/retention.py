@@ -1,10 +1,10 @@
 """What leaves the card, and in what order.
 
-By age, always: samples of streams after `keep_streams`; readings and assessments after `keep_readings`, and
-what the broker refused as long after it was refused; alerts after `keep_alerts`, with what was refused of
-them. What was refused of an alert that the card has lost goes `keep_alerts` after the moment of which it
-tells. By size, when the database is larger than it may be, each kind only when nothing is left of the one
-before it, the oldest first:
+By age, always: stretches of streams of which no observation was made after `keep_streams`; readings and
+assessments after `keep_readings`, and what the broker refused as long after it was refused; alerts after
+`keep_alerts`, with what was refused of them. What was refused of an alert that the card has lost goes
+`keep_alerts` after the moment of which it tells. By size, when the database is larger than it may be, each
+kind only when nothing is left of the one before it, the oldest first:
 
 1. stretches of a stream of which no observation was made (and such samples of earlier hubs), an hour old or
    more, that no message waits to tell;

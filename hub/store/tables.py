@@ -20,8 +20,9 @@ _FIRST = (
     "alert_history",
 )
 _LAST = ("assessment", "reading", "measurement")
-_ADDED = {"reading": 1, "enrolled_sensor": 1}  # columns of later steps: older rows end before them
 """The order in which tables are copied: what is most dearly missed first; then others; then these."""
+
+_ADDED = {"reading": 1, "enrolled_sensor": 1}  # columns of later steps: older rows end before them
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,8 @@ class PeriodSaid(Said):
 
 
 class ReadingsSaid(Said):
-    """How many readings came in; of those, how many were nobody's, and how many could not be decoded."""
+    """How many readings came in, a stretch of a stream as one; of those, how many were nobody's, and how many
+    could not be decoded."""
 
     received: Count
     unassigned: Count

@@ -148,6 +148,14 @@ def test_one_device_on_usb_is_listed_once_however_it_is_written(tmp_path: Path) 
     assert "sensors.address: USB:0403:6001:AB1 is given twice" in problems(tmp_path, LEAST + both)
 
 
+@pytest.mark.parametrize("user", ["1", '"any"'])
+def test_what_is_on_usb_numbers_no_persons(tmp_path: Path, user: str) -> None:
+    sensor = f'[[sensors]]\naddress = "USB:0403:6001:A9XK2P7Q"\ndriver = "x"\nuser = {user}'
+    assert "sensors[0]: what is on USB numbers no persons: leave out user" in problems(
+        tmp_path, LEAST + sensor
+    )
+
+
 @pytest.mark.parametrize("said", ['bonding = "never"', 'passkey = "012345"'])
 def test_what_is_on_usb_is_not_bonded_with(tmp_path: Path, said: str) -> None:
     words = problems(

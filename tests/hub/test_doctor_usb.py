@@ -155,6 +155,7 @@ def examined(each: Enrolled, newest: datetime | None, said: dict[str, Any] | Non
         (timedelta(days=2), status(), WARN, "last reading"),
         (None, status(plugged_in=False), WARN, "not plugged in: 'carehub devices scan' lists what is"),
         (None, None, WARN, "no reading yet: is it switched on"),
+        (None, status(last_payload="2026-03-01T12:00:00+00:00"), PASS, "it sends, and the first is stored"),
         (timedelta(hours=1), status(trouble="is the wrong one"), WARN, "; is the wrong one"),
         (
             None,

@@ -11,16 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from drivers.virtual import encoding
 from hub import reception as room
-from hub.clock import stamp
+from hub.clock import ClockQuality, ClockStamp, stamp
 from hub.reception import Reception
 from hub.store import audit
 from hub.store.errors import NotCommittedError
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer, _Job
-from hub.trail import Audited
-from tests.rigs.house import ILL, House, oximeter, thermometer
+from hub.trail import Audited, Moment
+from tests.rigs.house import ILL, OXIMETER, SHARED, WELL, House, oximeter, raw, thermometer
 from tests.rigs.small_card import SmallCard, small_card
+
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -120,6 +123,67 @@ async def test_readings_that_wait_are_assessed_together(
     card.free()
     async with asyncio.timeout(20):
         await asyncio.gather(first, second)
+
+
+async def test_what_a_stream_said_last_is_assessed_though_its_end_was_too_short_to_be_observed(
+    card: SmallCard, house: House, writer: Writer, reception: Reception, told: Told, noon: datetime
+) -> None:
+    """93 % and a pulse of 112 are 4 points; then the finger is out, and the rest waits as a stretch too."""
+    await fill(card, writer)
+    sample = encoding.continuous(93, 112)
+    waits = [
+        asyncio.ensure_future(
+            reception.accept(raw(OXIMETER, "pulse_oximeter", sample, noon + second * SECOND, "2a5f"))
+        )
+        for second in range(20)
+    ]
+    async with asyncio.timeout(20):
+        while reception.waiting < 1:
+            await asyncio.sleep(0.01)
+        waits.append(asyncio.ensure_future(reception.close_streams()))
+        while reception.waiting < 2:
+            await asyncio.sleep(0.01)
+        assert told.events == []
+        waits.append(asyncio.ensure_future(reception.accept(thermometer(39.2, noon + 60 * SECOND).raw)))
+        while reception.waiting < 3:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        card.free()
+        await asyncio.gather(*waits)
+    assert [each["band"] for each in told.events[:1]] == ["medium"]
+
+
+async def test_whom_a_shared_sensor_measures_next_hides_nobody_it_measured_before(
+    card: SmallCard,
+    house: House,
+    writer: Writer,
+    reception: Reception,
+    told: Told,
+    noon: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await fill(card, writer)
+    present = stamp()
+    for minutes, resident in ((4, ILL), (2, WELL)):
+        since = minutes * 60 * SECOND
+        opened = Moment(noon - since, replace(present, since_boot=present.since_boot - since))
+        house.rounds.open(None, resident, "reader", opened)
+        at = ClockStamp(present.boot, opened.stamp.since_boot + 90 * SECOND, ClockQuality.SYNCHRONISED)
+        spot = oximeter(93, noon - since + 90 * SECOND, pulse=112, device=SHARED)
+        with monkeypatch.context() as then:
+            then.setattr(room, "stamp", lambda at=at: at)
+            waits = asyncio.ensure_future(reception.accept(spot.raw))
+            await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        while reception.waiting < 2:
+            await asyncio.sleep(0.01)
+        last = asyncio.ensure_future(reception.accept(thermometer(39.2, noon).raw))
+        while reception.waiting < 3:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        card.free()
+        await asyncio.gather(waits, last)
+    assert [(each["subject"], each["band"]) for each in told.events[:1]] == [(ILL, "medium")]
 
 
 async def test_a_radio_is_not_held_up_and_all_that_it_handed_in_is_committed_later(

@@ -218,12 +218,15 @@ def _risk(risk: Json) -> HeardRisk:
 
 
 def statistics_of(resource: Json) -> tuple[Vital, dict[str, float]]:
-    """The statistics of one vital, by their names."""
+    """The statistics of one vital, by their names; of a time below a threshold, "time-below 90"."""
     vital = first(_VITAL_OF[each["system"], each["code"]] for each in resource["code"]["coding"])
-    return vital, {
-        str(part["code"]["coding"][0]["code"]): float(part["valueQuantity"]["value"])
-        for part in resource["component"]
-    }
+    return vital, {_statistic(part): float(part["valueQuantity"]["value"]) for part in resource["component"]}
+
+
+def _statistic(part: Json) -> str:
+    name = str(part["code"]["coding"][0]["code"])
+    thresholds = [each["valueQuantity"]["value"] for each in part.get("extension", ())]
+    return " ".join([name, *(f"{float(threshold):g}" for threshold in thresholds)])
 
 
 def parts_of(resource: Json, url: str) -> dict[str, list[Any]]:

@@ -288,6 +288,7 @@ async def test_a_serial_sensor_is_no_reader_and_a_keyboard_no_sensor() -> None:
         plugged.usb.plug_keyboard(keyboard)
         await plugged.until(lambda: len(plugged.collector.sightings()) == 1)
         assert not plugged.status(ADDRESS).plugged_in
+        assert "is a keyboard, and lines reads a serial line" in str(plugged.status(ADDRESS).trouble)
 
 
 async def test_what_was_received_is_delivered_before_it_ends() -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from hub.cli.event_words import event_lines
-from hub.summary import AlertsSummary, DeviceSummary, ResidentSummary
+from hub.readings import Vital
+from hub.summary import AlertsSummary, DeviceSummary, ResidentSummary, VitalSummary
 from hub.uplink.cloudevents import Event
 from hub.uplink.contract import AlertChange, status_event
 from hub.uplink.feed import amended_alert_event, amended_observation_event, resident_summary_event
@@ -18,6 +19,7 @@ from tests.hub.uplink.test_hub_summary import HUB, LINK, RESIDENT, SUMMARIES, wi
 from tests.rigs.fhir_samples import LIVE, NOON, TEST, alert, complete
 
 RAISED = AlertChange.RAISED
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +39,31 @@ def test_a_resident_s_summary_has_the_highest_score_the_sets_each_vital_and_the_
         "          ACVPU: 2 measured",
         "          alerts: 5 raised, 3 acknowledged (after 14.0 min, at the longest 120.0 min), 1 waiting",
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (
+            VitalSummary(12, 80.0, 99.0, 95.0, -1.0, HOUR, ((88.0, timedelta(0)), (90.0, 20 * SECOND))),
+            "SpO2 95 % (80 to 99), 1 lower than before, 20 s below 90; 12 measured",
+        ),
+        (
+            VitalSummary(1, 70.0, 97.0, 96.0, None, HOUR, ((90.0, 12 * SECOND),)),
+            "SpO2 96 % (70 to 97), 12 s below 90; 1 measured",
+        ),
+        (
+            VitalSummary(0, 70.0, 97.0, None, None, 12 * SECOND, ((90.0, 5 * SECOND),)),
+            "SpO2 70 to 97 %, 5 s below 90; never observed",
+        ),
+    ],
+)
+def test_of_a_stream_a_summary_has_the_range_of_every_second_and_the_time_below(
+    said: VitalSummary, words: str
+) -> None:
+    """Though it was observed but once, or never: the fall is there."""
+    summary = replace(RESIDENT, vitals={Vital.OXYGEN_SATURATION: said})
+    assert event_lines(wired(resident_summary_event(LIVE, summary)))[1].strip() == words
 
 
 def test_a_resident_of_whom_nothing_was_scored_is_not_said_to_score_zero() -> None:

@@ -102,6 +102,16 @@ def component(event: Event, code: str) -> Any:
     return found
 
 
+def test_a_threshold_that_was_changed_and_changed_again_is_within_the_contract() -> None:
+    """A statistic more for each: the file was edited twice, and the resident's scale once."""
+    below = tuple((threshold, timedelta(seconds=9)) for threshold in (85.0, 88.0, 90.0, 92.0))
+    said = VitalSummary(12, 80.0, 99.0, 95.0, -1.0, timedelta(hours=1), below)
+    event = resident_summary_event(LIVE, replace(RESIDENT, vitals={Vital.OXYGEN_SATURATION: said}))
+    assert event_faults(event) == []
+    heard = resident_summary_heard(wired(event)).vitals[Vital.OXYGEN_SATURATION]
+    assert [heard[f"time-below {threshold:g}"] for threshold, _ in below] == [9, 9, 9, 9]
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from([LIVE, TEST]), SUMMARIES)
 def test_any_resident_s_summary_is_valid_small_and_heard_as_it_was_told(

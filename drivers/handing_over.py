@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 from hub.patience import within
 from hub.readings import RawPayload
@@ -14,10 +15,10 @@ logger = logging.getLogger(__name__)
 
 
 class HandingOver:
-    """Hands payloads over in the order of their arrival, one at a time, for as long as `run` runs.
+    """Hands payloads over in the order of their arrival, one at a time, for as long as `run_beside` runs.
 
-    A payload leaves the queue when `deliver` has returned. Where `deliver` raises, `run` ends with its error,
-    and the payload is delivered again if `run` is called again.
+    A payload leaves the queue when `deliver` has returned. Where `deliver` raises, `run_beside` ends with its
+    error, and the payload is delivered again if it is called again.
     """
 
     def __init__(self, deliver: Callable[[RawPayload], Awaitable[None]], *, limit: int = 10_000) -> None:
@@ -47,14 +48,35 @@ class HandingOver:
         self._queue.append(payload)
         self._arrived.set()
 
-    async def run(self) -> None:
-        """Hand over until cancelled."""
+    async def run_beside(
+        self, collecting: Coroutine[Any, Any, None], name: str, *, drain_seconds: float
+    ) -> None:
+        """Run a collector, and hand over what it brings, until cancelled.
+
+        Then the collector is ended first, which may take as long as the hub is given to stop, and what it
+        still brings is handed over; at the end what waits has `drain_seconds`.
+
+        Raises:
+            ExceptionGroup: either has failed, or the collector has ended by itself.
+        """
+        tasks = (
+            asyncio.create_task(collecting, name=f"{name}: keep collecting"),
+            asyncio.create_task(self._run(), name=f"{name}: hand over payloads"),
+        )
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            await _end(tasks)
+            await self._drain(drain_seconds)
+            raise
+        raise ExceptionGroup(f"unhandled errors in {name}", await _end(tasks))
+
+    async def _run(self) -> None:
         while True:
             await self._deliver_all()
             await self._arrived.wait()
 
-    async def drain(self, seconds: float) -> None:
-        """At the end: hand over what still waits, for so long at the most. Raises no error of it."""
+    async def _drain(self, seconds: float) -> None:
         try:
             await within(seconds, self._deliver_all())
         except TimeoutError:
@@ -68,3 +90,12 @@ class HandingOver:
         while self._queue:
             await self._deliver(self._queue[0])
             self._queue.popleft()
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> list[Exception]:
+    """End them one after the other; with what errors they ended."""
+    for task in tasks:
+        task.cancel()
+        await asyncio.wait((task,))
+    failures = [task.exception() for task in tasks if not task.cancelled()]
+    return [each for each in failures if isinstance(each, Exception)]

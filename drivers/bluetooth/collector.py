@@ -193,25 +193,12 @@ class BluetoothCollector:
         When cancelled, it ends all connections and then delivers what was received before it returns, for
         a sensor does not send again what was confirmed to it.
         """
-        collecting = asyncio.create_task(self._keep_collecting(), name="bluetooth: keep collecting")
-        handing_over = asyncio.create_task(self._handing_over.run(), name="bluetooth: hand over payloads")
         try:
-            await asyncio.wait((collecting, handing_over), return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            await self._end(collecting, handing_over)
-            await self._handing_over.drain(self._patience.drain)
-            raise
-        raise ExceptionGroup("unhandled errors in Bluetooth", await self._end(collecting, handing_over))
-
-    async def _end(self, collecting: asyncio.Task[None], handing_over: asyncio.Task[None]) -> list[Exception]:
-        """End both, with their errors. Until the links have ended, which may take as long as the hub is given
-        to stop, what they still bring is handed over."""
-        for task in (collecting, handing_over):
-            task.cancel()
-            await asyncio.wait((task,))
-        self._state = "stopped"
-        failures = [task.exception() for task in (collecting, handing_over) if not task.cancelled()]
-        return [each for each in failures if isinstance(each, Exception)]
+            await self._handing_over.run_beside(
+                self._keep_collecting(), "Bluetooth", drain_seconds=self._patience.drain
+            )
+        finally:
+            self._state = "stopped"
 
     # --- from the radio into the queue
 

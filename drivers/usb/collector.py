@@ -165,23 +165,12 @@ class UsbCollector:
 
     async def run(self) -> None:
         """Collect until cancelled; then close all, and deliver what was received before it returns."""
-        collecting = asyncio.create_task(self._keep_collecting(), name="USB: keep collecting")
-        handing_over = asyncio.create_task(self._handing_over.run(), name="USB: hand over payloads")
         try:
-            await asyncio.wait((collecting, handing_over), return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            await self._end(collecting, handing_over)
-            await self._handing_over.drain(self._patience.drain)
-            raise
-        raise ExceptionGroup("unhandled errors in USB", await self._end(collecting, handing_over))
-
-    async def _end(self, *tasks: asyncio.Task[None]) -> list[Exception]:
-        for task in tasks:
-            task.cancel()
-            await asyncio.wait((task,))
-        self._words = "stopped"
-        failures = [task.exception() for task in tasks if not task.cancelled()]
-        return [each for each in failures if isinstance(each, Exception)]
+            await self._handing_over.run_beside(
+                self._keep_collecting(), "USB", drain_seconds=self._patience.drain
+            )
+        finally:
+            self._words = "stopped"
 
     async def _keep_collecting(self) -> None:
         said: str | None = None

@@ -30,19 +30,18 @@ second:
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from drivers.usb.bus import Kind, UsbDevice
 from drivers.virtual import VirtualWardError
 from drivers.virtual.contec import ClassicCms50, Cms50
 from drivers.virtual.nonin import VirtualNonin
 from drivers.virtual.onetouch import OneTouchMeter
+from drivers.virtual.scenario_file import read_scenario
 from drivers.virtual.typing_keys import keys_of
 
 PLUGGED_IN = Path(__file__).with_name("plugged_in.toml")
@@ -200,18 +199,7 @@ def load_usb_scenario(path: Path) -> UsbScenario:
     Raises:
         VirtualWardError: it cannot be read, or a key is wrong; each wrong key is named.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except OSError as error:
-        raise VirtualWardError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise VirtualWardError(f"{path}: is no scenario: {error}") from error
-    try:
-        return UsbScenario.model_validate(document)
-    except ValidationError as error:
-        lines = [f"  {'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
-        raise VirtualWardError("\n".join([f"{path}: is no scenario:", *lines])) from error
+    return read_scenario(path, UsbScenario)
 
 
 def measure(emulator: Emulator, values: Mapping[str, Any]) -> None:

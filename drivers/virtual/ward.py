@@ -25,18 +25,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import json
 import logging
-import tomllib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from drivers.virtual import VirtualWardError, encoding
 from drivers.virtual.profiles import PROFILES, Profile
 from drivers.virtual.radio import VirtualRadio
+from drivers.virtual.scenario_file import read_scenario
 from drivers.virtual.sensors import Sent, VirtualSensor
 
 logger = logging.getLogger(__name__)
@@ -145,18 +144,7 @@ def load_scenario(path: Path) -> Scenario:
     Raises:
         VirtualWardError: it cannot be read, or a key is wrong; each wrong key is named.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except OSError as error:
-        raise VirtualWardError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise VirtualWardError(f"{path}: is no scenario: {error}") from error
-    try:
-        return Scenario.model_validate(document)
-    except ValidationError as error:
-        lines = [f"  {'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
-        raise VirtualWardError("\n".join([f"{path}: is no scenario:", *lines])) from error
+    return read_scenario(path, Scenario)
 
 
 class VirtualWard:

@@ -229,20 +229,17 @@ class UsbCollector:
         meant = {address: self._meant_by(each) for address, each in self._enrolled.items()}
         for address, each in self._enrolled.items():
             wanted, doubt = meant[address]
-            if wanted is not None and each.sensor.address.serial is None:
-                rival = next(
-                    (
-                        other
-                        for other, (device, _) in meant.items()
-                        if other != address and device is not None and device.id == wanted.id
-                    ),
+            rivals = [
+                other
+                for other, (device, _) in meant.items()
+                if other != address and wanted is not None and device is wanted
+            ]
+            if rivals:
+                # Whose is it? The serial number may be that of another device, which is not plugged in now.
+                wanted, doubt = (
                     None,
+                    f"it is enrolled as {rivals[0]} too, so it is not listened to: forget one",
                 )
-                if rival is not None:
-                    wanted, doubt = (
-                        None,
-                        f"what is in this socket is enrolled as {rival} too: forget one of them",
-                    )
             each.doubt = doubt
             each.is_there(wanted)
 

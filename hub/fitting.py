@@ -32,18 +32,9 @@ def misfit(sensor: Sensor) -> Misfit | None:
             f"{sensor.address} is on {there}, and {sensor.driver} reads what is on {here}; of {there} there"
             f" are: {', '.join(drivers_at(sensor.address))}",
         )
-    if is_reader(found):
-        return _of_a_reader(sensor)
-    return None
-
-
-def _of_a_reader(sensor: Sensor) -> Misfit | None:
-    """It measures nothing, and says of everybody whose turn it is."""
-    if sensor.resident is not None:
+    if is_reader(found) and sensor.resident is not None:
         words = f"{sensor.driver} is nobody's own: it reads everybody's wristband; leave the resident out"
         return Misfit("resident", words)
-    if sensor.user is not None:
-        return Misfit("user", f"{sensor.driver} measures nobody: leave the user out")
     return None
 
 

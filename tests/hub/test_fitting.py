@@ -51,9 +51,6 @@ def test_a_reader_of_wristbands_is_nobodys_own() -> None:
     wrong = said(PLUGGED, "wristband_reader", resident="R-1")
     assert wrong is not None
     assert (wrong.key, "nobody's own" in wrong.words) == ("resident", True)
-    wrong = said(PLUGGED, "wristband_reader", user=1)
-    assert wrong is not None
-    assert wrong.key == "user"
 
 
 def test_a_meter_on_usb_may_be_somebodys() -> None:

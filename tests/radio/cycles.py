@@ -14,7 +14,7 @@ from drivers.virtual.ward import VirtualWard
 from tests.radio.hub import Enrolled
 from tests.rigs.collecting import CUFF as CUFF_DRIVER
 from tests.rigs.collecting import Collected, collecting, until
-from tests.rigs.rung import Line, Run
+from tests.rigs.rung import Line, Run, until_at_rest
 
 CUFF = Enrolled("C4:F2:17:00:00:01", "blood_pressure")
 _BYTES_A_LINK = (200, 2000)
@@ -47,6 +47,7 @@ async def cycles(run: Run) -> list[Line]:
             before = _now()
             for number in range(count // 2):
                 await link(number)
+            await until_at_rest(before.tasks)
             after = _now()
         finally:
             tracemalloc.stop()

@@ -51,6 +51,15 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
+async def until_at_rest(tasks: int) -> None:
+    """Wait until no more tasks than so many are there, for two seconds at the most: what is still ending on a
+    busy machine is no leak, and what stays is."""
+    for _ in range(40):
+        if len(asyncio.all_tasks()) <= tasks:
+            return
+        await asyncio.sleep(0.05)
+
+
 Scenario = Callable[[Run], Awaitable[list[Line]]]
 
 

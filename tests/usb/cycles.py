@@ -10,7 +10,7 @@ import tracemalloc
 from pathlib import Path
 
 from tests.rigs.plugging import Talker, adapter, plugging
-from tests.rigs.rung import Line, Run, percentile
+from tests.rigs.rung import Line, Run, percentile, until_at_rest
 
 _BYTES_A_CYCLE = (200, 4000)
 """What may be left of a cycle and still be called flat, in full size and in brief."""
@@ -43,6 +43,7 @@ async def cycles(run: Run) -> list[Line]:
             before = _now()
             for number in range(count // 2):
                 await cycle(number)
+            await until_at_rest(before[1])
             after = _now()
         finally:
             tracemalloc.stop()

@@ -64,7 +64,7 @@ async def test_a_cuff_that_lost_its_bond_is_bonded_with_anew(stage: Stage, measu
         await until(lambda: not hub.sensor(cuff).connected, 20)
         cuff.pairing.lose_bonds()
         cuff.report(blood_pressure_of(121))
-        measured(until_bonded_anew_and_delivered=await hub.has(blood_pressure_of(121), seconds=90))
+        measured(until_bonded_anew_and_delivered=await hub.has(blood_pressure_of(121), seconds=150))
         assert await hub.radio.is_bonded(cuff.address)
     measured(links=cuff.links)
 
@@ -79,7 +79,7 @@ async def test_a_cuff_whose_key_is_another_is_bonded_with_anew(stage: Stage, mea
         await until(lambda: not hub.sensor(cuff).connected, 20)
         cuff.pairing.change_keys()
         cuff.report(blood_pressure_of(121))
-        measured(until_bonded_anew_and_delivered=await hub.has(blood_pressure_of(121), seconds=90))
+        measured(until_bonded_anew_and_delivered=await hub.has(blood_pressure_of(121), seconds=150))
         assert await hub.radio.is_bonded(cuff.address)
     measured(links=cuff.links)
 

@@ -39,8 +39,3 @@ class Stretch:
     duration: timedelta
     samples: int
     vitals: tuple[StretchedVital, ...] = ()
-
-    def usable_share(self, vital: Vital) -> float:
-        """The part of the time for which there was a usable value of a vital, from 0 to 1."""
-        usable = sum((each.usable for each in self.vitals if each.vital is vital), timedelta(0))
-        return min(1.0, usable / self.duration) if self.duration else float(bool(usable))

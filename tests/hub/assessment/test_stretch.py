@@ -45,8 +45,6 @@ def test_a_stretch_has_the_range_of_its_usable_values_and_how_long_they_lasted()
         ),
     )
     assert measured == (Measurement(SATURATION, 89.5), Measurement(PULSE, 72.0))
-    assert stretch.usable_share(PULSE) == 4.5 / 5.5
-    assert stretch.usable_share(Vital.TEMPERATURE) == 0
 
 
 def test_the_first_value_after_a_gap_speaks_for_no_time_and_none_for_more_than_an_eighth_of_the_span() -> (

@@ -15,7 +15,8 @@ from drivers.driver import Decoded, DecodeError
 from drivers.serial_line import LineSettings
 from drivers.virtual.contec import ClassicCms50, Finger
 from drivers.virtual.wrong_baud import misheard
-from hub.readings import AbsentReason, Flag, Measurement, Quality, Vital
+from hub.readings import Flag, Quality
+from tests.rigs.talking import oximeter
 
 GOOD, QUESTIONABLE, UNUSABLE = Quality.GOOD, Quality.QUESTIONABLE, Quality.UNUSABLE
 CAPTURES = {
@@ -36,16 +37,6 @@ def heard(octets: bytes, conversation: Cms50Conversation | None = None) -> list[
     conversation.begin(0.0, None)
     told = [*conversation.hear(octets, 0.1).payloads]
     return [*told, *conversation.wait(1.2).payloads]
-
-
-def oximeter(saturation: float | None, pulse: float | None, quality: Quality = GOOD, *flags: Flag) -> Decoded:
-    return Decoded(
-        tuple(
-            Measurement(vital, number, None if number is not None else AbsentReason.NOT_A_NUMBER, quality)
-            for vital, number in ((Vital.OXYGEN_SATURATION, saturation), (Vital.PULSE_RATE, pulse))
-        ),
-        frozenset(flags),
-    )
 
 
 def meant(live: bytes) -> Decoded:

@@ -16,8 +16,8 @@ from drivers.driver import Decoded
 from drivers.serial_line import LineSettings
 from drivers.virtual.contec import ClassicCms50, Cms50, Finger, Recording
 from drivers.virtual.wrong_baud import misheard
-from hub.readings import AbsentReason, Flag, Measurement, Quality, RawPayload, Vital
-from tests.rigs.talking import Talk
+from hub.readings import Flag, Quality, RawPayload
+from tests.rigs.talking import Talk, oximeter
 
 GOOD, QUESTIONABLE, UNUSABLE = Quality.GOOD, Quality.QUESTIONABLE, Quality.UNUSABLE
 CAPTURES = {
@@ -40,16 +40,6 @@ def heard(octets: bytes, conversation: ClassicConversation | None = None) -> lis
     conversation.begin(0.0, None)
     told = [*conversation.hear(octets, 0.1).payloads]
     return [*told, *conversation.wait(1.2).payloads]
-
-
-def oximeter(saturation: float | None, pulse: float | None, quality: Quality = GOOD, *flags: Flag) -> Decoded:
-    return Decoded(
-        tuple(
-            Measurement(vital, number, None if number is not None else AbsentReason.NOT_A_NUMBER, quality)
-            for vital, number in ((Vital.OXYGEN_SATURATION, saturation), (Vital.PULSE_RATE, pulse))
-        ),
-        frozenset(flags),
-    )
 
 
 def test_the_line_is_set_to_odd_parity_and_only_live_streams() -> None:

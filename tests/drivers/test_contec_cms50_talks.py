@@ -9,22 +9,10 @@ from drivers.bluetooth.device_information import DeviceInformation
 from drivers.contec_cms50 import DRIVER, Cms50Conversation, decode_live
 from drivers.driver import Decoded
 from drivers.virtual.contec import Cms50, Finger, Recording
-from hub.readings import AbsentReason, DeviceTime, Flag, Measurement, Quality, RawPayload, Vital
-from tests.rigs.talking import Talk
+from hub.readings import DeviceTime, Flag, Quality, RawPayload
+from tests.rigs.talking import Talk, oximeter
 
 RECORDING = Recording(datetime(2026, 2, 27, 22, 10, 0), tuple((90 + n % 7, 60 + n % 3) for n in range(200)))  # noqa: DTZ001 - a sensor's clock has no zone
-
-
-def oximeter(
-    saturation: float | None, pulse: float | None, quality: Quality = Quality.GOOD, *flags: Flag
-) -> Decoded:
-    return Decoded(
-        tuple(
-            Measurement(vital, number, None if number is not None else AbsentReason.NOT_A_NUMBER, quality)
-            for vital, number in ((Vital.OXYGEN_SATURATION, saturation), (Vital.PULSE_RATE, pulse))
-        ),
-        frozenset(flags),
-    )
 
 
 def test_a_sensor_is_asked_for_its_memory_and_then_for_live_packets() -> None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from drivers.bluetooth.device_information import DeviceInformation
+from drivers.driver import Decoded
 from drivers.serial_line import Conversation, Heard
 from drivers.virtual.usb_scenario import Emulator
+from hub.readings import AbsentReason, Flag, Measurement, Quality, Vital
 
 LOCAL = datetime(2026, 3, 1, 13, 5, 7, tzinfo=UTC)
 
@@ -60,3 +62,16 @@ class Talk:
         if heard.information is not None:
             self.information.append(heard.information)
         self._answers += self.sensor.hear(heard.write, self.at)
+
+
+def oximeter(
+    saturation: float | None, pulse: float | None, quality: Quality = Quality.GOOD, *flags: Flag
+) -> Decoded:
+    """What an oximeter says: in % and per minute, None where there is no number."""
+    return Decoded(
+        tuple(
+            Measurement(vital, number, None if number is not None else AbsentReason.NOT_A_NUMBER, quality)
+            for vital, number in ((Vital.OXYGEN_SATURATION, saturation), (Vital.PULSE_RATE, pulse))
+        ),
+        frozenset(flags),
+    )

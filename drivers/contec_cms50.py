@@ -41,11 +41,11 @@ from drivers import contec_memory
 from drivers import contec_packets as packets
 from drivers.bluetooth.device_information import DeviceInformation
 from drivers.driver import Decoded
-from drivers.ieee11073 import Number
-from drivers.quality import StatusBit, Verdict, measurements, verdict
+from drivers.oximetry import oximetry
+from drivers.quality import StatusBit, Verdict, verdict
 from drivers.second import Seconds, said_by_most
 from drivers.serial_line import NOTHING_HEARD, Heard, LineSettings, SerialDriver, later
-from hub.readings import AbsentReason, Flag, Quality, Vital
+from hub.readings import Flag, Quality
 
 _ASK_LIVE, _STOP_LIVE, _STOP_SAMPLES, _STILL_THERE = 0xA1, 0xA2, 0xA7, 0xAF
 _ASK_RECORDINGS, _ASK_LENGTH, _ASK_BEGAN, _ASK_SAMPLES = 0xA3, 0xA4, 0xA5, 0xA6
@@ -84,23 +84,11 @@ def _verdict(status: int) -> Verdict:
     return said
 
 
-def _number(sent: int, none: tuple[int, ...]) -> Number:
-    return AbsentReason.NOT_A_NUMBER if sent in none else float(sent)
-
-
 @lru_cache(maxsize=1024)
 def _decode_thing(thing: bytes) -> Decoded:
     """What one live packet says, masked as `_said` does."""
     status, pulse, saturation = thing
-    said = _verdict(status)
-    judged, flags = measurements(
-        [
-            (Vital.OXYGEN_SATURATION, _number(saturation, _NO_SATURATION), said.quality),
-            (Vital.PULSE_RATE, _number(pulse, _NO_PULSE), said.pulse_quality),
-        ],
-        said.flags,
-    )
-    return Decoded(judged, flags)
+    return oximetry(saturation, pulse, _verdict(status), no_saturation=_NO_SATURATION, no_pulse=_NO_PULSE)
 
 
 def decode_live(payload: bytes) -> Decoded:

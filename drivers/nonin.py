@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from drivers.driver import Decoded
-from drivers.ieee11073 import Number
-from drivers.quality import Verdict, measurements
+from drivers.oximetry import oximetry as oximetry_of
+from drivers.quality import Verdict
 from drivers.serial_line import LineSettings
-from hub.readings import AbsentReason, Vital
 
 LIVE = "live"
 """A second of a stream."""
@@ -17,16 +16,5 @@ NO_SATURATION, NO_PULSE = 127, 511
 
 
 def oximetry(saturation: int, pulse: int, said: Verdict) -> Decoded:
-    """A saturation in % and a pulse per minute as sent, judged by what the status leaves of them."""
-    judged, flags = measurements(
-        [
-            (Vital.OXYGEN_SATURATION, _number(saturation, NO_SATURATION), said.quality),
-            (Vital.PULSE_RATE, _number(pulse, NO_PULSE), said.pulse_quality),
-        ],
-        said.flags,
-    )
-    return Decoded(judged, flags)
-
-
-def _number(sent: int, none: int) -> Number:
-    return AbsentReason.NOT_A_NUMBER if sent == none else float(sent)
+    """As `drivers.oximetry`, with Nonin's numbers for what is none."""
+    return oximetry_of(saturation, pulse, said, no_saturation=(NO_SATURATION,), no_pulse=(NO_PULSE,))

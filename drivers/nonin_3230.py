@@ -34,15 +34,14 @@ from functools import lru_cache
 from drivers import pulse_oximeter
 from drivers.driver import Decoded, DecodeError
 from drivers.gatt import Bonding, GattDriver
-from drivers.ieee11073 import Number
-from drivers.quality import StatusBit, Verdict, measurements, verdict
-from hub.readings import AbsentReason, Flag, Quality, Vital
+from drivers.nonin import oximetry
+from drivers.quality import StatusBit, Verdict, verdict
+from hub.readings import Flag, Quality
 
 OXIMETRY_SERVICE = "46a970e0-0d5f-11e2-8b5e-0002a5d5c51b"
 OXIMETRY_MEASUREMENT = "0aad7ea0-0d60-11e2-8e3c-0002a5d5c51b"
 
 _LAYOUT = struct.Struct(">BBBHHBH")
-_NO_SATURATION, _NO_PULSE = 127, 511
 
 _INVERTED = 1 << 2 | 1 << 4
 """Bits 2 and 4 say that all is well: `STATUS_BITS` means them where they are missing."""
@@ -73,19 +72,7 @@ def decode_oximetry(payload: bytes) -> Decoded:
     if length != len(payload):
         kind = "short" if length > len(payload) else "long"
         raise DecodeError(f"payload too {kind}: {len(payload)} bytes where it says {length}", payload)
-    said = _verdict(status)
-    judged, flags = measurements(
-        [
-            (Vital.OXYGEN_SATURATION, _number(saturation, _NO_SATURATION), said.quality),
-            (Vital.PULSE_RATE, _number(pulse, _NO_PULSE), said.pulse_quality),
-        ],
-        said.flags,
-    )
-    return Decoded(judged, flags)
-
-
-def _number(sent: int, none: int) -> Number:
-    return AbsentReason.NOT_A_NUMBER if sent == none else float(sent)
+    return oximetry(saturation, pulse, _verdict(status))
 
 
 DRIVER = GattDriver(

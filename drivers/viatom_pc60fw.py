@@ -29,9 +29,9 @@ from functools import lru_cache
 
 from drivers.driver import Decoded, DecodeError
 from drivers.gatt import Bonding, GattDriver
-from drivers.ieee11073 import Number
-from drivers.quality import StatusBit, Verdict, measurements, verdict
-from hub.readings import AbsentReason, Flag, Quality, Vital
+from drivers.oximetry import oximetry
+from drivers.quality import StatusBit, Verdict, verdict
+from hub.readings import Flag, Quality
 
 NORDIC_UART_SERVICE = "6e400001-b5a3-f393-e0a9-e50e24dcca9e"
 NORDIC_UART_RECEIVED = "6e400003-b5a3-f393-e0a9-e50e24dcca9e"
@@ -73,19 +73,7 @@ def decode_numeric(payload: bytes) -> Decoded:
         raise DecodeError("no numeric frame", payload)
     if crc != crc8(payload[:-1]):
         raise DecodeError(f"CRC 0x{crc:02x} where 0x{crc8(payload[:-1]):02x} is right", payload)
-    said = _verdict(status)
-    judged, flags = measurements(
-        [
-            (Vital.OXYGEN_SATURATION, _number(saturation), said.quality),
-            (Vital.PULSE_RATE, _number(pulse), said.pulse_quality),
-        ],
-        said.flags,
-    )
-    return Decoded(judged, flags)
-
-
-def _number(sent: int) -> Number:
-    return float(sent) if sent else AbsentReason.NOT_A_NUMBER
+    return oximetry(saturation, pulse, _verdict(status), no_saturation=(0,), no_pulse=(0,))
 
 
 def _table() -> Iterator[int]:

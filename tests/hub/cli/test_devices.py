@@ -8,8 +8,7 @@ import os
 import pty
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,14 +21,14 @@ from hub.store.audit import newest
 from hub.store.database import open_for_reading
 from hub.trail import Audited
 from tests.rigs.broker import free_port
+from tests.rigs.devices_command import devices, listed, said, until
 from tests.rigs.house import CUFF, ILL, NAMES, WELL, oximeter, write_configuration
-from tests.rigs.hub_process import Ended, HubProcess, carehub_here
+from tests.rigs.hub_process import HubProcess, carehub_here
 
 OXIMETER, THERMOMETER, SECOND_CUFF = (f"C4:F2:17:00:01:{last}" for last in ("01", "02", "03"))
 STRANGER = "C4:F2:17:00:01:99"
 _SENSORS = (("oximeter", "pulse_oximeter", OXIMETER), ("thermometer", "thermometer", THERMOMETER))
 _VALUES = {"oximeter": "{ saturation = 97, pulse = 70 }", "thermometer": "{ celsius = 36.5 }"}
-_PATIENCE = 20.0
 
 
 def scenario(directory: Path) -> Path:
@@ -58,29 +57,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     assert "Traceback" not in hub.log
 
 
-def devices(hub: HubProcess, *arguments: str) -> Ended:
-    return carehub_here("devices", *arguments, "--config", hub.config_path)
-
-
-def said(hub: HubProcess, *arguments: str) -> Any:
-    ended = devices(hub, *arguments, "--json")
-    assert (ended.code, ended.errors) == (0, "")
-    return json.loads(ended.output)
-
-
-def until(condition: Callable[[], object]) -> None:
-    ends = time.monotonic() + _PATIENCE
-    while not condition():
-        assert time.monotonic() < ends, "it does not become so"
-        time.sleep(0.05)
-
-
 def seen(hub: HubProcess, address: str) -> dict[str, Any]:
     return next((each for each in said(hub, "scan")["devices"] if each["address"] == address), {})
-
-
-def listed(hub: HubProcess, address: str) -> dict[str, Any]:
-    return next((each for each in said(hub, "list") if each["address"] == address), {})
 
 
 def owners(hub: HubProcess, address: str) -> set[str | None]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from hub.cli.device_words import list_lines, scan_lines
 from tests.rigs.broker import free_port
+from tests.rigs.devices_command import devices, listed, said, until
 from tests.rigs.house import ILL, NAMES, write_configuration
 from tests.rigs.hub_process import Ended, HubProcess, carehub_here
 
@@ -45,7 +44,6 @@ at = 0.1
 device = "oximeter"
 values = { saturation = 97, pulse = 70 }
 """
-_PATIENCE = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -62,27 +60,6 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     assert "Traceback" not in hub.log
     for name in NAMES:
         assert name not in hub.log
-
-
-def devices(hub: HubProcess, *arguments: str) -> Ended:
-    return carehub_here("devices", *arguments, "--config", hub.config_path)
-
-
-def said(hub: HubProcess, *arguments: str) -> Any:
-    ended = devices(hub, *arguments, "--json")
-    assert (ended.code, ended.errors) == (0, "")
-    return json.loads(ended.output)
-
-
-def until(condition: Callable[[], object]) -> None:
-    ends = time.monotonic() + _PATIENCE
-    while not condition():
-        assert time.monotonic() < ends, "it does not become so"
-        time.sleep(0.05)
-
-
-def listed(hub: HubProcess, address: str) -> dict[str, Any]:
-    return next((each for each in said(hub, "list") if each["address"] == address), {})
 
 
 def row_of(ended: Ended, address: str) -> str:

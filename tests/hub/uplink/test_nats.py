@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,9 +71,12 @@ async def test_the_status_is_retained_and_the_last_will_told(nats: Nats) -> None
         assert json.loads(ics.on("status")[0].payload)["data"] == {"state": "offline"}
 
 
-async def test_a_server_that_is_killed_amid_a_backlog_and_restarted_loses_nothing(nats: Nats) -> None:
+async def test_a_server_that_is_killed_amid_a_backlog_and_restarted_loses_nothing(tmp_path: Path) -> None:
+    """After such a restart NATS 2.9 may have messages stored and a subscription that stands still: the next
+    thing that a hub tells brings them (seen in 1 of 50 runs beside busy programs)."""
     expected = {f"id-{number}" for number in range(2000)}
-    with Ics(nats, version_5=False) as ics:
+    told_since = itertools.count()
+    with Nats(tmp_path / "nats", mqtt=['ack_wait: "2s"']) as nats, Ics(nats, version_5=False) as ics:
         async with forwarding(nats) as hub:
             hub.outbox.add("reading", *map(event, sorted(expected)))
             await until(lambda: len(hub.outbox.rows) < 1500)
@@ -80,7 +84,10 @@ async def test_a_server_that_is_killed_amid_a_backlog_and_restarted_loses_nothin
             assert hub.outbox.rows, "the kill came too late to prove anything"
             hub.outbox.add("alert", event("alert"))
             await hub.empty()
-            await until(lambda: set(ids(ics, "reading")) == expected and ics.on("alert"), 60)
+            async with asyncio.timeout(60):
+                while set(ids(ics, "reading")) != expected or "alert" not in ids(ics, "alert"):
+                    hub.outbox.add("alert", event(f"told since {next(told_since)}"))
+                    await asyncio.sleep(1)
 
 
 async def test_what_an_absent_ics_has_waiting_survives_the_servers_kill(nats: Nats) -> None:

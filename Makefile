@@ -4,7 +4,7 @@ SHELL := /bin/sh
 RUN := .venv/bin/
 DATA ?= ../shared/data
 
-.PHONY: help setup demo test lint types unit other-runtime bench test-faults test-radio test-usb test-vm fuzz lock model
+.PHONY: help setup demo test lint types unit other-runtime bench test-faults test-radio test-usb test-vm fuzz lock model model-report model-replay train-tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -49,10 +49,18 @@ test-vm: setup ## The radio against a real bluetoothd, and USB by QEMU, in a vir
 fuzz: setup ## Random, mutated and coverage-guided payloads for every decoder; FUZZ="--payloads 10000000" for the aim
 	@$(RUN)python -m tests.fuzz $(FUZZ)
 
-model: ## Train the model again from DATA (needs python3.11; 1.3 GB of tools in .venv-train)
+model: train-tools ## Train both models again from DATA; MODEL="--only rhythm" for one
+	@.venv-train/bin/python -m models.train --data $(DATA) $(MODEL)
+
+model-report: train-tools ## What the models came to, as a page: build/model/report.html (after make model)
+	@.venv-train/bin/python -m models.train.report --predictions build/model --into build/model/report.html
+
+model-replay: setup train-tools ## A person whom the model has not seen, through the hub: risk, words, shadow record
+	@$(RUN)python -m tests.model_replay --data $(DATA)
+
+train-tools: # What training needs and a hub does not: python3.11, 1.5 GB in .venv-train
 	@test -x .venv-train/bin/python || python3.11 -m venv .venv-train
 	@.venv-train/bin/python -m pip install --quiet -e '.[train]'
-	@.venv-train/bin/python -m models.train --data $(DATA)
 
 lock: setup ## Write requirements.lock anew from pyproject.toml
 	$(RUN)uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

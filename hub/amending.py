@@ -31,7 +31,7 @@ from hub.store.audit import history
 from hub.store.encoding import CLOCK_QUALITY_NUMBERS
 from hub.store.errors import is_fault_of_database
 from hub.store.outbox import CannotBeToldError
-from hub.store.recent import StoredSet
+from hub.store.recent_sets import StoredSet
 from hub.store.rows import SELECT_ALERT, SELECT_ASSESSMENT, AlertRow, AssessmentRow, assessment_by_number
 from hub.store.steps import steps_of
 from hub.store.transaction import Transaction

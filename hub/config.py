@@ -9,22 +9,17 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from drivers.usb.address import is_usb
 from hub.assessment.news2 import Band, OxygenScale
+from hub.config_models import Model, Rhythm
 from hub.config_values import (
     Address,
     Duration,
     Identifier,
     Passkey,
+    Section,
     Size,
     TopicLevel,
     Wristband,
@@ -51,12 +46,6 @@ class ConfigError(CareportError):
         )
         self.path = path
         self.problems = problems
-
-
-class Section(BaseModel):
-    """A table of the file: unknown keys are errors, so that a misspelt one is not silently ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Site(Section):
@@ -292,13 +281,6 @@ class Alerts(Section):
         return self
 
 
-class Model(Section):
-    """The deterioration model. "shadow" computes and reports a risk and raises no alert of its own."""
-
-    mode: Literal["off", "shadow"] = "shadow"
-    file: Path | None = None
-
-
 class Publish(Section):
     """Which topics beside `alert` and `status` the hub publishes."""
 
@@ -320,14 +302,15 @@ class Store(Section):
     """What is kept on the card, and for how long. See `hub/store/retention.py` for what goes first.
 
     `gather` is how long commits wait for company, unless they are urgent. `keep_streams` is for the stretches
-    of a stream of which no observation was made. `largest` is how much of the database may be in use;
-    `least_free` is what its file leaves of the card to others.
+    of a stream of which no observation was made, `keep_scores` for what a model is judged by later. `largest`
+    is how much of the database may be in use; `least_free` is what its file leaves of the card to others.
     """
 
     gather: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(seconds=2))] = timedelta(milliseconds=200)
     keep_streams: Annotated[Duration, Field(ge=timedelta(hours=1))] = timedelta(days=7)
     keep_readings: Annotated[Duration, Field(ge=timedelta(days=2))] = timedelta(days=90)
     keep_alerts: Annotated[Duration, Field(ge=timedelta(days=2))] = timedelta(days=365)
+    keep_scores: Annotated[Duration, Field(ge=timedelta(days=2))] = timedelta(days=1095)
     largest: Annotated[Size, Field(ge=100 * 10**6)] = 2 * 10**9
     least_free: Size = 200 * 10**6
 
@@ -348,6 +331,7 @@ class Config(Section):
     rounds: RoundTimes = RoundTimes()
     alerts: Alerts = Alerts()
     model: Model = Model()
+    rhythm: Rhythm = Rhythm()
     publish: Publish = Publish()
     store: Store = Store()
     summary: Summary = Summary()

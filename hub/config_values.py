@@ -1,4 +1,4 @@
-"""How single values of the configuration are written, and what is said of one that is not so."""
+"""How the configuration's tables and single values are written, and what is said of one that is not so."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import time, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from drivers.usb.address import UsbAddress, is_usb, tells_apart
 from drivers.usb.wedge import LONGEST, as_typed
@@ -19,6 +19,12 @@ _BOUND = re.compile(r"datetime\.timedelta\((?:(days=)|seconds=)?([0-9]+)\)")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(MB|GB)")
 _BYTES = {"MB": 10**6, "GB": 10**9}
 _TYPED_BY_DIFFERENT_KEYS = frozenset('"@#~\\|`')  # on American and on British keyboards
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are errors, so that a misspelt one is not silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _duration(value: object) -> object:

@@ -27,7 +27,8 @@ from hub.alert_book import AlertBook
 from hub.alerts import Acknowledgement as Acknowledged
 from hub.alerts import AlertPolicy
 from hub.amending import AmendingTeller
-from hub.assessment.deterioration import DeteriorationModel, ModelError
+from hub.assessment.deterioration import DeteriorationModel
+from hub.assessment.rhythm import RhythmModel
 from hub.clock import Step, now
 from hub.collecting import collect_bluetooth, collect_usb
 from hub.commands import Commands
@@ -38,12 +39,14 @@ from hub.following import ClockFollower
 from hub.housekeeping import Housekeeping
 from hub.intake import Intake
 from hub.memory import give_back_memory, share_memory
+from hub.model_watch import ModelWatch, load_model
 from hub.patience import within
 from hub.ports import open_ports
 from hub.radios import open_radio
 from hub.reboots import Reboots
 from hub.reception import Reception
 from hub.requests import Requests
+from hub.rhythms import load_rhythm_model
 from hub.rounds import Rounds
 from hub.scans import Scans
 from hub.sensor_information import SensorInformation
@@ -116,19 +119,6 @@ async def _until_stopped(config: Config) -> None:
             raise fault
 
 
-def load_model(config: Config) -> DeteriorationModel | None:
-    """The deterioration model, or None where it is off or cannot be used: the hub goes on without it."""
-    if config.model.mode == "off":
-        return None
-    try:
-        model = DeteriorationModel.configured(config.model.file)
-    except ModelError as error:
-        _log.error("%s The hub goes on without it; NEWS2 and its alerts do not need it.", error)
-        return None
-    _log.info("deterioration model %s %s loaded, in shadow mode", model.name, model.version)
-    return model
-
-
 @asynccontextmanager
 async def running(config: Config) -> AsyncIterator[Hub]:
     """A hub whose store is open and whose radio is there; `Hub.run` sets it going."""
@@ -146,16 +136,21 @@ async def running(config: Config) -> AsyncIterator[Hub]:
             information = await SensorInformation.load(
                 writer, lambda address: register.sensor(address) is not None
             )
-            model = load_model(config)
+            model, rhythm = load_model(config), load_rhythm_model(config)
             identity = Identity(config.site.id, config.hub.id, config.site.test_data)
             follower = ClockFollower.of(config, identity)
             rounds = Rounds(config.rounds.lasts)
-            intake = Intake(config, identity, register, model, follower, rounds)  # before any step
+            watch = ModelWatch.of(config, path, writer, model)
+            budget = None if watch is None else watch.in_force
+            # Before any step of the clock.
+            intake = Intake(config, identity, register, model, follower, rounds, rhythm, budget)
 
             def begin(transaction: Transaction) -> None:
                 follower.follow(transaction)  # before anything is stamped
                 trail.begin(transaction.connection, Moment.present(), enrolment.configuration, model)
                 enrolment.begin(transaction)
+                if watch is not None:
+                    watch.begin(transaction)
 
             try:
                 await writer.write(begin)
@@ -174,8 +169,10 @@ async def running(config: Config) -> AsyncIterator[Hub]:
                     ports,
                     Scans(writer, register, rounds),
                     model,
+                    rhythm,
                     follower,
                     intake,
+                    watch,
                 )
             finally:
                 outbox.close()
@@ -218,12 +215,15 @@ class Hub:
         ports: UsbBus | None,
         scans: Scans,
         model: DeteriorationModel | None,
+        rhythm: RhythmModel | None,
         follower: ClockFollower,
         intake: Intake,
+        watch: ModelWatch | None = None,
     ) -> None:
         self.service_manager = ServiceManager()
         self._config = config
         self._writer = writer
+        self._watch = watch
         self._enrolment = enrolment
         self._identity = Identity(config.site.id, config.hub.id, config.site.test_data)
         self._commands = Commands(
@@ -254,7 +254,7 @@ class Hub:
                 config, enrolment, ports, self._reception, information, scans, intake.attribution
             )
         self._status = HubStatus(
-            config, model, enrolment, self._collector, lambda: self._card_trouble, self._usb
+            config, model, enrolment, self._collector, lambda: self._card_trouble, self._usb, rhythm, watch
         )
         enrolment.before_forgetting = partial(self._reception.close_streams, patience_seconds=1.0)
         self._housekeeping = Housekeeping(config, config.hub.data_directory / FILE_NAME, writer)
@@ -304,6 +304,8 @@ class Hub:
         }
         if self._summaries is not None:
             parts["summaries"] = self._summaries.run
+        if self._watch is not None:
+            parts["model watch"] = self._watch.run
         if self._collector is not None:
             parts["Bluetooth"] = self._collector.run
         if self._usb is not None:

@@ -17,6 +17,7 @@ from hub.control import ControlError, ask
 from hub.doctor_bluetooth import Status
 from hub.errors import CareportError
 from hub.findings import Finding, Verdict
+from hub.model_watch import watched
 from hub.store import audit
 from hub.store.damage import damages
 from hub.store.database import FILE_NAME, open_for_reading
@@ -48,7 +49,7 @@ async def examine(config: Config) -> list[Finding]:
     for check in (_clock, _disk, _database):
         findings += await asyncio.to_thread(check, config)
     findings += await asyncio.to_thread(doctor_bluetooth.sensors, config, status)
-    for check in (_model, _certificates):
+    for check in (_model, _watched, _rhythm_model, _certificates):
         findings += await asyncio.to_thread(check, config)
     findings += await doctor_bluetooth.radio(config, status)
     findings += doctor_usb.usb(config, status)
@@ -166,11 +167,56 @@ def _model(config: Config) -> list[Finding]:
     if config.model.mode == "off":
         return [Finding("model", Verdict.PASS, "off by configuration")]
     try:
-        model = DeteriorationModel.configured(config.model.file)
+        model = DeteriorationModel.configured(config.model.file, config.model.recalibration)
     except ModelError as error:
         return [Finding("model", Verdict.FAIL, str(error))]
     words = f"{model.name} {model.version}, SHA-256 {model.sha256[:12]}, golden vectors met, shadow"
-    return [Finding("model", Verdict.PASS, words)]
+    if model.refused is not None:
+        told = f"{words}; its own risks are told, not recalibrated: {model.refused}"
+        return [Finding("model", Verdict.WARN, told)]
+    if (site := model.recalibration) is None:
+        return [Finding("model", Verdict.PASS, f"{words}, not recalibrated")]
+    fitted_on = f"{site.fitted_on.events} events among {site.fitted_on.sets} sets"
+    return [Finding("model", Verdict.PASS, f"{words}, recalibrated {site.at:%Y-%m-%d} on {fitted_on}")]
+
+
+def _watched(config: Config) -> list[Finding]:
+    """What the hub found of its model: that a home differs from intensive care is no fault of anything."""
+    if config.model.mode == "off":
+        return []
+    try:
+        connection = open_for_reading(config.hub.data_directory / FILE_NAME)
+    except CareportError:
+        return []  # said already
+    try:
+        found = watched(connection)
+    except sqlite3.Error:
+        return []
+    finally:
+        connection.close()
+    if found is None:
+        return []
+    inputs = found.inputs_words
+    if found.changed:
+        inputs += ": see 'carehub model show', and look for a new or a faulty sensor, or for new residents"
+    return [
+        Finding("alert budget", Verdict.PASS, f"{found.threshold_words}; a shadow, it raises none"),
+        Finding("model's inputs", Verdict.WARN if found.changed else Verdict.PASS, inputs),
+    ]
+
+
+def _rhythm_model(config: Config) -> list[Finding]:
+    from hub.assessment.model_file import HASH_PREFIX, ModelError
+    from hub.assessment.rhythm import RhythmModel
+
+    if config.rhythm.mode == "off":
+        return [Finding("rhythm model", Verdict.PASS, "off by configuration")]
+    try:
+        model = RhythmModel.configured(config.rhythm.file)
+    except ModelError as error:
+        return [Finding("rhythm model", Verdict.FAIL, str(error))]
+    said = f"{model.name} {model.version}, SHA-256 {model.sha256[:HASH_PREFIX]}"
+    return [Finding("rhythm model", Verdict.PASS, f"{said}, golden vectors met, shadow")]
 
 
 def _broker(config: Config) -> list[Finding]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from hub import trail
 from hub.clock import ClockQuality, from_microseconds, now, stamp
 from hub.config import Config
+from hub.store import scores
 from hub.store.audit import trim
 from hub.store.database import open_for_reading
 from hub.store.errors import NotCommittedError
@@ -55,6 +56,7 @@ class Housekeeping:
             stream=sets.stream,
             newest=newest,
         )
+        self._keep_scores = store.keep_scores
         self._largest, self._least_free = store.largest, store.least_free
         self._path = path
         self._writer = writer
@@ -88,12 +90,13 @@ class Housekeeping:
         await self._remove("size", lambda: self._plan(too_much=True))
 
     def _trim(self, transaction: Transaction) -> None:
-        """The trail is kept as long as alerts are, and no alert without its history."""
+        """The trail is kept as long as alerts are, and no alert without its history; and scores for long."""
         (oldest,) = transaction.connection.execute("SELECT min(raised_at) FROM alert").fetchone()
         before = now() - self._limits.keep_alerts
         if oldest is not None:
             before = min(before, from_microseconds(oldest) - _SLACK)
         trim(transaction.connection, before, at=now(), stamp=stamp())
+        scores.trim(transaction.connection, now() - self._keep_scores)
 
     async def _remove(self, reason: str, plan: Callable[[], list[Piece]]) -> None:
         removed = Counter[str]()

@@ -4,13 +4,13 @@ completes, the score, the model's risk, the alert, and the events that tell of t
 from __future__ import annotations
 
 import logging
-import math
 import sqlite3
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from hub import trail
 from hub.alert_book import AlertBook
@@ -18,10 +18,10 @@ from hub.alerts import Alert, AlertPolicy, Decision, Outcome, consider
 from hub.amending import amend, each_alone
 from hub.assessed import Assessed
 from hub.assessment import news2
-from hub.assessment.deterioration import HASH_PREFIX, DeteriorationModel
-from hub.assessment.features import BASELINE_SETS, INPUT_VITALS
+from hub.assessment.deterioration import DeteriorationModel
 from hub.assessment.news2 import News2
 from hub.assessment.observation_set import ObservationSet, form, taken
+from hub.assessment.rhythm import RhythmModel
 from hub.attribution import Attribution
 from hub.clock import ClockStamp, Step
 from hub.config import Config, Resident
@@ -30,13 +30,14 @@ from hub.placed import PlacedReading
 from hub.present import Place
 from hub.readings import OF_NO_SCORE, OF_THE_ROOM, Measurement, Reading, Value, Vital
 from hub.residents import Register, age_at
+from hub.rhythms import Rhythms
+from hub.risks import Budget, Risks, kept_columns
 from hub.rounds import Rounds
 from hub.store.errors import trouble_of_card
-from hub.store.recent import StoredSet
-from hub.store.rows import ModelName
+from hub.store.recent_sets import StoredSet
 from hub.store.transaction import Transaction
 from hub.streams import ClosedStretch, Streams
-from hub.telling import worth_telling
+from hub.telling import worth_telling as is_worth_telling
 from hub.timing import TimeQuality, measured_at
 from hub.trail import Moment
 from hub.uplink.contract import AlertChange, Channel, Identity
@@ -92,16 +93,17 @@ class Intake:
         model: DeteriorationModel | None,
         follower: ClockFollower | None = None,
         rounds: Rounds | None = None,
+        rhythm: RhythmModel | None = None,
+        budget: Budget | None = None,
     ) -> None:
-        """Without `rounds` nobody ever has one: what a shared sensor measures is nobody's."""
+        """Without `rounds` nobody ever has one: what a shared sensor measures is nobody's. Without a `budget`
+        no risk would alert."""
         self._follower = follower or ClockFollower.of(config, identity)
         self._register = register
         rounds = rounds or Rounds(config.rounds.lasts)
         self.attribution = Attribution(register, rounds, self._follower.rule, config.rounds.settle)
-        self._model = model
-        self._model_name = (
-            None if model is None else ModelName(model.name, model.version, model.sha256[:HASH_PREFIX])
-        )
+        self._rhythms = Rhythms(rhythm)
+        self._risks = Risks(model, ZoneInfo(config.site.timezone), self._follower.clock, budget)
         self._publish = config.publish
         self._recency = config.observation_sets
         self._longest_recency = max(
@@ -110,7 +112,6 @@ class Intake:
         self.streams = Streams(config.observation_sets, self.attribution.owner)
         self._policy = AlertPolicy.of(config.alerts, config.observation_sets)
         self._book = AlertBook(identity, self._follower.clock)
-        self._model_fails = False
         self._unreadable: set[str] = set()
         self._follower.on_first_set = self._first_set
 
@@ -152,7 +153,9 @@ class Intake:
         owner = self.attribution.owner(reading, stamp, closed.began)
         if owner is None or closed.owner is None or owner.id != closed.owner.id:
             return self._take(transaction, reading, stamp, None, ())
-        return self._take(transaction, reading, stamp, owner, closed.observed)
+        became = self._take(transaction, reading, stamp, owner, closed.observed)
+        self._rhythms.take(transaction, closed)
+        return became
 
     def _take(
         self,
@@ -275,7 +278,8 @@ class Intake:
         observations, sources = self._observations(transaction, resident, moment, its_own)
         score = news2.score(observations.values, resident.oxygen_scale)
         age = age_at(resident, moment.year)
-        risk = self._risk(transaction, resident, observations, age)
+        worth_telling = is_worth_telling(before, moment, score, source.measured)
+        risk = self._risks.of(transaction, resident.id, observations, age, explain=worth_telling)
         assessment = transaction.add_assessment(
             resident.id,
             None if own else told,
@@ -286,10 +290,9 @@ class Intake:
             score.band.value,
             score.total,
             age,
-            risk,
-            None if risk is None else self._model_name,
+            *kept_columns(risk),
         )
-        if self._publish.observation and worth_telling(before, moment, score, source.measured):
+        if self._publish.observation and worth_telling:
             transaction.tell_assessment(Channel.OBSERVATION.priority, Channel.OBSERVATION, assessment)
         outcome = None
         if source.is_scored:
@@ -323,31 +326,6 @@ class Intake:
             )
         numbers = {each.observation.reading_id: each.reading for _, each in found}
         return form(((vital, each.observation) for vital, each in found), moment, self._recency), numbers
-
-    def _risk(
-        self, transaction: Transaction, resident: Resident, observations: ObservationSet, age: int | None
-    ) -> float | None:
-        """The model's probability; None where it has none, whatever its reason: the score must not wait."""
-        if self._model is None:
-            return None
-        earlier = transaction.sets_before(resident.id, observations.at, BASELINE_SETS, INPUT_VITALS)
-        try:
-            risk = self._model.probability(observations.values, [each.values for each in earlier], age)
-        except Exception:  # noqa: BLE001  # the model may add, never take away: no fault of it costs an alert
-            self._say_once_that_the_model_fails()
-            return None
-        if risk is not None and not math.isfinite(risk):
-            self._say_once_that_the_model_fails()
-            return None
-        return risk
-
-    def _say_once_that_the_model_fails(self) -> None:
-        if not self._model_fails:
-            self._model_fails = True
-            _log.error(
-                "the deterioration model failed; NEWS2 and its alerts go on without it; please report this",
-                exc_info=True,
-            )
 
     def _alert(
         self,

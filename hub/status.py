@@ -10,16 +10,18 @@ from drivers.bluetooth.collector import BluetoothCollector, CollectorStatus
 from drivers.usb.address import is_usb
 from hub import __version__
 from hub.assessment.deterioration import DeteriorationModel
+from hub.assessment.rhythm import RhythmModel
 from hub.clock import MACHINE_CLOCK, now, stamp
 from hub.config import Config
 from hub.enrolment import Enrolment
 from hub.uplink.cloudevents import Event
 from hub.uplink.contract import Identity, status_event
 from hub.uplink.forwarder import Presence
-from hub.uplink.plain import AdapterSaid, HealingSaid, RadioSaid, SensorInTrouble, UsbSaid
+from hub.uplink.plain import AdapterSaid, HealingSaid, InputsSaid, RadioSaid, SensorInTrouble, UsbSaid
 
 if TYPE_CHECKING:
     from drivers.usb.collector import UsbCollector, UsbStatus
+    from hub.model_watch import ModelWatch
 
 MOST_SENSORS_IN_TROUBLE = 20
 """In one status, of Bluetooth and of USB each."""
@@ -40,10 +42,14 @@ class HubStatus:
         collector: BluetoothCollector | None,
         card_trouble: Callable[[], str | None],
         usb: UsbCollector | None = None,
+        rhythm_model: RhythmModel | None = None,
+        watch: ModelWatch | None = None,
     ) -> None:
         self._identity = Identity(config.site.id, config.hub.id, config.site.test_data)
         self._residents = len(config.residents)
         self._model = model
+        self._rhythm_model = rhythm_model
+        self._watch = watch
         self._enrolment = enrolment
         self._collector = collector
         self._card_trouble = card_trouble
@@ -52,12 +58,11 @@ class HubStatus:
 
     def event(self, presence: Presence) -> Event:
         """The status of a hub that is present so."""
-        model, stamped = self._model, stamp()
+        stamped = stamp()
         details: dict[str, Any] = {
             "version": __version__,
-            "model": {"name": model.name, "version": model.version, "sha256": model.sha256}
-            if model
-            else None,
+            "model": _model_said(self._model),
+            "rhythm_model": _model_said(self._rhythm_model),
             "sensors": len(self._enrolment.all),
             "residents": self._residents,
             "card": self._card_trouble() or "well",
@@ -74,6 +79,8 @@ class HubStatus:
                 details["radio"] = radio
             if (usb := self.usb()) is not None:
                 details["usb"] = usb
+            if (inputs := self.inputs()) is not None:
+                details["inputs"] = inputs
         return status_event(self._identity, presence.value, now(), details)
 
     async def watch(self, tell: Callable[[], None]) -> None:
@@ -94,8 +101,25 @@ class HubStatus:
         """USB as it is now; None where it is off."""
         return None if self._usb is None else usb_said(self._usb.status(), self._enrolment)
 
+    def inputs(self) -> InputsSaid | None:
+        """Whether what the model is given differs; None where it was not looked at, or cannot be told."""
+        found = None if self._watch is None else self._watch.last
+        if found is None or not found.inputs:
+            return None
+        return InputsSaid(differ=list(found.differing), changed=list(found.changed))
+
     def _changing(self) -> object:
-        return len(self._enrolment.all), self.radio(), self.usb()
+        return len(self._enrolment.all), self.radio(), self.usb(), self.inputs()
+
+
+def _model_said(model: DeteriorationModel | RhythmModel | None) -> dict[str, str] | None:
+    if model is None:
+        return None
+    said = {"name": model.name, "version": model.version, "sha256": model.sha256}
+    if isinstance(model, DeteriorationModel):
+        made = "none" if model.recalibration is None else "applied"
+        said["recalibration"] = made if model.refused is None else "refused"
+    return said
 
 
 def radio_said(status: CollectorStatus, enrolment: Enrolment) -> RadioSaid:

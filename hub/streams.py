@@ -64,7 +64,8 @@ _Scores = Mapping[Vital, tuple[int | None, ...]]
 class ClosedStretch:
     """A stretch that is over, as one reading, received with its last sample; and what is observed by it.
 
-    `stamp` is when the last sample was taken, `began` when the run began that it belongs to.
+    `stamp` is when the last sample was taken, `began` when the run began that it belongs to. `tells_beats` is
+    whether any sample has times between beats.
     """
 
     reading: Reading
@@ -72,6 +73,7 @@ class ClosedStretch:
     owner: Resident | None
     began: ClockStamp | None = None
     observed: tuple[Measurement, ...] = ()
+    tells_beats: bool = False
 
     @property
     def samples(self) -> int:
@@ -254,7 +256,8 @@ class Streams:
         raw = joined([each.raw for each in samples])
         identifier = reading_id(raw, None)
         reading = Reading(identifier, raw, measured, _flags(samples), streaming=True, stretch=stretch)
-        return [ClosedStretch(reading, stream.stamp, stream.owner, stream.began, observed)]
+        tells_beats = any(each.beat_intervals for each in samples)
+        return [ClosedStretch(reading, stream.stamp, stream.owner, stream.began, observed, tells_beats)]
 
 
 def _is_broken(stream: _Stream, at: datetime, stamp: ClockStamp) -> bool:

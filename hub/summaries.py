@@ -31,6 +31,9 @@ from hub.clock import ClockQuality, from_microseconds, now, stamp, to_microsecon
 from hub.config import Config
 from hub.enrolment import enrolled_sensors
 from hub.fitting import is_reader
+from hub.irregular_pulse import pulses_or_none
+from hub.model_watch import watched
+from hub.shadow import ShadowTally
 from hub.store import audit
 from hub.store.database import open_for_reading
 from hub.store.encoding import stretch_of
@@ -138,16 +141,22 @@ def read(
     connection: sqlite3.Connection, config: Config, period: Period
 ) -> tuple[HubSummary, list[ResidentSummary]]:
     """The summaries of a period, from what the store keeps."""
-    first = _first_reading(connection, period.before.since)
+    first = first_reading(connection, period.before.since)
     tallies = {resident.id: Tally(resident.id, period) for resident in config.residents}
+    shadow, found_of_model = ShadowTally(), watched(connection)
     for row in _assessments(connection, tallies, first):
         tallies[row.resident].add(row)
+        shadow.add(row.resident, row.at, row.would_alert)
     for resident, at, stretch in _stretches(connection, first):
         if resident in tallies:
             tallies[resident].add_stretch(at, stretch)
     alerts, escalated = list(_alerts(connection, period)), _escalated(connection, period)
+    found = pulses_or_none(connection, period, first)
     residents = [
-        tally.summary(of_alerts((each for each in alerts if each.resident == resident), period, escalated))
+        tally.summary(
+            of_alerts((each for each in alerts if each.resident == resident), period, escalated),
+            found.get(resident),
+        )
         for resident, tally in tallies.items()
     ]
     readings, unassigned, not_decoded = connection.execute(
@@ -165,7 +174,16 @@ def read(
         alerts=of_alerts(alerts, period, escalated),
         residents=len(residents),
         unobserved=tuple(each.resident for each in residents if not each.sets),
-        state=HubState(waiting, set_aside, removed(connection), str(audit.head(connection)), stamp().quality),
+        state=HubState(
+            waiting,
+            set_aside,
+            removed(connection),
+            str(audit.head(connection)),
+            stamp().quality,
+            None if found_of_model is None or not found_of_model.inputs else found_of_model.differing,
+            () if found_of_model is None else found_of_model.changed,
+        ),
+        shadow=shadow.summary(period, alerts),
     )
     return hub, residents
 
@@ -184,8 +202,8 @@ def _bounds(period: Period) -> tuple[int, int]:
     return to_microseconds(period.since), to_microseconds(period.until)
 
 
-def _first_reading(connection: sqlite3.Connection, since: datetime) -> int:
-    """A number below which no reading was received since then.
+def first_reading(connection: sqlite3.Connection, since: datetime) -> int:
+    """A number below which no reading was received since then (aware).
 
     Nothing but the order of arrival is indexed; a time may be out of its order, since the clock was wrong.
     """
@@ -293,7 +311,7 @@ def _devices(connection: sqlite3.Connection, config: Config, period: Period) -> 
             " total(r.received_at >= ?1 AND r.problem IS NOT NULL), max(r.received_at)"
             " FROM reading r JOIN source s ON s.number = r.source"
             " WHERE r.sequence >= ?3 AND r.received_at < ?2 GROUP BY s.device",
-            (since, until, _first_reading(connection, period.until - LONGEST)),
+            (since, until, first_reading(connection, period.until - LONGEST)),
         )
     }
     known = information(connection)

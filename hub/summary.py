@@ -38,6 +38,7 @@ from uuid import UUID
 from hub.alerts import Alert
 from hub.assessment.news2 import PARAMETERS, Band
 from hub.clock import ClockQuality, from_microseconds, to_microseconds
+from hub.irregular_pulse import PulseSummary
 from hub.readings import Vital
 from hub.store.rows import AssessmentRow
 from hub.stretch import Stretch, StretchedVital
@@ -128,7 +129,8 @@ class AlertsSummary:
 
 @dataclass(frozen=True, slots=True)
 class ResidentSummary:
-    """A resident's period; `sets` were formed, `done` of them complete and new, `due` asked for."""
+    """A resident's period; `sets` were formed, `done` of them complete and new, `due` asked for. `pulse` is
+    what was found of their rhythm, a shadow; None where nothing was."""
 
     resident: str
     period: Period
@@ -138,6 +140,7 @@ class ResidentSummary:
     done: int
     due: float
     alerts: AlertsSummary
+    pulse: PulseSummary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,9 @@ class DeviceSummary:
 class HubState:
     """How the hub is when the summary is made.
 
-    `removed` is what retention removed in the life of this database; `trail` is the trail's head.
+    `removed` is what retention removed in the life of this database; `trail` is the trail's head. Of
+    the model's inputs `inputs_differ` has those that differ from its training (None: not known),
+    `inputs_changed` those that differ from the home's own first month.
     """
 
     waiting: int
@@ -167,12 +172,29 @@ class HubState:
     removed: Mapping[str, int]
     trail: str
     clock: ClockQuality
+    inputs_differ: tuple[str, ...] | None = None
+    inputs_changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowSummary:
+    """What the model would have alerted in a period, by the thresholds that were in force.
+
+    `would_alert` counts as `hub/assessment/budget.py` does: who stays above is counted once. Of the `news2`
+    alerts that were raised in the period, `coincided` had such a one of the same resident within 12 hours
+    before or after. `scored` is how many sets got a risk while there was a threshold.
+    """
+
+    scored: int
+    would_alert: int
+    news2: int
+    coincided: int
 
 
 @dataclass(frozen=True, slots=True)
 class HubSummary:
     """The hub's period. `unobserved` are the residents of whom no set was formed: of whom nothing at all
-    was measured, or nothing but weight and glucose."""
+    was measured, or nothing but weight and glucose. `shadow` is None where no model had a threshold."""
 
     period: Period
     readings: int
@@ -183,6 +205,7 @@ class HubSummary:
     residents: int
     unobserved: tuple[str, ...]
     state: HubState
+    shadow: ShadowSummary | None = None
 
 
 class Tally:
@@ -239,8 +262,8 @@ class Tally:
             for each in stretch.vitals:
                 self._now.setdefault(each.vital, _Values()).add_stretch(each)
 
-    def summary(self, alerts: AlertsSummary) -> ResidentSummary:
-        """What was counted until now."""
+    def summary(self, alerts: AlertsSummary, pulse: PulseSummary | None = None) -> ResidentSummary:
+        """What was counted until now, with what was counted elsewhere."""
         return ResidentSummary(
             resident=self._resident,
             period=self._period,
@@ -254,6 +277,7 @@ class Tally:
             done=self._done,
             due=_due(self._period, sorted(zip(self._scored_at, self._scores, strict=True))),
             alerts=alerts,
+            pulse=pulse,
         )
 
 

@@ -25,7 +25,7 @@ from hub.placed import PlacedReading
 from hub.present import Record
 from hub.readings import OF_NO_SCORE, Quality, Vital
 from hub.store.outbox import CannotBeToldError
-from hub.store.recent import StoredSet
+from hub.store.recent_sets import StoredSet
 from hub.store.rows import (
     AssessmentRow,
     StoredReading,
@@ -160,6 +160,9 @@ def assessment_of(kept: Kept, row: AssessmentRow) -> Assessment:
             sha256_prefix=row.model.sha256[:HASH_PREFIX],
             missing=missing(values, row.age),
             out_of_range=out_of_range(values, row.age),
+            uncalibrated=row.uncalibrated,
+            reasons=row.reasons,
+            would_alert=row.would_alert,
         )
     return Assessment(
         id=assessment_id(row.reading_id, row.at),

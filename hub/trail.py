@@ -68,6 +68,7 @@ class Audited(StrEnum):
     REBOOT = "reboot asked for"
     CARD_FULL = "card not writable"
     CARD_WRITABLE = "card writable again"
+    SHADOW_THRESHOLD = "shadow threshold set"
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +273,15 @@ def access(moment: Moment, command: str, peer: Peer) -> NewEntry | None:
     if command in _LOOKING:
         return None
     return _entry(moment, Audited.ACCESS, {"command": command, "uid": peer.uid, "pid": peer.pid})
+
+
+def shadow_threshold(
+    moment: Moment, value: float | None, basis: str, budget: float, model_sha256: str
+) -> NewEntry:
+    """From now on the model would have alerted from this risk on (None: from none), by `basis`, for a budget
+    of alerts per 100 resident-days. It raises none."""
+    detail = {"risk": value, "basis": basis, "budget": budget, "model": model_sha256}
+    return _entry(moment, Audited.SHADOW_THRESHOLD, detail)
 
 
 def clock_set(moment: Moment, kind: str, shift: timedelta) -> NewEntry:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +18,24 @@ _at_leisure = settings(deadline=None, suppress_health_check=[HealthCheck.too_slo
 settings.register_profile("new examples", _at_leisure)
 settings.register_profile("the same examples", _at_leisure, derandomize=True)
 settings.load_profile("the same examples" if os.environ.get("CI") else "new examples")
+
+
+def memory_for_what_tests_write() -> Path | None:
+    """A file system in memory for `tmp_path`; None where there is none with room enough, that runs programs.
+
+    A test's database lives for seconds, and on a disk it waits for most of them to be synced. What a card
+    makes of a sync, and what a cut of power leaves, `tests/faults` tries on ext4.
+    """
+    shared, room_bytes = Path("/dev/shm"), 4 * 10**9
+    try:
+        runs_programs = not os.statvfs(shared).f_flag & os.ST_NOEXEC
+        return shared if runs_programs and shutil.disk_usage(shared).free >= room_bytes else None
+    except OSError:
+        return None
+
+
+if (_in_memory := memory_for_what_tests_write()) is not None:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_in_memory))  # where pytest makes every tmp_path
 
 
 @pytest.fixture

@@ -1,99 +1,72 @@
-"""Runs the deterioration model: one TFLite file, believed only if it is what its card says.
+"""The deterioration model: the risk of one observation set, and why it is what it is.
 
-The card (JSON, see models/README.md) fixes the file's hash, the feature specification that it was
-trained with, and golden vectors: a few feature vectors with the answers they must get. All are
-checked when the model is loaded, so a model that answers is the model that was evaluated.
-
-The runtime sees no byte before the hash is found right: tflite-runtime 2.14 does not verify a file
-and ends the whole process on a broken one. What the hash cannot catch is a card that was made for a
-broken file; `python -m models.train` makes none, since the file must answer before it has a card.
+`model_file.py` says when a model file is believed; `features.py` what the model sees. A site's recalibration
+(`recalibration.py`) makes another probability of the model's own. One that is refused costs no risk: the hub
+goes on with the model's own, and says so.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Annotated, Any, Self
-
-import numpy
-from pydantic import BaseModel, Field, ValidationError
+from typing import Self
 
 from hub.assessment.features import (
+    BASELINE_SETS,
     NAMES,
     SPECIFICATION,
-    Features,
     features,
     missing,
     nothing_known,
     out_of_range,
 )
-from hub.errors import CareportError
+from hub.assessment.model_file import HASH_PREFIX, MODELS, RUNTIMES, Card, ModelError, ModelFile
+from hub.assessment.reason import Reason
+from hub.assessment.reasons import Times, reasons
+from hub.assessment.recalibration import Recalibration, RecalibrationError
 from hub.readings import Value, Vital
 
-RUNTIMES = ("tflite_runtime.interpreter", "ai_edge_litert.interpreter")
-"""The same runtime under its old name (Python 3.11) and its new one; the first that is there is taken."""
+__all__ = [
+    "HASH_PREFIX",
+    "RUNTIMES",
+    "SHIPPED_CARD",
+    "SHIPPED_MODEL",
+    "DeteriorationModel",
+    "ModelError",
+    "Probabilities",
+    "Risk",
+]
 
-HASH_PREFIX = 12
-_IDENTIFIER = b"TFL3"
-"""At byte 4 of every TFLite file (its schema's file_identifier)."""
-_INSTALL_BOTH = "Install the model and its card again, both together"
-_INSTALL_MATCHING = "Install the model and card that came with this version of the hub"
-
-MODELS = Path(__file__).resolve().parents[2] / "models"
 SHIPPED_MODEL = MODELS / "deterioration.tflite"
 SHIPPED_CARD = MODELS / "deterioration.json"
+RECALIBRATION = ".recalibration.json"
+"""What the name of a recalibration that lies beside its model ends with, in place of ".tflite"."""
 
 
-class ModelError(CareportError):
-    """A model that cannot be used; `path` is the file that is at fault."""
+@dataclass(frozen=True, slots=True)
+class Probabilities:
+    """What is told of a set, and where a recalibration made that, the model's own (`uncalibrated`)."""
 
-    def __init__(self, path: Path, message: str) -> None:
-        super().__init__(f"{path}: {message}")
-        self.path = path
+    told: float
+    uncalibrated: float | None = None
 
-
-class _File(BaseModel):
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class _Features(BaseModel):
-    specification: str
-    names: tuple[str, ...]
-
-
-class _GoldenVector(BaseModel):
-    name: str
-    features: tuple[float, ...]
-    probability: Annotated[float, Field(ge=0, le=1)]
-
-
-class _Golden(BaseModel):
-    tolerance: Annotated[float, Field(gt=0, le=0.01)]
-    vectors: Annotated[tuple[_GoldenVector, ...], Field(min_length=1)]
-
-
-class _Card(BaseModel):
-    """The part of the card that the hub reads; the rest is for people."""
-
-    name: Annotated[str, Field(min_length=1)]
-    version: Annotated[str, Field(min_length=1)]
-    file: _File
-    features: _Features
-    golden: _Golden
+    @property
+    def own(self) -> float:
+        """The model's own, recalibrated or not."""
+        return self.told if self.uncalibrated is None else self.uncalibrated
 
 
 @dataclass(frozen=True, slots=True)
 class Risk:
     """What the model says of one observation set.
 
-    `probability` (0 to 1) is what the card says it is, calibrated to the population it was trained
-    on: elsewhere a rank at best. `missing` are the inputs that were not known, `out_of_range` those
-    that the model saw as the limit of what it was trained on; both by the names in `INPUTS`.
-    `sha256_prefix` are the first hexadecimal digits of the model file's hash.
+    `probability` (0 to 1) is what the card says it is, calibrated to the population it was trained on:
+    elsewhere a rank at best. Where the site's recalibration made it, `uncalibrated` is the model's own.
+    `missing` are the inputs that were not known, `out_of_range` those that the model saw as the limit of what
+    it was trained on; both by the names in `INPUTS`. `sha256_prefix` are the first hexadecimal digits of the
+    model file's hash. `reasons` has what moved the risk up, the most first; None where nobody asked.
+    `would_alert` is whether it reached the threshold of the alert budget; None where there was none.
     """
 
     probability: float
@@ -102,172 +75,135 @@ class Risk:
     sha256_prefix: str
     missing: tuple[str, ...]
     out_of_range: tuple[str, ...]
+    uncalibrated: float | None = None
+    reasons: tuple[Reason, ...] | None = None
+    would_alert: bool | None = None
+
+    @property
+    def recalibrated(self) -> bool:
+        """Whether a site's recalibration made the probability."""
+        return self.uncalibrated is not None
 
 
 class DeteriorationModel:
-    """One loaded model. Not thread safe, since it has one interpreter: use it from one thread at a time."""
+    """One loaded model. Not thread safe, since it has one interpreter: use it from one thread at a time.
 
-    def __init__(self, path: Path, card: _Card, content: bytes) -> None:
-        self.name = card.name
-        self.version = card.version
-        self.sha256 = card.file.sha256
-        self._content = content  # the interpreter reads from it as long as it lives
-        self._interpreter, self._input, self._output = _interpreter(path, content)
+    `refused` says in words why a recalibration that is there is not used; None where there is nothing to say.
+    """
+
+    def __init__(
+        self, file: ModelFile[Card], recalibration: Recalibration | None = None, refused: str | None = None
+    ) -> None:
+        self._file = file
+        self.name, self.version, self.sha256 = file.name, file.version, file.sha256
+        self.recalibration = recalibration
+        self.refused = refused
 
     @classmethod
-    def load(cls, path: Path, card: Path) -> Self:
-        """Load a model file and check it against its card.
+    def load(cls, path: Path, card: Path, recalibration: Path | None = None) -> Self:
+        """Load a model file and check it against its card; a recalibration that cannot be used is `refused`.
 
         Raises:
-            ModelError: a file is missing or unreadable, the card is not one, the model is not the
-                card's, was trained with other features, does not run or does not answer the golden
-                vectors, or no runtime is installed. The message says what to do.
+            ModelError: as `ModelFile.load`. The message says what to do.
         """
-        content = _read(path, "model file")
-        checked = _card(card)
-        found = hashlib.sha256(content).hexdigest()
-        if found != checked.file.sha256:
-            raise ModelError(
-                path,
-                f"is not the model that {card} describes: its SHA-256 begins with {found[:HASH_PREFIX]}, "
-                f"the card's with {checked.file.sha256[:HASH_PREFIX]}. {_INSTALL_BOTH}",
-            )
-        if (checked.features.specification, checked.features.names) != (SPECIFICATION, NAMES):
-            raise ModelError(
-                card,
-                f"the model was trained with feature specification {checked.features.specification!r} and "
-                f"{len(checked.features.names)} features; this hub makes specification {SPECIFICATION!r} "
-                f"with {len(NAMES)}, or other ones. {_INSTALL_MATCHING}",
-            )
-        model = cls(path, checked, content)
-        model._check(path, checked.golden)
-        return model
+        file = ModelFile.load(
+            path, card, Card, specification=SPECIFICATION, names=NAMES, setting="model.mode"
+        )
+        if recalibration is None:
+            return cls(file)
+        try:
+            return cls(file, Recalibration.load(recalibration, file.sha256))
+        except RecalibrationError as error:
+            return cls(file, None, str(error))
 
     @classmethod
-    def configured(cls, file: Path | None) -> Self:
+    def configured(cls, file: Path | None, recalibration: Path | None = None) -> Self:
         """The model of the configuration, its card beside it; None for the one that comes with the hub.
+
+        Without a `recalibration` the one beside the model is taken, if there is any.
 
         Raises:
             ModelError: as `load`.
         """
         model = file or SHIPPED_MODEL
-        return cls.load(model, model.with_suffix(".json"))
+        beside = model.with_suffix(RECALIBRATION)
+        if recalibration is None and beside.exists():
+            recalibration = beside
+        return cls.load(model, model.with_suffix(".json"), recalibration)
 
     def risk(
-        self, current: Mapping[Vital, Value], earlier: Sequence[Mapping[Vital, Value]], age_years: int | None
+        self,
+        current: Mapping[Vital, Value],
+        earlier: Sequence[Mapping[Vital, Value]],
+        age_years: int | None,
+        *,
+        carried: int = BASELINE_SETS,
+        times: Times | None = None,
     ) -> Risk | None:
-        """The risk of one observation set; None where it has no vital that the model knows.
+        """The risk of one observation set, with its reasons; None where it has no vital that the model knows.
 
-        The arguments are those of `hub.assessment.features.features`.
+        The arguments are those of `hub.assessment.features.features`; `times` is for the reasons.
         """
-        probability = self.probability(current, earlier, age_years)
-        if probability is None:
+        found = self.probabilities(current, earlier, age_years, carried=carried)
+        if found is None:
             return None
         return Risk(
-            probability=probability,
+            probability=found.told,
             model=self.name,
             version=self.version,
             sha256_prefix=self.sha256[:HASH_PREFIX],
             missing=missing(current, age_years),
             out_of_range=out_of_range(current, age_years),
+            uncalibrated=found.uncalibrated,
+            reasons=self.reasons(current, earlier, age_years, carried=carried, times=times, known=found.own),
         )
 
-    def probability(
-        self, current: Mapping[Vital, Value], earlier: Sequence[Mapping[Vital, Value]], age_years: int | None
-    ) -> float | None:
-        """The probability of `risk`, for one who need not know what the model lacked; None as there."""
+    def reasons(
+        self,
+        current: Mapping[Vital, Value],
+        earlier: Sequence[Mapping[Vital, Value]],
+        age_years: int | None,
+        *,
+        carried: int = BASELINE_SETS,
+        times: Times | None = None,
+        known: float | None = None,
+    ) -> tuple[Reason, ...]:
+        """What moved the risk up, by the model's own probability; the arguments are those of `risk`.
+
+        `known` is that of the set, if it was asked for before.
+        """
+
+        def own(
+            now: Mapping[Vital, Value], before: Sequence[Mapping[Vital, Value]], age: int | None
+        ) -> float:
+            return self._file.answer(features(now, before, age, carried=carried))
+
+        return reasons(own, current, earlier, age_years, carried=carried, times=times, known=known)
+
+    def probabilities(
+        self,
+        current: Mapping[Vital, Value],
+        earlier: Sequence[Mapping[Vital, Value]],
+        age_years: int | None,
+        *,
+        carried: int = BASELINE_SETS,
+    ) -> Probabilities | None:
+        """The probability of `risk` and what it is made of, for one who need not know more; None as there."""
         if nothing_known(current):
             return None
-        return self._answer(features(current, earlier, age_years))
+        own = self._file.answer(features(current, earlier, age_years, carried=carried))
+        if self.recalibration is None:
+            return Probabilities(own)
+        return Probabilities(self.recalibration.applied(own), own)
 
-    def _answer(self, vector: Features) -> float:
-        self._interpreter.set_tensor(self._input, vector[numpy.newaxis])
-        self._interpreter.invoke()
-        return float(self._interpreter.get_tensor(self._output).item())
-
-    def _check(self, path: Path, golden: _Golden) -> None:
-        for expected in golden.vectors:
-            if len(expected.features) != len(NAMES):
-                raise ModelError(
-                    path,
-                    f"the card's golden vector {expected.name!r} has {len(expected.features)} features, not "
-                    f"{len(NAMES)}. {_INSTALL_BOTH}",
-                )
-            answer = self._answer(numpy.array(expected.features, dtype=numpy.float32))
-            if not abs(answer - expected.probability) <= golden.tolerance:  # so that NaN fails too
-                raise ModelError(
-                    path,
-                    f"answers {answer:.6f} to the golden vector {expected.name!r}, where its card says "
-                    f"{expected.probability:.6f}: this machine's runtime computes it wrongly. "
-                    "Report it; the hub scores NEWS2 without the model",
-                )
-
-
-def _read(path: Path, what: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(
-            path,
-            f"the {what} cannot be read: {error.strerror}. Install it again, or set model.mode to "
-            '"off" in the configuration',
-        ) from error
-
-
-def _card(path: Path) -> _Card:
-    content = _read(path, "model's card")
-    try:
-        return _Card.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ModelError(
-            path,
-            f"is not a model card ({key}: {first['msg']}). {_INSTALL_BOTH}",
-        ) from error
-
-
-def _runtime(path: Path) -> ModuleType:
-    reasons = []
-    for name in RUNTIMES:
-        try:
-            return importlib.import_module(name)
-        except ImportError as error:
-            reasons.append(str(error))
-    raise ModelError(
-        path,
-        f"no runtime for TFLite files is installed ({'; '.join(reasons)}). Install tflite-runtime on "
-        "Python 3.11, ai-edge-litert on a later one",
-    )
-
-
-def _interpreter(path: Path, content: bytes) -> tuple[Any, int, int]:
-    """An interpreter for the file, and the numbers of its input and output tensors.
-
-    The default delegate (XNNPACK) is left out: for a network so small it brings nothing but a
-    thread pool and a line on the standard error output.
-    """
-    if content[4:8] != _IDENTIFIER:
-        raise ModelError(path, f"is no TFLite file. {_INSTALL_BOTH}")
-    runtime = _runtime(path)
-    try:
-        interpreter = runtime.Interpreter(
-            model_content=content,
-            num_threads=1,
-            experimental_op_resolver_type=runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise ModelError(
-            path,
-            f"does not run on this machine's runtime ({error}). {_INSTALL_BOTH}",
-        ) from error
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    shapes = [(tuple(one["shape"]), one["dtype"]) for one in (*inputs, *outputs)]
-    if shapes != [((1, len(NAMES)), numpy.float32), ((1, 1), numpy.float32)]:
-        raise ModelError(
-            path,
-            f"takes or gives other tensors than one vector of {len(NAMES)} features and one probability. "
-            f"{_INSTALL_MATCHING}",
-        )
-    return interpreter, inputs[0]["index"], outputs[0]["index"]
+    def probability(
+        self,
+        current: Mapping[Vital, Value],
+        earlier: Sequence[Mapping[Vital, Value]],
+        age_years: int | None,
+        *,
+        carried: int = BASELINE_SETS,
+    ) -> float | None:
+        """The probability of `risk` alone; None as there."""
+        found = self.probabilities(current, earlier, age_years, carried=carried)
+        return None if found is None else found.told

@@ -24,11 +24,14 @@ _COMMANDS = {
     "residents": "residents",
     "alerts": "alerts",
     "readings": "readings",
+    "model": "model",
     "replay": "replay",
     "record": "record",
     "check-config": "check_config",
     "audit": "audit",
     "contract": "contract",
+    "score": "score",
+    "rhythm": "rhythm",
     "doctor": "doctor",
 }
 

@@ -146,6 +146,8 @@ def _resident_summary_lines(summary: HeardSummary, when: str) -> list[str]:
         f" sets done {numbers['sets-done']:g} of {numbers['sets-due']:g} due",
         *(f"{_MARGIN}{_statistics(vital.value, said)}" for vital, said in summary.vitals.items()),
     ]
+    if summary.pulse is not None:
+        lines.append(f"{_MARGIN}rhythm (shadow): {one_line(summary.pulse.words)}")
     if any(numbers[name] for name in ("alerts-raised", "alerts-acknowledged", "alerts-waiting")):
         lines.append(
             f"{_MARGIN}alerts: {numbers['alerts-raised']:g} raised, {numbers['alerts-acknowledged']:g}"
@@ -237,7 +239,12 @@ def _measured_words(assessment: HeardAssessment) -> str:
 
 def _risk_words(assessment: HeardAssessment) -> str:
     risk = assessment.risk
-    return risk_words(None if risk is None else {"probability": risk.probability})
+    if risk is None:
+        return risk_words(None)
+    reasons = None if risk.reasons is None else [risk.reasons]
+    return risk_words(
+        {"probability": risk.probability, "uncalibrated": risk.uncalibrated, "reasons": reasons}
+    )
 
 
 def _hour(moment: datetime) -> str:

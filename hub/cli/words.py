@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from hub.assessment.reason import NOTHING
+
 if TYPE_CHECKING:
     from hub.stretch import Stretch
 
@@ -116,4 +118,8 @@ def risk_words(risk: Mapping[str, Any] | None) -> str:
     """The model's risk, always with what it is: a shadow."""
     if risk is None:
         return "no model"
-    return f"{risk['probability']:.1%} (shadow)"
+    how = "shadow" if risk.get("uncalibrated") is None else "shadow, recalibrated"
+    words = f"{risk['probability']:.1%} ({how})"
+    if (reasons := risk.get("reasons")) is None:
+        return words
+    return f"{words}: {'; '.join(reasons) or NOTHING}"

@@ -88,14 +88,21 @@ def news2(complete: str = "final") -> Schema:
     }  # fmt: skip
 
 
+def _method() -> Schema:
+    """Which model says so."""
+    coding = whole({"system": codes.MODELS, "version": TEXT, "code": TEXT})
+    return whole({"coding": items(coding, 1, 1), "text": TEXT})
+
+
 def risk() -> Schema:
     """The model's risk."""
-    coding = whole({"system": codes.MODELS, "version": TEXT, "code": TEXT})
     parts: dict[str, tuple[str, object]] = {
         "sha256Prefix": ("valueString", pattern("^[0-9a-f]+$")),
         "mode": ("valueCode", "shadow"),
         "missing": ("valueString", TEXT),
         "outOfRange": ("valueString", TEXT),
+        "uncalibrated": ("valueDecimal", {"type": "number", "minimum": 0, "maximum": 100}),
+        "wouldAlert": ("valueBoolean", {"type": "boolean"}),
     }
     prediction = {
         "outcome": whole({"text": TEXT}),
@@ -107,10 +114,10 @@ def risk() -> Schema:
             **NAMED,
             "extension": items(extension_of(codes.MODEL, parts, ["sha256Prefix", "mode"]), 1, 1),
             "status": "preliminary",
-            "method": whole({"coding": items(coding, 1, 1), "text": TEXT}),
+            "method": _method(),
             "occurrenceDateTime": DATE_TIME,
             "performer": ref("fhir.reference"),
-            "prediction": items(whole(prediction), 1, 1),
+            "prediction": items(whole(prediction, {"rationale": TEXT}), 1, 1),
             "note": NOTE,
         },
         {"basis": items(ref("fhir.reference"))},
@@ -215,6 +222,53 @@ def summary_vital() -> Schema:
     loose: dict[str, object] = {"code": {"type": "object"}, "component": {"type": "array"}}
     schema = resource("Observation", {**_of_period(), "category": codes.VITAL_SIGNS, **loose})
     return {**schema, "anyOf": [of(vital) for vital in codes.VITALS]}
+
+
+def summary_pulse() -> Schema:
+    """What was found of a rhythm: by a model, or by cuffs alone."""
+    model: dict[str, tuple[str, object]] = {
+        "sha256Prefix": ("valueString", pattern("^[0-9a-f]+$")),
+        "mode": ("valueCode", "shadow"),
+    }
+    parts = []
+    for name, code in codes.IN_PULSE.items():
+        if name.endswith("-time"):
+            value = {"valueQuantity": ref("fhir.seconds")}
+        elif name == "finding-probability":
+            number = {"type": "number", "minimum": 0, "maximum": 100}
+            per_cent = {"value": number, "unit": "%", "system": codes.UCUM, "code": "%"}
+            value = {"valueQuantity": whole(per_cent)}
+        elif name == "finding-period":
+            value = {"valuePeriod": whole({"start": DATE_TIME, "end": DATE_TIME})}
+        else:
+            value = {"valueQuantity": ref("fhir.number")}
+        parts.append(whole({"code": code, **value}))
+    component = items(any_of(*parts), 2, len(codes.IN_PULSE))
+    always = [code for name, code in codes.IN_PULSE.items() if name.startswith("cuff-")]
+    component["allOf"] = [{"contains": {"properties": {"code": const(code)}}} for code in always]
+    note = items(whole({"text": TEXT}), 2, 2)
+    schema = resource(
+        "Observation",
+        {
+            **_of_period(),
+            "status": "preliminary",
+            "category": codes.SURVEY,
+            "code": codes.PULSE,
+            "note": note,
+            "component": component,
+        },
+        {
+            "extension": items(extension_of(codes.MODEL, model, ["sha256Prefix", "mode"]), 1, 1),
+            "method": _method(),
+            "valueCodeableConcept": one_of(*codes.PULSES.values()),
+            "dataAbsentReason": ref("fhir.absent"),
+        },
+    )
+    # A finding is some model's, and there is one or the reason for its absence.
+    return {
+        **schema,
+        "oneOf": [{"required": ["valueCodeableConcept", "method"]}, {"required": ["dataAbsentReason"]}],
+    }
 
 
 def summary() -> Schema:

@@ -49,7 +49,8 @@ def definitions() -> dict[str, Schema]:
             [_ALERTS_AMENDED, [*_SCORE, *_SCORE_AMENDED]],
         ),
         "summary.resident.v1": _bundle(
-            ["fhir.hub", "fhir.summary", "fhir.summary.vital"], [["fhir.hub"], ["fhir.summary"]]
+            ["fhir.hub", "fhir.summary", "fhir.summary.vital", "fhir.summary.pulse"],
+            [["fhir.hub"], ["fhir.summary"]],
         ),
     }
 
@@ -101,6 +102,7 @@ def _resources() -> dict[str, Schema]:
         "fhir.acknowledgement": judged.acknowledgement(),
         "fhir.summary": judged.summary(),
         "fhir.summary.vital": judged.summary_vital(),
+        "fhir.summary.pulse": judged.summary_pulse(),
         **{f"fhir.alert.{change.value}": schema for change, schema in alerts.items()},
         # What takes the place of what was told: "corrected" where that was "final".
         f"{_AMENDED}.clock": measured.clock("corrected"),

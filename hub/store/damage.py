@@ -137,6 +137,8 @@ def damage_of(path: Path) -> str | None:
 
 
 def _look(path: Path) -> str | None:
+    if path.is_dir():
+        return None  # SQLite refuses it; how large it is says nothing (a few bytes on tmpfs and XFS)
     try:
         size = path.stat().st_size if path.exists() else None
         log_size = log_of(path).stat().st_size if log_of(path).exists() else 0

@@ -17,7 +17,7 @@ stands behind such a one could be read without this, and the hub could neither s
 FILE_NAME = "carehub.db"
 _FULL_BELOW = 1 << 20  # bytes
 _WRITER_CACHE, _READER_CACHE = 512, 256  # KiB of pages; 2 MB each unless said, and the kernel has them too
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """The number of steps in `migrations.py`; SQLite's user_version once they have run."""
 
 

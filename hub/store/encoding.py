@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
 from math import isfinite
 from operator import index
 
+from hub.assessment.reason import AGE, REASONED, Reason
 from hub.clock import ClockQuality
 from hub.readings import AbsentReason, Measurement, Quality, Value, Vital, type_of_value
 from hub.stretch import Stretch, StretchedVital
@@ -136,6 +137,59 @@ def observations_of(text: str, reading: int) -> dict[Vital, tuple[Value, int]]:
         vital = VITALS[number]
         found[vital] = (value_of(vital, value), reading - before[0] if before else reading)
     return found
+
+
+def reasons_text(reasons: Sequence[Reason]) -> str:
+    """JSON: for each reason [vital, value, against, moved, whether usual, whether steady] (1 or 0), and
+    then since and how old in hours, as far as there are any. Age has the number 0."""
+    return _dumps([_reason_parts(reason) for reason in reasons])
+
+
+def _reason_parts(reason: Reason) -> list[object]:
+    parts: list[object] = [
+        0 if reason.input == AGE else VITAL_NUMBERS[Vital(reason.input)],
+        number_of(reason.value),
+        number_of(reason.against),
+        reason.moved,
+        int(reason.usual),
+        int(reason.steady),
+        reason.since,
+        reason.hours_old,
+    ]
+    while parts[-1] is None:
+        del parts[-1]
+    return parts
+
+
+def reasons_of(text: str) -> tuple[Reason, ...]:
+    """The reasons that `reasons_text` was given. Raises `ValueError`, `TypeError` or `LookupError` where it
+    cannot be read."""
+    return tuple([_reason(*parts) for parts in json.loads(text)])
+
+
+def _reason(
+    number: int,
+    value: float | str,
+    against: float | str,
+    moved: float,
+    usual: int,
+    steady: int,
+    since: str | None = None,
+    hours_old: int | None = None,
+) -> Reason:
+    vital = None if number == 0 else VITALS[number]
+    if vital is not None and vital not in REASONED:
+        raise LookupError(number)
+    return Reason(
+        AGE if vital is None else vital.value,
+        float(value) if vital is None else value_of(vital, value),
+        float(against) if vital is None else value_of(vital, against),
+        bool(usual),
+        float(moved),
+        bool(steady),
+        None if since is None else str(since),
+        None if hours_old is None else index(hours_old),
+    )
 
 
 def stretch_text(stretch: Stretch) -> str:

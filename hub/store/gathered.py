@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 
+from hub.assessment.reason import Reason
 from hub.clock import to_microseconds
 from hub.placed import PlacedReading
 from hub.readings import Value, Vital
@@ -20,6 +21,7 @@ from hub.store.encoding import (
     TIME_QUALITY_NUMBERS,
     measurements_text,
     observations_text,
+    reasons_text,
     stretch_text,
 )
 
@@ -39,7 +41,9 @@ _READINGS = _inserts(
     " time_quality, measurements, observed, flags, sequence_number, user_id, problem, stretch",
 )
 _ASSESSMENTS = _inserts(
-    "assessment", "sequence, resident, at, reading, scale, observations, band, total, age, risk, model"
+    "assessment",
+    "sequence, resident, at, reading, scale, observations, band, total, age, risk, model, reasons,"
+    " uncalibrated, would_alert",
 )
 _OUTBOX = _inserts("outbox", "sequence, channel, event, first, last")
 
@@ -83,6 +87,9 @@ def assessment_row(
     age: int | None,
     risk: float | None,
     model: int | None,
+    reasons: Sequence[Reason] | None = None,
+    uncalibrated: float | None = None,
+    would_alert: bool | None = None,
 ) -> Row:
     """An assessment's row; `at` is None at its reading's own moment, `model` is the number of its row."""
     return (
@@ -97,6 +104,9 @@ def assessment_row(
         age,
         risk,
         model,
+        None if reasons is None else reasons_text(reasons),
+        uncalibrated,
+        None if would_alert is None else int(would_alert),
     )
 
 

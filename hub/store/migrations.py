@@ -226,3 +226,11 @@ def m007_stretches_and_kits(db: Database) -> None:
     for statement in schemas.STRETCHES_AND_KITS.split(";\n"):
         db.conn.execute(statement)
     db.conn.execute("PRAGMA user_version = 7")
+
+
+@migrations()
+def m008_models_that_earn_their_place(db: Database) -> None:
+    """Why a risk is what it is, and whether it would have alerted; and windows of a heart's rhythm."""
+    for statement in schemas.MODELS_THAT_EARN_THEIR_PLACE.split(";\n"):
+        db.conn.execute(statement)
+    db.conn.execute("PRAGMA user_version = 8")

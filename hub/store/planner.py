@@ -21,6 +21,7 @@ from functools import cached_property
 from hub.clock import from_microseconds, to_microseconds
 from hub.store.encoding import event_text, observations_of
 from hub.store.retention import Kind, Limits, Piece
+from hub.store.scores import rows_to_keep
 
 PIECE = 500
 """Readings that one piece of work removes at the most."""
@@ -166,7 +167,14 @@ class Planner:
                     | self._telling_of(table, "observation", not_told)
                     for table in ("outbox", "outbox_aside")
                 )
-                yield Piece(Kind.READINGS, sorted(going), assessments, sorted(outbox), sorted(aside))
+                yield Piece(
+                    Kind.READINGS,
+                    sorted(going),
+                    assessments,
+                    sorted(outbox),
+                    sorted(aside),
+                    scores=rows_to_keep(self._connection, assessments),
+                )
             self._progress.readings = last
 
     def _alerts(self, before: datetime) -> Iterator[Piece]:

@@ -14,19 +14,19 @@ from __future__ import annotations
 import bisect
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from hub.assessment.observation_set import Observation, taken
 from hub.clock import Step
 from hub.placed import PlacedReading
 from hub.present import Place, Present
-from hub.readings import Value, Vital
-from hub.store.rows import SELECT_ASSESSMENT, SELECT_READING, AssessmentRow, StoredReading
+from hub.readings import Vital
+from hub.store.recent_sets import SETS_LOADED, StoredSet, load_sets, with_set
+from hub.store.rows import SELECT_READING, StoredReading
 from hub.store.steps import all_steps
 from hub.timing import TimeQuality
 
@@ -40,10 +40,7 @@ _READINGS_LOADED_MOST = 40_000
 _WAITED_MOST = 2_000  # as `hub.reception.MOST_WAITING`: so many may be older than those behind them
 _LOADED_AT_ONCE = 500
 _LOOKED_THROUGH = 10  # times as many, for a stream's samples, of which nine in ten are no observation
-_ASSESSMENTS_LOADED = 5_000
 _MEASUREMENTS_KEPT = 32  # of one vital of one resident; when there are more, half of them go
-_SETS_KEPT = 16  # of one resident
-_SETS_LOADED = 4 * _SETS_KEPT  # they need not have come in their order
 
 
 class StoredMeasurement(NamedTuple):
@@ -62,19 +59,6 @@ class StoredMeasurement(NamedTuple):
             if (value := taken(each)) is not None:
                 observation = Observation(value, measured_at, placed.reading.id, each.quality, doubtful)
                 yield each.vital, StoredMeasurement(observation, sequence)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSet:
-    """An observation set of a resident: its moment, and the values in it.
-
-    One that weight or glucose completed is told, and is none here (`hub.store.rows.is_of_a_score`).
-    """
-
-    at: datetime
-    sequence: int
-    scale: int
-    values: Mapping[Vital, Value]
 
 
 @dataclass(slots=True)
@@ -165,9 +149,7 @@ class Recent:
             return
         before = self._loaded.sets.get(resident)
         self._undo.append(partial(_put_sets_back, self._loaded.sets, resident, before))
-        sets = list(before or ())
-        sets.insert(_not_after(sets, stored.at, _of_set), stored)
-        self._loaded.sets[resident] = sets[-_SETS_KEPT:]
+        self._loaded.sets[resident] = with_set(before or (), stored)
 
     def covers(self, resident: str, since: datetime, until: datetime) -> bool:
         """Whether `newest` finds all that was measured of a resident from `since` to `until`.
@@ -226,18 +208,13 @@ class Recent:
             while (position := position - 1) and _moment(by_time[position - 1]) == _moment(newest):
                 yield vital, by_time[position - 1]
 
-    def sets_before(
-        self, resident: str, before: datetime, most: int, having: frozenset[Vital]
-    ) -> list[StoredSet]:
-        """The newest observation sets not after `before` that have any of these vitals, oldest first."""
-        sets = self._window.sets.get(resident, [])
-        newest = reversed(sets[: _not_after(sets, before, _of_set)])
-        found = [*islice((each for each in newest if not having.isdisjoint(each.values)), most)]
-        return found[::-1]
+    def sets(self, resident: str) -> Sequence[StoredSet]:
+        """The newest observation set of each of the last hours that had any, oldest first."""
+        return self._window.sets.get(resident, ())
 
     def newest_set(self, resident: str) -> StoredSet | None:
         """The resident's newest observation set."""
-        sets = self._window.sets.get(resident)
+        sets = self.sets(resident)
         return sets[-1] if sets else None
 
     def mark(self) -> int:
@@ -285,10 +262,6 @@ def _moment(stored: StoredMeasurement) -> datetime:
     return stored.observation.measured_at
 
 
-def _of_set(stored: StoredSet) -> datetime:
-    return stored.at
-
-
 def _not_after(in_order: Sequence[_Timed], until: datetime, moment: Callable[[_Timed], datetime]) -> int:
     """How many of them are not after a moment; mostly all are."""
     if not in_order or moment(in_order[-1]) <= until:
@@ -318,7 +291,7 @@ def _loaded(connection: sqlite3.Connection, present: Present | None) -> _Window:
     start. So is what was measured nobody knows how long ago, in another boot."""
     window = _Window()
     moments = _load_readings(window, connection, present)
-    _load_assessments(window, connection, present, moments)
+    window.sets = load_sets(connection, present, moments)
     return window
 
 
@@ -335,7 +308,7 @@ def _load_readings(
     )
     (assessed,) = connection.execute(
         "SELECT coalesce(min(reading), 0) FROM"
-        f" (SELECT reading FROM assessment ORDER BY sequence DESC LIMIT {_ASSESSMENTS_LOADED})"
+        f" (SELECT reading FROM assessment ORDER BY sequence DESC LIMIT {SETS_LOADED})"
     ).fetchone()
     newest = oldest = None
     count = too_old = 0
@@ -372,27 +345,3 @@ def _load_readings(
     if count >= _READINGS_LOADED_MOST or more is not None:
         window.complete_since = max(window.complete_since, oldest or _NEVER)
     return moments
-
-
-def _load_assessments(
-    window: _Window, connection: sqlite3.Connection, present: Present | None, moments: Mapping[int, datetime]
-) -> None:
-    rows = connection.execute(f"{SELECT_ASSESSMENT} ORDER BY a.sequence DESC LIMIT {_ASSESSMENTS_LOADED}")
-    for row in rows:
-        try:
-            assessment = AssessmentRow.of(row)
-            if not assessment.is_of_a_score:
-                continue
-            at = moments.get(assessment.reading) if assessment.own else None
-            if at is None:
-                at = assessment.by(present)
-        except (ValueError, TypeError, LookupError, OverflowError):
-            continue
-        if at is None:
-            continue
-        sets = window.sets.setdefault(assessment.resident, [])
-        if len(sets) < _SETS_LOADED:
-            sets.append(StoredSet(at, assessment.sequence, assessment.scale, assessment.values))
-    for resident, sets in window.sets.items():
-        sets.sort(key=lambda each: (each.at, each.sequence))
-        window.sets[resident] = sets[-_SETS_KEPT:]

@@ -16,6 +16,9 @@ kind only when nothing is left of the one before it, the oldest first:
    is then of the kinds above;
 6. where more than `newest` readings came within `window` (a flood), the older of those.
 
+With a reading go the windows of a rhythm that it has completed. Of an assessment that goes, what a model is
+judged by stays for `keep_scores` (`hub/store/scores.py`).
+
 Never, by neither: an alert that is open, or that nobody acknowledged; what a kept alert rests on (its
 reading, its assessment, the readings of that, and of a stream what is behind it); a message on a channel
 that is not named here, which alerts' is; the newest `newest` readings and the newest assessment (so that
@@ -39,6 +42,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+
+from hub.store.scores import Row, keep
 
 _SMALL = 64 << 20  # bytes: a database that is not larger is not what fills the card
 _HEADROOM = 4 << 20  # bytes of free pages in a file that may not grow
@@ -97,7 +102,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Rows that go together, in one piece of work for the writer."""
+    """Rows that go together, in one piece of work for the writer; of the assessments `scores` stay."""
 
     kind: Kind
     readings: Sequence[int] = ()
@@ -105,18 +110,21 @@ class Piece:
     outbox: Sequence[int] = ()
     aside: Sequence[int] = ()
     alerts: Sequence[bytes] = ()
+    scores: Sequence[Row] = ()
 
     def remove(self, connection: sqlite3.Connection) -> None:
         """Delete the rows, and count them."""
-        for table, numbers in (
-            ("outbox", self.outbox),
-            ("outbox_aside", self.aside),
-            ("assessment", self.assessments),
-            ("reading", self.readings),
+        keep(connection, self.scores)
+        for table, column, numbers in (
+            ("outbox", "sequence", self.outbox),
+            ("outbox_aside", "sequence", self.aside),
+            ("assessment", "sequence", self.assessments),
+            ("rhythm_window", "reading", self.readings),
+            ("reading", "sequence", self.readings),
         ):
             if numbers:
                 connection.execute(
-                    f"DELETE FROM {table} WHERE sequence IN (SELECT value FROM json_each(?))",
+                    f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))",
                     (json.dumps(list(numbers)),),
                 )
         for alert in self.alerts:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from hub.assessment.reason import Reason
 from hub.clock import ClockStamp, from_microseconds
 from hub.placed import PlacedReading
 from hub.present import Place, Present
@@ -19,6 +20,7 @@ from hub.store.encoding import (
     TIME_QUALITIES,
     measurements_of,
     observations_of,
+    reasons_of,
     stretch_of,
 )
 
@@ -35,7 +37,7 @@ SELECT_READING = (
 SELECT_ASSESSMENT = (
     "SELECT a.sequence, a.resident, coalesce(a.at, r.measured_at, r.received_at), a.reading, r.id,"
     " a.scale, a.observations, a.band, a.total, a.age, a.risk, m.name, m.version, m.sha256, a.at IS NULL,"
-    " r.received_at, b.id, r.since_boot, r.clock"
+    " r.received_at, b.id, r.since_boot, r.clock, a.reasons, a.uncalibrated, a.would_alert"
     " FROM assessment a JOIN reading r ON r.sequence = a.reading JOIN boot b ON b.number = r.boot"
     " LEFT JOIN model m ON m.number = a.model"
 )
@@ -111,7 +113,10 @@ class AssessmentRow:
     """What was known of a resident at a moment, and what it said.
 
     `observations` has for each vital its value and the number of the reading that said it; `reading` is
-    the number of the one that completed the set. `age` is in years; `risk` is a probability.
+    the number of the one that completed the set. `age` is in years; `risk` is a probability, `uncalibrated`
+    the model's own where a site's recalibration made that of it. `reasons` is None where nobody asked why, or
+    it cannot be read. `would_alert` is whether the risk reached the threshold of the alert budget; None where
+    there was none.
 
     `at` is as it was told by the clock that told `received_at`, when that reading was received (`stamp`);
     where it is the reading's `own` time, it is when that was measured.
@@ -132,12 +137,16 @@ class AssessmentRow:
     own: bool = False
     received_at: datetime | None = None
     stamp: ClockStamp | None = None
+    reasons: tuple[Reason, ...] | None = None
+    uncalibrated: float | None = None
+    would_alert: bool | None = None
 
     @classmethod
     def of(cls, row: Sequence[object]) -> AssessmentRow:
         """From the columns of `SELECT_ASSESSMENT`."""
         (sequence, resident, at, reading, identifier, scale, observations, band, total, age, risk,
-         name, version, sha256, own, received_at, boot, since_boot, clock) = row  # fmt: skip
+         name, version, sha256, own, received_at, boot, since_boot, clock, reasons, uncalibrated,
+         would_alert) = row  # fmt: skip
         number = _number(reading)
         return cls(
             sequence=_number(sequence),
@@ -155,6 +164,9 @@ class AssessmentRow:
             own=bool(own),
             received_at=from_microseconds(_number(received_at)),
             stamp=_stamp(boot, since_boot, clock),
+            reasons=_reasons(reasons),
+            uncalibrated=float(uncalibrated) if isinstance(uncalibrated, int | float) else None,
+            would_alert=None if would_alert is None else bool(would_alert),
         )
 
     def by(self, present: Present | None) -> datetime | None:
@@ -276,6 +288,14 @@ def _number(value: object) -> int:
     if not isinstance(value, int):
         raise TypeError(f"a number was expected, not {type(value).__name__}")
     return value
+
+
+def _reasons(text: object) -> tuple[Reason, ...] | None:
+    """Not worth an assessment that could not be told for it."""
+    try:
+        return None if text is None else reasons_of(str(text))
+    except (ValueError, TypeError, LookupError):
+        return None
 
 
 def _stamp(boot: object, since_boot: object, clock: object) -> ClockStamp:

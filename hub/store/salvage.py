@@ -5,7 +5,8 @@ The new file is made and synced beside the old one before anything is renamed. S
 place. Rows keep their numbers. What refers to what is lost:
 
 - a reading whose sensor, or boot, is lost gets one that says so; an assessment's model the same;
-- an assessment without the reading that formed it can be told by nobody, and is left behind;
+- an assessment, or a window of a rhythm, without the reading that formed it can be told by nobody, and is
+  left behind;
 - an outbox row that refers to what is lost, or whose event cannot be read, is set aside with the reason;
 - an alert is kept, and refers to number 0: it climbs on, and is told by itself (`hub/alert_book.py`).
 
@@ -250,7 +251,8 @@ class _Salvage:
         """Put right what refers to what is lost, and note the fact."""
         self._new.execute("BEGIN")
         self._stand_in()
-        self._forget("assessment", "reading NOT IN (SELECT sequence FROM reading)")
+        for table in ("assessment", "rhythm_window"):
+            self._forget(table, "reading NOT IN (SELECT sequence FROM reading)")
         for address in contradicted(self._new):
             self._new.execute("DELETE FROM enrolled_sensor WHERE address = ?", (address,))
         untold = self._set_aside_untold(at)
@@ -283,6 +285,8 @@ class _Salvage:
             ("source", "source", "reading"),
             ("boot", "boot", "reading"),
             ("model", "model", "assessment"),
+            ("model", "model", "kept_score"),
+            ("model", "model", "rhythm_window"),
         ):
             lost = self._new.execute(
                 f"SELECT DISTINCT {column} FROM {referring} WHERE {column} IS NOT NULL"

@@ -215,3 +215,42 @@ STRETCHES_AND_KITS = """
 ALTER TABLE reading ADD COLUMN stretch TEXT;
 ALTER TABLE enrolled_sensor ADD COLUMN kit TEXT
 """
+
+# `reasons` is JSON (`hub.store.encoding.reasons_text`). `uncalibrated` is the model's own probability where a
+# site's recalibration made another of it, which is the risk; `would_alert` is 1 where the risk reached the
+# threshold of the site's alert budget, 0 where not, NULL where there was none. A `rhythm_window` is of the
+# resident of its `reading`, the stretch that completed it: by it the rows are found, and go. Its times are as
+# told; `used` is how many intervals a heart can have, `threshold` from which probability on it was irregular.
+# `kept_score` has what outlives assessments, so that a model can be judged later (`hub/store/scores.py`).
+MODELS_THAT_EARN_THEIR_PLACE = """
+ALTER TABLE assessment ADD COLUMN reasons TEXT;
+ALTER TABLE assessment ADD COLUMN uncalibrated REAL;
+ALTER TABLE assessment ADD COLUMN would_alert INTEGER;
+CREATE TABLE kept_score (
+    resident    TEXT NOT NULL,
+    hour        INTEGER NOT NULL,
+    model       INTEGER NOT NULL REFERENCES model,
+    at          INTEGER NOT NULL,
+    clock       INTEGER NOT NULL,
+    risk        REAL NOT NULL,
+    highest     REAL NOT NULL,
+    would_alert INTEGER,
+    band        TEXT NOT NULL,
+    total       INTEGER NOT NULL,
+    vitals      TEXT NOT NULL,
+    age         INTEGER,
+    PRIMARY KEY (resident, hour, model)
+) WITHOUT ROWID;
+CREATE TABLE rhythm_window (
+    reading     INTEGER NOT NULL,
+    ended       INTEGER NOT NULL,
+    began       INTEGER NOT NULL,
+    beats       INTEGER NOT NULL,
+    used        INTEGER NOT NULL,
+    quality     REAL NOT NULL,
+    probability REAL,
+    threshold   REAL NOT NULL,
+    model       INTEGER NOT NULL REFERENCES model,
+    PRIMARY KEY (reading, ended)
+) WITHOUT ROWID
+"""

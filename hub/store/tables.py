@@ -19,10 +19,10 @@ _FIRST = (
     "audit",
     "alert_history",
 )
-_LAST = ("assessment", "reading", "measurement")
+_LAST = ("assessment", "reading", "measurement", "kept_score")
 """The order in which tables are copied: what is most dearly missed first; then others; then these."""
 
-_ADDED = {"reading": 1, "enrolled_sensor": 1}  # columns of later steps: older rows end before them
+_ADDED = {"reading": 1, "enrolled_sensor": 1, "assessment": 3}  # columns of later steps: older rows lack them
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from hub.assessment.reason import Reason
 from hub.clock import ClockStamp, Step, to_microseconds
 from hub.placed import PlacedReading
 from hub.present import Place, Present
@@ -18,7 +19,8 @@ from hub.store.gathered import assessment_row, reading_row, runs
 from hub.store.numbers import PRIORITY_BIT, Numbers
 from hub.store.past import measured_between
 from hub.store.pieces import Pieces
-from hub.store.recent import Recent, StoredMeasurement, StoredSet
+from hub.store.recent import Recent, StoredMeasurement
+from hub.store.recent_sets import StoredSet
 from hub.store.rows import (
     SELECT_ALERT,
     AlertRow,
@@ -161,16 +163,33 @@ class Transaction(Pieces):
         age: int | None,
         risk: float | None,
         model: ModelName | None,
+        reasons: Sequence[Reason] | None = None,
+        uncalibrated: float | None = None,
+        would_alert: bool | None = None,
     ) -> int:
         """Store what a set of observations said; return its number.
 
-        `at` is None where the set is assessed at the moment of its reading, which is `moment`.
+        `at` is None where the set is assessed at the moment of its reading, which is `moment`. The last three
+        are as in `AssessmentRow`.
         """
         number = None if model is None else self._number("model", model.name, model.version, model.sha256)
         sequence = self._numbers.assessment + 1
         self._gathered.assessments.append(
             assessment_row(
-                sequence, resident, at, reading, scale, observations, band, total, age, risk, number
+                sequence,
+                resident,
+                at,
+                reading,
+                scale,
+                observations,
+                band,
+                total,
+                age,
+                risk,
+                number,
+                reasons,
+                uncalibrated,
+                would_alert,
             )
         )
         self._numbers.assessment = sequence
@@ -183,11 +202,9 @@ class Transaction(Pieces):
         """An assessment by its number."""
         return assessment_by_number(self._with_all(), sequence)
 
-    def sets_before(
-        self, resident: str, before: datetime, most: int, having: frozenset[Vital]
-    ) -> Sequence[StoredSet]:
-        """The newest observation sets not after `before` that have any of these vitals, oldest first."""
-        return self._window.sets_before(resident, before, most, having)
+    def sets(self, resident: str) -> Sequence[StoredSet]:
+        """The newest observation set of each of the last hours that had any, oldest first."""
+        return self._window.sets(resident)
 
     def newest_set(self, resident: str) -> StoredSet | None:
         """The newest observation set of a resident, but for those that weight or glucose completed."""

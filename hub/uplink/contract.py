@@ -150,6 +150,8 @@ def risk_data(risk: Risk | None) -> dict[str, Any] | None:
         return None
     return {
         "probability": round(risk.probability, 4),
+        "uncalibrated": None if risk.uncalibrated is None else round(risk.uncalibrated, 4),
+        "reasons": None if risk.reasons is None else [reason.words for reason in risk.reasons],
         "model": risk.model,
         "version": risk.version,
         "sha256_prefix": risk.sha256_prefix,

@@ -28,12 +28,14 @@ from hub.uplink.fhir.codes import Json
 from hub.uplink.fhir.understood import (
     HeardAssessment,
     HeardMeasurement,
+    HeardPulse,
     assessment_of,
     first,
     measurement_of,
     name_of,
     only,
     parts_of,
+    pulse_of,
     resident_of,
     statistics_of,
     time_of,
@@ -98,7 +100,7 @@ class HeardSummary:
     """The summary of a resident's period. Of each vital by their names the statistics, in its unit.
 
     `highest_news2` is None where there was no score, and the least that it can be where it is not complete.
-    `numbers` are those of `codes.IN_SUMMARY`, the waits in seconds.
+    `numbers` are those of `codes.IN_SUMMARY`, the waits in seconds. `pulse` is None where nothing was found.
     """
 
     site: str
@@ -112,6 +114,7 @@ class HeardSummary:
     highest_is_complete: bool
     highest_at: datetime | None
     numbers: Mapping[str, float]
+    pulse: HeardPulse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +238,8 @@ def resident_summary_heard(event: Event) -> HeardSummary:
     }
     score = numbers.pop("highest-news2", None)
     period = whole["effectivePeriod"]
+    members = [told.resources[each["reference"]] for each in whole.get("hasMember", ())]
+    pulse = [pulse_of(each) for each in members if each["code"] == codes.PULSE]
     return HeardSummary(
         site=told.site,
         hub=told.hub,
@@ -242,11 +247,12 @@ def resident_summary_heard(event: Event) -> HeardSummary:
         resident=resident_of(whole),
         since=time_of(period["start"]),
         until=time_of(period["end"]),
-        vitals=dict(statistics_of(told.resources[each["reference"]]) for each in whole.get("hasMember", ())),
+        vitals=dict(statistics_of(each) for each in members if each["code"] != codes.PULSE),
         highest_news2=None if score is None else int(score),
         highest_is_complete="comparator" not in parts["highest-news2"].get("valueQuantity", {}),
         highest_at=time_of(parts["highest-news2-at"]["valueDateTime"]) if score is not None else None,
         numbers=numbers,
+        pulse=pulse[0] if pulse else None,
     )
 
 

@@ -16,11 +16,14 @@ from hub.uplink.plain import (
     AlertsSaid,
     DeviceSaid,
     HubSummaryData,
+    InputsSaid,
     LinkSaid,
     OutboxSaid,
     PeriodSaid,
     ReadingsSaid,
     ResidentsSaid,
+    Said,
+    ShadowSaid,
 )
 
 MOST_DEVICES = 200
@@ -66,6 +69,7 @@ def hub_summary_event(identity: Identity, summary: HubSummary, link: LinkStatus)
         outbox=OutboxSaid(waiting=summary.state.waiting, set_aside=summary.state.set_aside),
         link=LinkSaid(connected=link.connected, since=link.since, nobody_listens=link.nobody_listens),
         clock=summary.state.clock,
+        **_of_model(summary),
     )
     place = Place(identity.site, identity.hub, identity.test_data)
     return Event(
@@ -76,6 +80,23 @@ def hub_summary_event(identity: Identity, summary: HubSummary, link: LinkStatus)
         data=said.data(),
         extensions={"testdata": str(identity.test_data).lower()},
     )
+
+
+def _of_model(summary: HubSummary) -> dict[str, Said]:
+    """What there is to tell of the model."""
+    said: dict[str, Said] = {}
+    if (shadow := summary.shadow) is not None:
+        said["shadow"] = ShadowSaid(
+            scored=shadow.scored,
+            would_alert=shadow.would_alert,
+            news2_alerts=shadow.news2,
+            coincided=shadow.coincided,
+        )
+    if summary.state.inputs_differ is not None:
+        said["inputs"] = InputsSaid(
+            differ=list(summary.state.inputs_differ), changed=list(summary.state.inputs_changed)
+        )
+    return said
 
 
 def _wants_attention(device: DeviceSummary) -> tuple[bool, int]:

@@ -47,11 +47,16 @@ class AnswerOutcome(StrEnum):
 
 
 class ModelSaid(Said):
-    """The deterioration model that a hub runs; the hash is of its file."""
+    """A model that a hub runs; the hash is of its file.
+
+    `recalibration` is what a site's makes of its risks: "refused" is one that cannot be used, so that the
+    model's own are told (`carehub doctor` says why). Of a model that has none it is left out.
+    """
 
     name: Text
     version: Text
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    recalibration: Literal["none", "applied", "refused"] | None = None
 
 
 class ClockSaid(Said):
@@ -60,6 +65,17 @@ class ClockSaid(Said):
     quality: ClockQuality
     boot: UUID
     steps: Count
+
+
+class InputsSaid(Said):
+    """What a hub's deterioration model is given, by the names of its inputs; "risk" is what it makes of them.
+
+    Those that `differ` are much unlike what it was trained on (population stability index above 0.25), which
+    a care home will be; those that `changed` are much unlike the home's own first month with the model.
+    """
+
+    differ: list[Text]
+    changed: list[Text]
 
 
 class AdapterSaid(Said):
@@ -114,8 +130,9 @@ class UsbSaid(Said):
 class Status(Said):
     """How a hub is: retained, so that a new subscriber learns it; "lost" is its last will.
 
-    `card` is "well", or says in words what is wrong with the card that the hub stores on. `radio` and
-    `usb` are told by a hub that is online and has them, and told anew when they change.
+    `model` is that of deterioration. `card` is "well", or says in words what is wrong with the card that the
+    hub stores on. `radio` and `usb` are told by a hub that is online and has them, and told anew when they
+    change; so are the `inputs` of its model, once they were looked at.
     """
 
     site: Text
@@ -124,12 +141,14 @@ class Status(Said):
     test_data: bool
     version: Text | None = None
     model: ModelSaid | None = None
+    rhythm_model: ModelSaid | None = None
     sensors: Count | None = None
     residents: Count | None = None
     card: Text | None = None
     clock: ClockSaid | None = None
     radio: RadioSaid | None = None
     usb: UsbSaid | None = None
+    inputs: InputsSaid | None = None
 
 
 class Answered(Said):
@@ -207,6 +226,20 @@ class AlertsSaid(Said):
     longest_wait_seconds: Seconds | None
 
 
+class ShadowSaid(Said):
+    """What the model would have alerted in the period, had it been let: it raised none.
+
+    `scored` sets got a risk. `would_alert` counts whoever came to be at or above the threshold of the hub's
+    alert budget, once until they were below for 12 hours. Of the `news2_alerts` that were raised, `coincided`
+    had one of these of the same resident within 12 hours before or after.
+    """
+
+    scored: Count
+    would_alert: Count
+    news2_alerts: Count
+    coincided: Count
+
+
 class ResidentsSaid(Said):
     """How many residents the hub knows, and by pseudonym those of whom nothing was measured, or nothing
     but weight and glucose.
@@ -240,7 +273,7 @@ class HubSummaryData(Said):
     `removed` is what retention has removed in the life of the hub's database, by its kind; `trail` is the
     head of its audit trail, COUNT:HASH, with which `carehub audit verify --head` proves that nothing that
     was noted until now was changed later. Where there are very many devices, `devices_not_listed` says how
-    many more there are.
+    many more there are. `shadow` and `inputs` are left out where there is no model, or nothing to tell of it.
     """
 
     site: Text
@@ -257,3 +290,5 @@ class HubSummaryData(Said):
     outbox: OutboxSaid
     link: LinkSaid
     clock: ClockQuality
+    shadow: ShadowSaid | None = None
+    inputs: InputsSaid | None = None

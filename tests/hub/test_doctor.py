@@ -56,10 +56,35 @@ async def test_a_running_hub_and_its_link_are_well(tmp_path: Path) -> None:
         async with HubProcess(write_configuration(tmp_path, port=broker.port, model="")) as hub:
             await until(lambda: "connected to" in hub.log)
             found = await findings(hub.config)
-    for part in ("daemon", "link to the ICS", "disk", "database", "model", "broker's name", "broker's port"):
+    for part in (
+        "daemon",
+        "link to the ICS",
+        "disk",
+        "database",
+        "model",
+        "rhythm model",
+        "broker's name",
+        "broker's port",
+    ):
         assert found[part][0] is PASS, (part, found[part])
     assert found["TLS"] == (WARN, "off by configuration: nothing is encrypted")
     assert "golden vectors met" in found["model"][1]
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "verdict", "words"),
+    [
+        ('mode = "off"', PASS, "off by configuration"),
+        ('file = "/nowhere/rhythm.tflite"', FAIL, "/nowhere/rhythm.tflite: the model file cannot be read"),
+    ],
+)
+async def test_a_rhythm_model_that_is_off_or_cannot_be_used_is_said(
+    tmp_path: Path, rhythm: str, verdict: Verdict, words: str
+) -> None:
+    config = house_with(tmp_path, model=f'[model]\nmode = "off"\n[rhythm]\n{rhythm}\n')
+    found = (await findings(config))["rhythm model"]
+    assert found[0] is verdict
+    assert found[1].startswith(words)
 
 
 async def test_readings_that_are_nobodys_are_pointed_at(tmp_path: Path) -> None:
@@ -170,6 +195,18 @@ async def test_a_model_that_cannot_be_used_is_a_finding(tmp_path: Path, content:
     verdict, words = (await findings(config))["model"]
     assert verdict is FAIL
     assert "cannot be read" in words
+
+
+async def test_a_recalibration_that_cannot_be_used_is_a_warning_and_the_model_is_used_without_it(
+    tmp_path: Path,
+) -> None:
+    config = house_with(tmp_path, model='[model]\nrecalibration = "/nowhere/site.json"\n')
+    verdict, words = (await findings(config))["model"]
+    assert verdict is WARN
+    assert "golden vectors met" in words
+    assert (
+        "its own risks are told, not recalibrated: /nowhere/site.json: the recalibration cannot be" in words
+    )
 
 
 async def test_a_model_that_is_off_is_as_it_should_be(tmp_path: Path) -> None:

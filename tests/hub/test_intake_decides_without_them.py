@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.alerts import Outcome
-from hub.assessment.deterioration import SHIPPED_MODEL, DeteriorationModel
-from hub.readings import Consciousness, Reading, Value, Vital
+from hub.readings import Consciousness, Reading, Vital
 from tests.rigs.clocks import RightClock
 from tests.rigs.house import (
     ILL,
@@ -28,6 +27,7 @@ from tests.rigs.house import (
     scale,
     thermometer,
 )
+from tests.rigs.stand_in import StandIn
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 BOTH = {Vital.BODY_WEIGHT.value, Vital.GLUCOSE.value}
@@ -137,10 +137,12 @@ steps = st.lists(
 )
 @given(steps)
 def test_whatever_is_decided_of_a_person_is_the_same_without_weight_and_glucose(
-    model: DeteriorationModel, tmp_path_factory: pytest.TempPathFactory, steps: Sequence[tuple[str, int, int]]
+    tmp_path_factory: pytest.TempPathFactory, steps: Sequence[tuple[str, int, int]]
 ) -> None:
     at = datetime.fromisoformat("2026-03-01T12:00:00Z")
-    whole, bare = (House(tmp_path_factory.mktemp("house"), model=model, clock=RightClock()) for _ in range(2))
+    whole, bare = (
+        House(tmp_path_factory.mktemp("house"), model=StandIn().model, clock=RightClock()) for _ in range(2)
+    )
     for kind, minutes, badness in steps:
         at += minutes * MINUTE + SECOND
         reading = a_reading(kind, at, badness)
@@ -155,11 +157,6 @@ def test_whatever_is_decided_of_a_person_is_the_same_without_weight_and_glucose(
     )
     for each in (whole, bare):
         each.connection.close()
-
-
-@pytest.fixture(scope="module")
-def model() -> DeteriorationModel:
-    return DeteriorationModel.configured(SHIPPED_MODEL)
 
 
 def a_reading(kind: str, at: datetime, badness: int) -> Reading:
@@ -195,35 +192,17 @@ def stripped(assessment: Mapping[str, Any]) -> dict[str, Any]:
 # --- nor is a baseline of the model
 
 
-class Watching:
-    """A stand-in for the model that notes which sets before it is given."""
-
-    name, version, sha256 = "watching", "0", "0" * 64
-
-    def __init__(self) -> None:
-        self.earlier: list[list[Mapping[Vital, Value]]] = []
-
-    def probability(
-        self, current: Mapping[Vital, Value], earlier: Sequence[Mapping[Vital, Value]], age: int | None
-    ) -> float | None:
-        self.earlier.append(list(earlier))
-        return None
-
-
 def test_sets_that_have_nothing_of_the_models_inputs_take_no_place_among_those_before(
     tmp_path: Path, noon: datetime
 ) -> None:
-    """Weight, glucose and consciousness alone: of the last eight sets all eight tell of a baseline."""
-    watching = Watching()
-    house = House(tmp_path, model=cast(DeteriorationModel, watching))
+    """Weight and glucose alone: of the last eight sets all eight tell of the person."""
+    stand_in = StandIn()
+    house = House(tmp_path, model=stand_in.model)
     at = noon
     for number in range(10):
-        at += HOUR
+        at += 4 * HOUR
         house.take(oximeter(90 + number, at))
-        house.take(scale(61.5, at + MINUTE))
-        house.take(meter(5.5, at + 2 * MINUTE))
-        house.take(entry(at + 40 * MINUTE, breathing=None, rate=None), ILL)
-    house.take(oximeter(99, at + HOUR))
-    earlier = [each.get(Vital.OXYGEN_SATURATION) for each in watching.earlier[-1]]
-    # Only so many sets of each resident are remembered, of which half had consciousness alone.
-    assert earlier == [92, 93, 94, 95, 96, 97, 98, 99]
+        house.take(scale(61.5, at + 40 * MINUTE))
+        house.take(meter(5.5, at + 41 * MINUTE))
+    house.take(oximeter(99, at + 4 * HOUR))
+    assert [each.get(Vital.OXYGEN_SATURATION) for each in stand_in.asked[-1].earlier] == [*range(92, 100)]

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from hub import risks
 from hub.alerts import Alert
 from hub.assessment.deterioration import SHIPPED_CARD, SHIPPED_MODEL, DeteriorationModel
 from hub.assessment.news2 import Band
-from hub.readings import (
-    Reading,
-    Value,
-    Vital,
-)
+from hub.assessment.reason import NOTHING
+from hub.clock import ClockQuality, ClockStamp
+from hub.intake import Taken
+from hub.readings import Consciousness, Reading, Vital
 from hub.uplink.cloudevents import to_json
 from hub.uplink.contract import AlertChange
 from hub.uplink.fhir.understood import HeardRisk
 from hub.uplink.heard import HeardAlert
+from tests.rigs.clocks import RightClock
 from tests.rigs.house import ILL, House, cuff, entry, oximeter, thermometer
+from tests.rigs.stand_in import StandIn
 
+Decided = tuple[list[Taken], list[Alert], list[str], list[dict[str, Any]]]
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 
@@ -33,23 +41,6 @@ def house(tmp_path: Path) -> Iterator[House]:
     house = House(tmp_path)
     yield house
     house.connection.close()
-
-
-class Stub:
-    """A model that always says the same, whatever that is."""
-
-    name, version, sha256 = "stub", "0", "0" * 64
-
-    def __init__(self, says: float | Exception | None) -> None:
-        self._says = says
-
-    def probability(
-        self, current: Mapping[Vital, Value], earlier: Sequence[Mapping[Vital, Value]], age: int | None
-    ) -> float | None:
-        """Say it."""
-        if isinstance(self._says, Exception):
-            raise self._says
-        return self._says
 
 
 def getting_worse(noon: datetime) -> list[Reading]:
@@ -64,47 +55,133 @@ def getting_worse(noon: datetime) -> list[Reading]:
     ]
 
 
-@pytest.mark.parametrize("says", [0.0, 1.0, None, math.nan, RuntimeError("the interpreter broke")], ids=repr)
-def test_no_model_changes_an_alert_whatever_it_says(
-    tmp_path: Path, noon: datetime, says: float | Exception | None
-) -> None:
-    """Shadow: with no model, with the shipped one, with one that cries, sleeps or breaks, all is the same."""
+ANSWERS = {
+    "never": lambda: StandIn(0.0),
+    "always": lambda: StandIn(1.0),
+    "by the pulse": lambda: StandIn(),
+    "not a number": lambda: StandIn(math.nan),
+    "no probability": lambda: StandIn(7.0),
+    "less than none": lambda: StandIn(0.5, recalibrated=-math.inf),
+    "breaks": lambda: StandIn(RuntimeError("the interpreter broke")),
+    "has no memory": lambda: StandIn(MemoryError()),
+    "does not know why": lambda: StandIn(why=ZeroDivisionError("the reasons broke")),
+}
+"""What a model may do."""
 
+
+def run(folder: Path, readings: Iterable[Reading], model: DeteriorationModel | None) -> Decided:
+    """Take them with a model: what became of each, the alerts, and the assessments but for their risks."""
+    house = House(folder, model=model, clock=RightClock())
+    taken = [house.take(reading, ILL) for reading in readings]
+    assessments = [{**each, "risk": None} for each in house.assessments()]
+    decided = (taken, house.alerts(), [each.words for each in house.told_alerts()], assessments)
+    house.connection.close()
+    return decided
+
+
+@pytest.mark.parametrize("what", ANSWERS)
+def test_no_model_changes_an_alert_whatever_it_says(tmp_path: Path, noon: datetime, what: str) -> None:
+    """Shadow: with no model and with one that cries, sleeps or breaks, all is the same."""
     readings = getting_worse(noon)
+    without = run(tmp_path / "without", readings, None)
+    assert [alert.band for alert in without[1]][-1] is Band.HIGH
+    assert run(tmp_path / "with", readings, ANSWERS[what]().model) == without
 
-    def alerts(name: str, model: DeteriorationModel | None) -> list[Alert]:
-        house = House(tmp_path / name, model=model)
-        for reading in readings:
-            house.take(reading, ILL)
-        assert house.count("assessment") == len(readings)
-        found = house.alerts()
-        house.connection.close()
-        return found
 
-    without = alerts("without", None)
-    assert [alert.band for alert in without][-1] is Band.HIGH
-    assert alerts("shipped", DeteriorationModel.load(SHIPPED_MODEL, SHIPPED_CARD)) == without
-    assert alerts("stub", cast(DeteriorationModel, Stub(says))) == without
+def test_the_shipped_model_changes_no_alert(tmp_path: Path, noon: datetime) -> None:
+    shipped = DeteriorationModel.load(SHIPPED_MODEL, SHIPPED_CARD)
+    readings = getting_worse(noon)
+    assert run(tmp_path / "with", readings, shipped) == run(tmp_path / "without", readings, None)
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["oximeter", "cuff", "thermometer", "entry"]),
+        st.sampled_from([0, 1, 7, 31, 250, 900]),  # minutes after the one before
+        st.integers(0, 3),  # how bad
+        st.integers(0, 40),  # minutes that it comes late
+    ),
+    min_size=1,
+    max_size=10,
+)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps, st.sampled_from(sorted(ANSWERS)))
+def test_whatever_is_measured_no_model_changes_an_alert(
+    tmp_path_factory: pytest.TempPathFactory, steps: Sequence[tuple[str, int, int, int]], what: str
+) -> None:
+    at = datetime.fromisoformat("2026-03-01T12:00:00Z")
+    readings: list[Reading] = []
+    for kind, minutes, badness, late in steps:
+        at += minutes * MINUTE + timedelta(seconds=1)
+        readings.append(a_reading(kind, at, badness, late))
+    without = run(tmp_path_factory.mktemp("without"), readings, None)
+    assert run(tmp_path_factory.mktemp("with"), readings, ANSWERS[what]().model) == without
+
+
+def a_reading(kind: str, at: datetime, badness: int, late: int) -> Reading:
+    match kind:
+        case "oximeter":
+            return oximeter(97 - 4 * badness, at, pulse=72 + 25 * badness)
+        case "cuff":
+            return cuff(125 - 15 * badness, at, measured=at - late * MINUTE)
+        case "thermometer":
+            return thermometer(37 + badness, at)
+        case _:
+            return entry(at, consciousness=Consciousness.PAIN if badness == 3 else Consciousness.ALERT)
+
+
+# --- a model that fails
 
 
 def test_a_model_that_breaks_is_said_once_in_the_log(
     tmp_path: Path, noon: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    house = House(tmp_path, model=cast(DeteriorationModel, Stub(ValueError("broken"))))
+    house = House(tmp_path, model=StandIn(ValueError("broken")).model)
     for minute in range(3):
         house.take(oximeter(97, noon + minute * MINUTE))
     assert [one["risk"] for one in house.assessments()] == [None, None, None]
     assert caplog.text.count("the deterioration model failed") == 1
 
 
+def test_a_risk_that_nobody_can_explain_is_a_risk_all_the_same(tmp_path: Path, noon: datetime) -> None:
+    house = House(tmp_path, model=StandIn(0.25, why=ValueError("broken")).model)
+    house.take(oximeter(97, noon))
+    (risk,) = [one["risk"] for one in house.assessments()]
+    assert (risk["probability"], risk["reasons"]) == (0.25, None)
+    (told,) = house.told_observations()
+    assert told.risk is not None
+    assert told.risk.reasons is None
+
+
+def test_a_model_that_is_slow_rests_and_keeps_no_alert_waiting_again(
+    tmp_path: Path, noon: datetime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(risks, "PATIENCE_SECONDS", 0.02)
+    slow = StandIn(0.25, seconds=0.03)
+    house = House(tmp_path, model=slow.model)
+    for reading in getting_worse(noon):
+        house.take(reading, ILL)
+    assert len(slow.asked) == 1
+    assert [one["risk"] is None for one in house.assessments()] == [False, *[True] * 6]
+    assert house.alerts()[-1].band is Band.HIGH
+    assert "it is not asked for 10 minutes" in caplog.text
+    monkeypatch.setattr(risks, "monotonic", lambda: time.monotonic() + risks.REST_SECONDS + 1)
+    house.take(oximeter(97, noon + HOUR))
+    assert len(slow.asked) == 2
+
+
+# --- what is told of a risk
+
+
 def test_the_models_risk_is_in_the_assessment_and_told_as_a_shadow(tmp_path: Path, noon: datetime) -> None:
-    model = DeteriorationModel.load(SHIPPED_MODEL, SHIPPED_CARD)
-    house = House(tmp_path, model=model)
+    house = House(tmp_path, model=StandIn().model)
     for reading in getting_worse(noon):
         house.take(reading, ILL)
     risk = house.assessments()[-1]["risk"]
     assert 0 < risk["probability"] < 1
-    assert (risk["model"], risk["version"], risk["mode"]) == (model.name, model.version, "shadow")
+    assert (risk["model"], risk["version"], risk["mode"]) == ("stand-in", "0", "shadow")
     (raised,) = [alert for alert in house.told_alerts(AlertChange.RAISED) if alert.band is Band.HIGH]
     (cause,) = [one for one in house.assessments() if values_of(one) == raised_by(raised)]
     assert raised.assessment.risk is not None
@@ -112,6 +189,62 @@ def test_the_models_risk_is_in_the_assessment_and_told_as_a_shadow(tmp_path: Pat
     told = house.told_observations()[-1].risk
     assert told is not None
     assert as_kept(told) == risk
+
+
+def test_why_the_risk_is_what_it_is_is_told_with_it(tmp_path: Path, noon: datetime) -> None:
+    house = House(tmp_path, model=StandIn().model)
+    for hours in (12, 8, 4):
+        house.take(oximeter(97, noon - hours * HOUR, pulse=76))
+    house.take(oximeter(91, noon, pulse=118))
+    words = "pulse faster than usual (118 a minute, usually 76)"
+    assert house.assessments()[-1]["risk"]["reasons"] == [words]
+    observed, alert = house.told_observations()[-1].risk, house.told_alerts()[-1].assessment.risk
+    assert observed is not None
+    assert alert is not None
+    assert (observed.reasons, alert.reasons) == (words, words)
+    first = house.told_observations()[0].risk
+    assert first is not None
+    assert first.reasons == "nothing stands out"
+
+
+def test_since_when_is_said_by_the_homes_own_clock(tmp_path: Path, noon: datetime) -> None:
+    stand_in = StandIn()
+    house = House(tmp_path, model=stand_in.model, clock=RightClock())
+    for hours, pulse in ((60, 76), (54, 76), (48, 76), (20, 118), (8, 118)):
+        house.take(oximeter(97, noon - hours * HOUR, pulse=pulse))
+    house.take(oximeter(91, noon, pulse=118))
+    (words,) = house.assessments()[-1]["risk"]["reasons"]
+    assert words == "pulse faster than usual since yesterday (118 a minute, usually 76)"
+
+
+def test_a_hub_that_does_not_know_the_day_says_no_weekday(tmp_path: Path, noon: datetime) -> None:
+    class NotSetYet(RightClock):
+        def stamp(self) -> ClockStamp:
+            return replace(super().stamp(), quality=ClockQuality.NOT_YET)
+
+    stand_in = StandIn()
+    House(tmp_path, model=stand_in.model, clock=NotSetYet()).take(oximeter(97, noon))
+    assert stand_in.times == [None]
+
+
+def test_of_a_set_that_is_not_told_nobody_asks_why(tmp_path: Path, noon: datetime) -> None:
+    """It is not cheap, and a stream makes a set of every few seconds."""
+    stand_in = StandIn()
+    house = House(tmp_path, model=stand_in.model)
+    for second in range(5):
+        house.take(oximeter(97, noon + timedelta(seconds=second)))
+    assert [each["risk"]["reasons"] for each in house.assessments()] == [[], None, None, None, None]
+
+
+def test_a_recalibrated_risk_is_told_with_the_models_own(tmp_path: Path, noon: datetime) -> None:
+    house = House(tmp_path, model=StandIn(0.25, recalibrated=0.0625).model)
+    house.take(oximeter(97, noon))
+    (risk,) = [one["risk"] for one in house.assessments()]
+    assert (risk["probability"], risk["uncalibrated"]) == (0.0625, 0.25)
+    (told,) = house.told_observations()
+    assert told.risk is not None
+    assert (told.risk.probability, told.risk.uncalibrated) == (0.0625, 0.25)
+    assert any("recalibrated to what became of the people of this home" in to_json(e) for e in house.events())
 
 
 def values_of(assessment: Mapping[str, Any]) -> dict[str, object]:
@@ -129,6 +262,12 @@ def as_kept(risk: HeardRisk) -> dict[str, object]:
         "model": risk.model,
         "version": risk.version,
         "sha256_prefix": risk.sha256_prefix,
+        "uncalibrated": risk.uncalibrated,
+        "reasons": None
+        if risk.reasons is None
+        else risk.reasons.split("; ")
+        if risk.reasons != NOTHING
+        else [],
         "missing": list(risk.missing),
         "out_of_range": list(risk.out_of_range),
         "mode": risk.mode,
@@ -143,17 +282,29 @@ def test_without_a_model_no_risk_is_told(house: House, noon: datetime) -> None:
     assert not any("RiskAssessment" in to_json(event) for event in house.events())
 
 
-def test_the_model_is_given_the_sets_before_this_one_oldest_first(tmp_path: Path, noon: datetime) -> None:
-    seen: list[list[object]] = []
+def test_the_model_is_given_one_set_of_each_four_hours_before_this_one_oldest_first(
+    tmp_path: Path, noon: datetime
+) -> None:
+    stand_in = StandIn()
+    house = House(tmp_path, model=stand_in.model)
+    for hours, saturation in ((30, 90), (9, 91), (8.5, 92), (5, 93), (2, 94), (0, 95)):
+        house.take(oximeter(saturation, noon - hours * HOUR))
+    last = stand_in.asked[-1]
+    assert last.current[Vital.OXYGEN_SATURATION] == 95
+    assert [one[Vital.OXYGEN_SATURATION] for one in last.earlier] == [90, 92, 93]
+    assert last.carried == 2, "of a day's"
+    assert [one[Vital.OXYGEN_SATURATION] for one in stand_in.asked[4].earlier] == [90, 92], "6.5 h before"
 
-    class Watching(Stub):
-        def probability(
-            self, current: Mapping[Vital, Value], earlier: Sequence[Mapping[Vital, Value]], age: int | None
-        ) -> float | None:
-            seen.append([one[Vital.OXYGEN_SATURATION] for one in earlier])
-            return None
 
-    house = House(tmp_path, model=cast(DeteriorationModel, Watching(None)))
-    for minute, saturation in enumerate((97, 96, 95)):
-        house.take(oximeter(saturation, noon + minute * MINUTE))
-    assert seen == [[], [97], [97, 96]]
+def test_a_restart_changes_nothing_of_what_the_model_is_given(tmp_path: Path, noon: datetime) -> None:
+    before, after = StandIn(), StandIn()
+    house = House(tmp_path / "before", model=before.model)
+    for number in range(100):
+        house.take(oximeter(90 + number % 9, noon + number * 31 * MINUTE))
+    house.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    shutil.copytree(tmp_path / "before", tmp_path / "after")
+    last = oximeter(90, noon + 3200 * MINUTE)
+    house.take(last)
+    House(tmp_path / "after", model=after.model).take(last)
+    assert after.asked == before.asked[-1:]
+    assert len(after.asked[0].earlier) == 8

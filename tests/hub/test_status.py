@@ -17,6 +17,8 @@ from drivers.bluetooth.collector import BluetoothCollector, CollectorStatus, Hea
 from drivers.bluetooth.radio import Adapter, Remedy
 from drivers.usb.collector import UsbCollector, UsbSensorStatus, UsbStatus
 from drivers.virtual.radio import VirtualRadio
+from hub.assessment.deterioration import DeteriorationModel
+from hub.assessment.recalibration import Recalibration
 from hub.config import Sensor, load
 from hub.enrolment import Enrolment
 from hub.readings import RawPayload
@@ -278,3 +280,21 @@ async def test_a_real_collector_is_told_of(tmp_path: Path) -> None:
         assert CUFF in [sensor.address for sensor in collector.status().sensors]
         running.cancel()
         await asyncio.wait([running])
+
+
+@pytest.mark.parametrize(
+    ("recalibration", "refused", "said"),
+    [(None, None, "none"), (object(), None, "applied"), (None, "is of another model", "refused")],
+)
+async def test_what_became_of_a_recalibration_is_told_with_the_model(
+    tmp_path: Path, recalibration: Recalibration | None, refused: str | None, said: str
+) -> None:
+    model = DeteriorationModel.configured(None)
+    model.recalibration, model.refused = recalibration, refused
+    async with home(tmp_path) as enrolment:
+        told = HubStatus(enrolment.configuration, model, enrolment, None, lambda: None)
+        (model_said, rhythm_said) = (
+            told.event(Presence.ONLINE).data[key] for key in ("model", "rhythm_model")
+        )
+    assert model_said["recalibration"] == said
+    assert rhythm_said is None

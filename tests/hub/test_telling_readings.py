@@ -148,7 +148,7 @@ def _one_more(made: PlacedReading) -> list[PlacedReading]:
     ]
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_what_is_told_of_a_row_is_what_is_told_of_its_reading(data: st.DataObject) -> None:
     """Of one that is like another before it as well: its template was made for that one."""

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The model's golden vectors on the runtime that .venv does not have: tflite-runtime (Python 3.11, numpy 1) and
+# The models' golden vectors on the runtime that .venv does not have: tflite-runtime (Python 3.11, numpy 1) and
 # ai-edge-litert (numpy 2) must answer alike. Makes .venv-other for it.
 set -eu
 cd "$(dirname "$0")/../.."

@@ -15,6 +15,7 @@ from hub.assessed import Assessment
 from hub.assessment.deterioration import Risk
 from hub.assessment.news2 import OxygenScale, score
 from hub.assessment.observation_set import Observation, ObservationSet
+from hub.assessment.reason import Reason
 from hub.clock import ClockQuality, ClockStamp
 from hub.placed import PlacedReading
 from hub.readings import (
@@ -42,7 +43,11 @@ MINUTE = timedelta(minutes=1)
 LIVE, TEST = Identity("rose-house", "hub-1", False), Identity("rose-house", "hub-1", True)
 BOOT = uuid.UUID("4972d4ec-954e-4ad3-b02b-87f064970cea")
 STAMP = ClockStamp(BOOT, timedelta(seconds=1234, microseconds=567891), ClockQuality.SYNCHRONISED)
-RISK = Risk(0.4213, "careport-deterioration-additive", "0.1.0", "b75b46287e26", ("age",), ("pulse_rate",))
+RISK = Risk(
+    0.4213, "careport-deterioration-additive", "0.1.0", "b75b46287e26", ("age",), ("pulse_rate",),
+    uncalibrated=0.6127, reasons=(Reason(Vital.PULSE_RATE, 163.0, 76.0, usual=True, moved=0.5),),
+    would_alert=True,
+)  # fmt: skip
 CUFF, OXIMETER, THERMOMETER = (f"C4:F2:17:00:00:0{number}" for number in (1, 2, 3))
 
 

@@ -17,6 +17,7 @@ from hub.alert_book import alert_of
 from hub.alerts import Alert
 from hub.amending import AmendingTeller
 from hub.assessment.deterioration import DeteriorationModel
+from hub.assessment.rhythm import RhythmModel
 from hub.clock import Clock
 from hub.config import Config, load
 from hub.following import ClockFollower
@@ -35,6 +36,7 @@ from hub.readings import (
     reading_id,
 )
 from hub.residents import Register
+from hub.risks import Budget
 from hub.rounds import Rounds
 from hub.store.audit import history
 from hub.store.database import FILE_NAME, open_for_writing
@@ -114,7 +116,7 @@ def write_configuration(
     further: str = "",
     *,
     port: int = 1,
-    model: str = '[model]\nmode = "off"\n',
+    model: str = '[model]\nmode = "off"\n[rhythm]\nmode = "off"\n',
     usb: str = '[usb]\nports = "off"\n',
 ) -> Path:
     """Write a hub.toml for this house; `further`, `model` and `usb` are further tables."""
@@ -212,6 +214,8 @@ class House:
         further: str = "",
         *,
         model: DeteriorationModel | None = None,
+        rhythm: RhythmModel | None = None,
+        budget: Budget | None = None,
         clock: Clock | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -225,7 +229,9 @@ class House:
         self.clock: Clock = clock or RightClock()
         self.follower = ClockFollower.of(self.config, self.identity, self.clock)
         self.rounds = Rounds(self.config.rounds.lasts)
-        self.intake = Intake(self.config, self.identity, register, model, self.follower, self.rounds)
+        self.intake = Intake(
+            self.config, self.identity, register, model, self.follower, self.rounds, rhythm, budget
+        )
         self._recent, self._numbers = Recent(self.connection), Numbers.of(self.connection)
         self._teller = AmendingTeller(self.identity, self.follower.rule)
 

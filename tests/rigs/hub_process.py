@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,8 +66,13 @@ def carehub_here(*arguments: str | Path) -> Ended:
 class HubProcess:
     """`carehub run` with a configuration whose sockets and data are in its directory."""
 
-    def __init__(self, config_path: Path) -> None:
+    def __init__(
+        self, config_path: Path, *, module: str = "hub", environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Not started yet. A rig that runs the hub is the `module`, told what it needs in `environment`."""
         self.config_path = config_path
+        self._command = [sys.executable, "-m", module, "run", "--config", str(config_path)]
+        self._environment = environment or {}
         self.config = load(config_path)
         self.database = self.config.hub.data_directory / FILE_NAME
         self._log = config_path.with_suffix(".log")
@@ -90,13 +96,17 @@ class HubProcess:
         """Start it, and return when it takes commands and payloads."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "hub", "run", "--config", str(self.config_path)], stderr=log
+                self._command, stderr=log, env={**os.environ, **self._environment}
             )
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            while not await self._serves():
-                if self._process.poll() is not None:
-                    raise RuntimeError(f"the hub ended at once:\n{self.log}")
-                await asyncio.sleep(0.02)
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                while not await self._serves():
+                    if self._process.poll() is not None:
+                        raise RuntimeError(f"the hub ended at once:\n{self.log}")
+                    await asyncio.sleep(0.02)
+        except BaseException:
+            await self.kill()  # nobody else will, and it would go on for ever
+            raise
 
     async def _serves(self) -> bool:
         assert self.config.replay.socket is not None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub.assessment.news2 import OxygenScale
+from hub.assessment.rhythm import Pulse
 from hub.readings import Breathing, Code, Consciousness, Vital
 
 Json = dict[str, Any]
@@ -196,6 +197,30 @@ IN_SUMMARY: Mapping[str, Json] = {
         ("alerts-waiting", "Alerts that waited for somebody at the end"),
         ("median-wait", "Time from alert to acknowledgement, median"),
         ("longest-wait", "Time from alert to acknowledgement, longest"),
+    )
+}
+
+PULSE = concept((OURS, "pulse-rhythm"), text="Rhythm of the pulse over a period, in shadow")
+PULSES: Mapping[Pulse, Json] = {
+    Pulse.IRREGULAR: concept((OURS, "irregular-pulse"), text="Irregular pulse: consider an ECG"),
+    Pulse.NOT_IRREGULAR: concept(
+        (OURS, "no-irregular-pulse-found"), text="No lasting irregular pulse found, which rules nothing out"
+    ),
+}
+"""A finding of the rhythm model and no diagnosis; where it is not known there is none."""
+
+IN_PULSE: Mapping[str, Json] = {
+    name: concept((OURS, name), text=words)
+    for name, words in (
+        ("windows", "Windows of beats"),
+        ("good-windows", "Windows of beats of good quality, which count for the finding"),
+        ("irregular-windows", "Good windows that were irregular"),
+        ("good-time", "Time of the good windows"),
+        ("irregular-time", "Time of the irregular windows"),
+        ("finding-probability", "Probability of the finding, as the model's card defines it"),
+        ("finding-period", "The windows that the finding is of, from the first to the last"),
+        ("cuff-measured", "Measurements of a blood pressure cuff"),
+        ("cuff-irregular", "Of these, how often the cuff itself said: irregular pulse"),
     )
 }
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hub.assessed import Assessment
 from hub.assessment.deterioration import Risk
 from hub.assessment.news2 import PARAMETERS, Band, News2, in_words
+from hub.assessment.reason import in_words as in_words_of_carers
 from hub.readings import Vital
 from hub.uplink.fhir import codes
 from hub.uplink.fhir.codes import Json
@@ -31,6 +32,10 @@ AT_LEAST = "at-least-"
 SHADOW = (
     "Decision support in shadow mode: reported beside NEWS2, raises no alert of its own. The probability is "
     "calibrated to the population that the model was trained on; elsewhere it is a rank at best."
+)
+SHADOW_RECALIBRATED = (
+    "Decision support in shadow mode: reported beside NEWS2, raises no alert of its own. The probability is "
+    "recalibrated to what became of the people of this home."
 )
 
 
@@ -140,17 +145,28 @@ def risk_entry(place: Place, assessment: Assessment, basis: Sequence[str]) -> Js
                 "probabilityDecimal": round(risk.probability * 100, 2),
             }
         ],
-        "note": [{"text": SHADOW}],
+        "note": [{"text": SHADOW_RECALIBRATED if risk.recalibrated else SHADOW}],
     }
+    if risk.reasons is not None:
+        made["prediction"][0]["rationale"] = in_words_of_carers(risk.reasons)
     if basis:
         made["basis"] = [reference(each) for each in basis]
     return create(name, made)
 
 
 def _model(risk: Risk) -> Json:
+    own = risk.uncalibrated
+    uncalibrated: list[Json] = (
+        [] if own is None else [{"url": "uncalibrated", "valueDecimal": round(own * 100, 2)}]
+    )
+    would_alert: list[Json] = (
+        [] if risk.would_alert is None else [{"url": "wouldAlert", "valueBoolean": risk.would_alert}]
+    )
     parts: list[Json] = [
         {"url": "sha256Prefix", "valueString": risk.sha256_prefix},
         {"url": "mode", "valueCode": "shadow"},
+        *uncalibrated,
+        *would_alert,
         *({"url": "missing", "valueString": each} for each in sorted(risk.missing)),
         *({"url": "outOfRange", "valueString": each} for each in sorted(risk.out_of_range)),
     ]

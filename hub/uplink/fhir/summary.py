@@ -1,4 +1,5 @@
-"""A resident's period as Observations: one of statistics for each vital, and one of all else.
+"""A resident's period as Observations: one of statistics for each vital, one of all else, and where anything
+was found of their rhythm, one of that (`pulse.py`).
 
 The statistics are coded as FHIR's own operation for them does it (`Observation/$stats`): the code is that of
 the vital, each component is coded from HL7's observation-statistics, and there is no value, so that nobody
@@ -16,6 +17,7 @@ from hub.summary import AlertsSummary, HighestScore, Period, ResidentSummary, Vi
 from hub.uplink.fhir import codes
 from hub.uplink.fhir.codes import Json
 from hub.uplink.fhir.observations import absent
+from hub.uplink.fhir.pulse import pulse_name, pulse_parts
 from hub.uplink.fhir.resources import (
     Place,
     create,
@@ -42,7 +44,7 @@ def summary_id(place: Place, period: Period, resident: str = "") -> uuid.UUID:
 
 
 def summary_entries(place: Place, summary: ResidentSummary) -> list[Json]:
-    """The entries of a resident's summary: the summary first, then the vitals that it has as members."""
+    """The entries of a resident's summary: the summary first, then what it has as members."""
     known = summary_id(place, summary.period, summary.resident)
     vitals = []
     for vital, said in summary.vitals.items():
@@ -50,16 +52,24 @@ def summary_entries(place: Place, summary: ResidentSummary) -> list[Json]:
         made["category"] = codes.VITAL_SIGNS
         made["component"] = list(_statistics(vital, said))
         vitals.append(create(urn_within(known, vital.value), made))
+    members = [*vitals, *_pulse(place, summary, known)]
     made = _observation(place, summary, urn(known), codes.SUMMARY)
     made["category"] = codes.SURVEY
-    if vitals:
-        made["hasMember"] = [reference(entry["fullUrl"]) for entry in vitals]
+    if members:
+        made["hasMember"] = [reference(entry["fullUrl"]) for entry in members]
     made["component"] = [
         *_highest(summary.highest),
         *_sets(summary),
         *_alerts(summary.alerts),
     ]
-    return [create(urn(known), made), *vitals]
+    return [create(urn(known), made), *members]
+
+
+def _pulse(place: Place, summary: ResidentSummary, known: uuid.UUID) -> Iterator[Json]:
+    if summary.pulse is not None:
+        name = pulse_name(known)
+        made = _observation(place, summary, name, codes.PULSE)
+        yield create(name, made | pulse_parts(summary.pulse))
 
 
 def _observation(place: Place, summary: ResidentSummary, name: str, code: Json) -> Json:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from hub.assessment.news2 import PARAMETERS, Band, OxygenScale
+from hub.assessment.rhythm import Pulse
 from hub.readings import OF_NO_SCORE, AbsentReason, Quality, Value, Vital
 from hub.timing import TimeQuality
 from hub.uplink.fhir import codes
@@ -82,7 +83,10 @@ class HeardNews2:
 
 @dataclass(frozen=True, slots=True)
 class HeardRisk:
-    """The model's risk; `probability` is 0 to 1."""
+    """The model's risk; `probability` is 0 to 1, and so is the model's own where a recalibration made that.
+
+    `reasons` are words, None where none were given. `would_alert` is None where no threshold was in force.
+    """
 
     probability: float
     model: str
@@ -91,6 +95,9 @@ class HeardRisk:
     mode: str
     missing: tuple[str, ...]
     out_of_range: tuple[str, ...]
+    uncalibrated: float | None = None
+    reasons: str | None = None
+    would_alert: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,20 @@ class HeardAssessment:
     observations: Mapping[Vital, HeardMeasurement]
     news2: HeardNews2
     risk: HeardRisk | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeardPulse:
+    """What was found of a resident's rhythm in a period, in shadow.
+
+    `pulse` is unknown where there was no finding. `model` is its name and version, None where only cuffs said
+    anything. `numbers` are those of `codes.IN_PULSE`, times in seconds, the probability in per cent.
+    """
+
+    pulse: Pulse
+    words: str
+    model: tuple[str, str] | None
+    numbers: Mapping[str, float]
 
 
 def assessment_of(resources: Mapping[str, Json], score: Json) -> HeardAssessment:
@@ -204,16 +225,44 @@ def _news2(score: Json) -> HeardNews2:
 def _risk(risk: Json) -> HeardRisk:
     parts = parts_of(risk, codes.MODEL)
     model = risk["method"]["coding"][0]
+    (prediction,) = risk["prediction"]
+    uncalibrated = parts.get("uncalibrated")
+    reasons = prediction.get("rationale")
     return HeardRisk(
-        probability=round(
-            float(risk["prediction"][0]["probabilityDecimal"]) / 100, 6
-        ),  # FHIR's is in per cent
+        probability=_of_per_cent(prediction["probabilityDecimal"]),
         model=str(model["code"]),
         version=str(model["version"]),
         sha256_prefix=str(only(parts["sha256Prefix"])),
         mode=str(only(parts["mode"])),
         missing=tuple(parts.get("missing", ())),
         out_of_range=tuple(parts.get("outOfRange", ())),
+        uncalibrated=None if uncalibrated is None else _of_per_cent(only(uncalibrated)),
+        would_alert=None if "wouldAlert" not in parts else only(parts["wouldAlert"]) is True,
+        reasons=None if reasons is None else str(reasons),
+    )
+
+
+def _of_per_cent(probability: float) -> float:
+    """FHIR's is in per cent."""
+    return round(float(probability) / 100, 6)
+
+
+def pulse_of(resource: Json) -> HeardPulse:
+    """What was found of a rhythm."""
+    found = resource.get("valueCodeableConcept")
+    method = resource.get("method")
+    model = None if method is None else method["coding"][0]
+    return HeardPulse(
+        pulse=Pulse.UNKNOWN
+        if found is None
+        else first(pulse for pulse, code in codes.PULSES.items() if code == found),
+        words=str(resource["note"][0]["text"]),
+        model=None if model is None else (str(model["code"]), str(model["version"])),
+        numbers={
+            str(part["code"]["coding"][0]["code"]): float(part["valueQuantity"]["value"])
+            for part in resource["component"]
+            if "valueQuantity" in part
+        },
     )
 
 

@@ -1,18 +1,16 @@
 """NEWS2 against the chart itself, against two independent implementations, and against its own promises."""
 
 import itertools
-from collections.abc import Mapping
 from decimal import Decimal
 
-import clincalc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vitalscore.scores.news2 import score_news2
 
 from hub.assessment.news2 import PARAMETERS, Band, News2, OxygenScale, score
 from hub.readings import Breathing, Consciousness, Value, Vital
 from tests.hub.assessment.chart import SATURATION_CELLS, TENTHS_OF_A_DEGREE_CELLS, WHOLE_NUMBER_CELLS
+from tests.hub.assessment.oracles import CLINCALC_BAND, VITALSCORE_RISK, by_clincalc, by_vitalscore
 
 WELL: dict[Vital, Value] = {
     Vital.RESPIRATION_RATE: 16.0,
@@ -78,70 +76,6 @@ BOUNDARIES: dict[Vital, list[Value]] = {
     Vital.PULSE_RATE: [40.0, 41.0, 50.0, 51.0, 90.0, 91.0, 110.0, 111.0, 130.0, 131.0],
     Vital.CONSCIOUSNESS: list(Consciousness),
     Vital.TEMPERATURE: [35.0, 35.1, 36.0, 36.1, 38.0, 38.1, 39.0, 39.1],
-}
-
-
-def number(values: Mapping[Vital, Value], vital: Vital) -> int:
-    value = values[vital]
-    assert isinstance(value, float)
-    return int(value)
-
-
-def by_vitalscore(values: Mapping[Vital, Value], scale: OxygenScale) -> tuple[list[int], str]:
-    """The sub-scores in the chart's order, and the risk, by PyPI's vitalscore."""
-    result = score_news2(
-        respiratory_rate=number(values, Vital.RESPIRATION_RATE),
-        spo2=number(values, Vital.OXYGEN_SATURATION),
-        on_oxygen=values[Vital.SUPPLEMENTAL_OXYGEN] is Breathing.OXYGEN,
-        systolic_bp=number(values, Vital.SYSTOLIC_PRESSURE),
-        heart_rate=number(values, Vital.PULSE_RATE),
-        consciousness=str(values[Vital.CONSCIOUSNESS]),
-        temperature=values[Vital.TEMPERATURE],
-        use_spo2_scale2=scale is OxygenScale.SCALE_2,
-    )
-    points = [result.rr_score, result.spo2_score, result.o2_score, result.sbp_score]
-    return [*points, result.hr_score, result.consciousness_score, result.temp_score], result.risk.value
-
-
-def by_clincalc(values: Mapping[Vital, Value], scale: OxygenScale) -> tuple[list[int], str]:
-    """The sub-scores in the chart's order, and the band, by PyPI's clincalc."""
-    alert = values[Vital.CONSCIOUSNESS] is Consciousness.ALERT
-    given = {
-        "respiratory_rate": number(values, Vital.RESPIRATION_RATE),
-        "spo2": number(values, Vital.OXYGEN_SATURATION),
-        "spo2_scale": str(scale.value),
-        "on_oxygen": values[Vital.SUPPLEMENTAL_OXYGEN] is Breathing.OXYGEN,
-        "systolic_bp": number(values, Vital.SYSTOLIC_PRESSURE),
-        "pulse": number(values, Vital.PULSE_RATE),
-        "consciousness": "alert" if alert else "confusion-or-vpu",
-        "temperature": values[Vital.TEMPERATURE],
-    }
-    working = clincalc.calculate("news2", given)["working"]
-    names = (
-        "respiratory_rate",
-        "spo2",
-        "air_or_oxygen",
-        "systolic_bp",
-        "pulse",
-        "consciousness",
-        "temperature",
-    )
-    return [working[f"{name}_score"] for name in names], working["band"]
-
-
-VITALSCORE_RISK = {
-    Band.ZERO: "Low",
-    Band.LOW: "Low",
-    Band.SINGLE_RED: "Medium",
-    Band.MEDIUM: "Medium",
-    Band.HIGH: "High",
-}
-CLINCALC_BAND = {
-    Band.ZERO: "routine",
-    Band.LOW: "low",
-    Band.SINGLE_RED: "low-medium",
-    Band.MEDIUM: "medium",
-    Band.HIGH: "high",
 }
 
 

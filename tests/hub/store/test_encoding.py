@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.assessment.reason import AGE, REASONED, Reason
 from hub.clock import ClockQuality
 from hub.readings import (
     AbsentReason,
@@ -38,6 +39,8 @@ from hub.store.encoding import (
     measurements_text,
     observations_of,
     observations_text,
+    reasons_of,
+    reasons_text,
 )
 from hub.timing import TimeQuality
 
@@ -201,3 +204,55 @@ def test_a_letter_that_was_damaged_before_it_was_compressed_takes_no_event_away(
     assert (
         event_text(zlib.compress(b'{"words": "R-0412\xff NEWS2 7"}')) == '{"words": "R-0412\ufffd NEWS2 7"}'
     )
+
+
+def a_value(vital: Vital) -> st.SearchStrategy[Value]:
+    if vital is Vital.CONSCIOUSNESS:
+        return st.sampled_from(Consciousness)
+    if vital is Vital.SUPPLEMENTAL_OXYGEN:
+        return st.sampled_from(Breathing)
+    return st.floats(0, 300)
+
+
+@st.composite
+def some_reasons(draw: st.DrawFn) -> list[Reason]:
+    made = []
+    for vital in draw(st.lists(st.sampled_from([None, *sorted(REASONED)]), max_size=3)):
+        value = st.floats(16, 120) if vital is None else a_value(vital)
+        since = st.none() | st.sampled_from(["Tuesday", "this morning"])
+        made.append(
+            Reason(AGE if vital is None else vital.value, draw(value), draw(value), draw(st.booleans()),
+                   draw(st.floats(0.1, 9)), draw(st.booleans()), draw(since),
+                   draw(st.none() | st.integers(-1, 24)))
+        )  # fmt: skip
+    return made
+
+
+@given(some_reasons())
+def test_reasons_come_back_as_they_were(reasons: list[Reason]) -> None:
+    found = reasons_of(reasons_text(reasons))
+    assert list(found) == reasons
+    assert [each.words for each in found] == [each.words for each in reasons]
+    assert [type(each.value) for each in found] == [type(each.value) for each in reasons]
+
+
+def test_a_reason_is_few_bytes_on_the_card() -> None:
+    reason = Reason(Vital.RESPIRATION_RATE, 26.0, 16.0, usual=True, moved=0.73)
+    assert reasons_text([reason]) == "[[1,26,16,0.73,1,0]]"
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "",
+        "{",
+        "[[1]]",
+        "[[99,1,1,0.5,1,0]]",
+        '[[8,"X","A",0.5,1,0]]',
+        "[[11,5,6,0.5,1,0]]",
+        "[[1,26,[],1,1,0]]",
+    ],
+)
+def test_reasons_that_a_card_has_damaged_are_refused(damaged: str) -> None:
+    with pytest.raises((ValueError, TypeError, LookupError)):
+        reasons_of(damaged)

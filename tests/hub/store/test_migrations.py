@@ -26,7 +26,7 @@ from hub.placed import PlacedReading
 from hub.readings import Flag, Measurement, Origin, Quality, RawPayload, Reading, Vital
 from hub.store.audit import history
 from hub.store.damage import damages
-from hub.store.database import SCHEMA_VERSION, open_for_writing
+from hub.store.database import SCHEMA_VERSION, make_schema, open_for_writing
 from hub.store.encoding import event_text
 from hub.store.errors import StoreError
 from hub.store.queries import alerts
@@ -222,6 +222,30 @@ def test_every_assessment_says_what_it_said(new: sqlite3.Connection, migrated: s
 
     assert all_of(new) == all_of(migrated)
     assert any(row.model == MODEL for row, _ in all_of(migrated))
+
+
+def test_what_the_seventh_schema_kept_is_as_it_was_and_says_nothing_of_what_it_did_not_know(
+    both: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """No reason, no recalibration, no alert that would have been: None is "not known", and no answer."""
+    path = tmp_path / "seventh.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        make_schema(connection, 7)
+        connection.execute("DELETE FROM boot")  # the one that stands for those of the first schema
+        connection.execute("ATTACH ? AS whole", (str(both[0]),))
+        for table in ("source", "boot", "model", "reading", "assessment"):
+            columns = ", ".join(
+                name for _, name, *_ in connection.execute(f"PRAGMA main.table_info({table})")
+            )
+            connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM whole.{table}")
+        expected = connection.execute("SELECT *, NULL, NULL, NULL FROM main.assessment").fetchall()
+    assert len(expected) > 5
+    with closing(open_for_writing(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+        assert connection.execute("SELECT * FROM assessment").fetchall() == expected
+        (row, *_) = connection.execute(f"{SELECT_ASSESSMENT} ORDER BY a.sequence")
+        kept = AssessmentRow.of(row)
+        assert (kept.reasons, kept.uncalibrated, kept.would_alert) == (None, None, None)
 
 
 def test_every_alert_and_its_history_is_there(new: sqlite3.Connection, migrated: sqlite3.Connection) -> None:

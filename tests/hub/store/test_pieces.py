@@ -227,7 +227,7 @@ def alert(known_by: uuid.UUID, resident: str) -> AlertRow:
 
 
 TestPieces = Machine.TestCase
-TestPieces.settings = settings(max_examples=150, stateful_step_count=12, deadline=None)
+TestPieces.settings = settings(max_examples=80, stateful_step_count=12, deadline=None)
 
 
 # In the writer

@@ -16,7 +16,7 @@ from hub.assessment.observation_set import Observation
 from hub.clock import stamp
 from hub.placed import PlacedReading
 from hub.readings import DeviceTime, Measurement, Quality, RawPayload, Reading, Value, Vital, reading_id
-from hub.store import recent
+from hub.store import recent, recent_sets
 from hub.store.database import make_schema
 from hub.store.numbers import Numbers
 from hub.store.recent import Recent, StoredMeasurement
@@ -27,7 +27,8 @@ from hub.timing import TimeQuality
 BEGIN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 RESIDENTS = ("R-1", "R-2")
 _VITALS = (Vital.PULSE_RATE, Vital.TEMPERATURE, Vital.BODY_WEIGHT)
-_PULSE = frozenset({Vital.PULSE_RATE})
+APART = timedelta(minutes=10)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +39,9 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 def make_small(patched: pytest.MonkeyPatch) -> None:
     """Limits that a short test reaches."""
     patched.setattr(recent, "_MEASUREMENTS_KEPT", 6)
-    patched.setattr(recent, "_SETS_KEPT", 4)
+    patched.setattr(recent_sets, "_KEPT", 4)
+    patched.setattr(recent_sets, "_APART", APART)
+    patched.setattr(recent_sets, "SETS_LOADED", 6)
     patched.setattr(recent, "_READINGS_LOADED", 15)
     patched.setattr(recent, "_LOADED_FOR", timedelta(0))
     patched.setattr(recent, "_READINGS_LOADED_MOST", 25)
@@ -138,12 +141,7 @@ class Window(RuleBasedStateMachine):
             for one in RESIDENTS
             for until in moments
         }
-        last = BEGIN + timedelta(minutes=200)
-        sets = {
-            (one, having): transaction.sets_before(one, last, 3, having)
-            for one in RESIDENTS
-            for having in (_PULSE, frozenset(_VITALS))
-        }
+        sets = {one: transaction.sets(one) for one in RESIDENTS}
         newest_sets = {one: transaction.newest_set(one) for one in RESIDENTS}
         connection = transaction.connection
         all_read = [StoredReading.of(row) for row in connection.execute(SELECT_READING)]
@@ -155,15 +153,15 @@ class Window(RuleBasedStateMachine):
         for resident in RESIDENTS:
             # Whoever was weighed was told of, and not observed: what completes a set here is its only value.
             kept = sorted(
-                (each.at, each.sequence, frozenset(each.values))
+                (each.at, each.sequence)
                 for each in all_sets
                 if each.resident == resident and Vital.BODY_WEIGHT not in each.values
             )
             newest_set = newest_sets[resident]
-            assert (newest_set and (newest_set.at, newest_set.sequence)) == (kept[-1][:2] if kept else None)
-            for having in (_PULSE, frozenset(_VITALS)):
-                found_sets = [(each.at, each.sequence) for each in sets[resident, having]]
-                assert found_sets == [(*each,) for *each, vitals in kept[-4:] if vitals & having][-3:]
+            assert (newest_set and (newest_set.at, newest_set.sequence)) == (kept[-1] if kept else None)
+            of_each = {(at - EPOCH) // APART: (at, sequence) for at, sequence in kept}
+            found_sets = [(each.at, each.sequence) for each in sets[resident]]
+            assert found_sets == [of_each[number] for number in sorted(of_each)][-4:]
 
 
 Found = dict[Vital, set[tuple[Value, datetime, int, Quality]]]
@@ -205,7 +203,7 @@ def newest(found: Iterable[tuple[Vital, StoredMeasurement]], since: datetime, un
 
 
 TestWindow = Window.TestCase
-TestWindow.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
+TestWindow.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
 
 
 def test_what_waited_for_the_card_hides_nothing_that_came_after_it() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.assessment.reason import Reason
 from hub.clock import ClockQuality, ClockStamp, from_microseconds
 from hub.placed import PlacedReading
 from hub.readings import DeviceTime, Flag, Measurement, Origin, RawPayload, Reading, Value, Vital
@@ -148,3 +149,38 @@ def test_an_alert_comes_back_as_it_was_stored() -> None:
     transaction.add_alert(alert)
     assert transaction.open_alert("R-1") == transaction.alert(alert.id) == alert
     assert transaction.open_alerts() == [alert]
+
+
+def test_why_a_risk_is_what_it_is_comes_back() -> None:
+    connection, transaction = opened()
+    reading = a_reading(transaction)
+    reasons = (Reason(Vital.PULSE_RATE, 118.0, 76.0, usual=True, moved=0.73, since="Tuesday"),)
+    numbers = [
+        transaction.add_assessment(
+            "R-1", None, NOON, reading, 1, {Vital.PULSE_RATE: (118.0, reading)}, "low", 1, 85, 0.25,
+            ModelName("m", "1", "ab"), *more,
+        )
+        for more in ((reasons, 0.5, True), ((), None, False), (None, None, None))
+    ]  # fmt: skip
+    transaction.finish()
+    rows = [assessment_by_number(connection, number) for number in numbers]
+    assert [(row.reasons, row.uncalibrated, row.would_alert) for row in rows if row is not None] == [
+        (reasons, 0.5, True),
+        ((), None, False),
+        (None, None, None),
+    ]
+
+
+@pytest.mark.parametrize("damaged", ["[[1", "[[1]]", '[[8,"X","A",0.5,1,0]]', "7"])
+def test_reasons_that_cannot_be_read_cost_no_assessment(damaged: str) -> None:
+    connection, transaction = opened()
+    reading = a_reading(transaction)
+    values: dict[Vital, tuple[Value, int]] = {Vital.PULSE_RATE: (118.0, reading)}
+    number = transaction.add_assessment(
+        "R-1", None, NOON, reading, 1, values, "low", 1, 85, 0.25, ModelName("m", "1", "ab"), ()
+    )
+    transaction.finish()
+    connection.execute("UPDATE assessment SET reasons = ?", (damaged,))
+    row = assessment_by_number(connection, number)
+    assert row is not None
+    assert (row.observations, row.risk, row.reasons) == (values, 0.25, None)

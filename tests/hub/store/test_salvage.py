@@ -72,6 +72,30 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         transaction.note_fact("data", "test data")
         for number in range(40):
             enrol_sensor(transaction.connection, number)
+        connection = transaction.connection
+        connection.execute("INSERT INTO model (name, version, sha256) VALUES ('rhythm', '1', 'ab')")
+        (model,) = connection.execute("SELECT max(number) FROM model").fetchone()
+        for number in range(1, 61):
+            window = (
+                number,
+                (number + 30) * 10**6,
+                number * 10**6,
+                40,
+                38,
+                0.9,
+                0.5 + number / 128,
+                0.5,
+                model,
+            )
+            connection.execute(
+                "INSERT INTO rhythm_window (reading, ended, began, beats, used, quality, probability,"
+                " threshold, model) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                window,
+            )
+        connection.executemany(
+            "INSERT INTO kept_score VALUES (?, ?, ?, ?, 0, 0.25, 0.5, 1, 'low', 2, '1 2 7', 80)",
+            [(ILL, hour, model, hour * 3_600_000_000) for hour in range(490_000, 490_060)],
+        )
     house.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     house.connection.close()
     return directory / "data" / "carehub.db"
@@ -102,6 +126,7 @@ TABLES = (
     "fact",
     "enrolled_sensor",
     "sensor_information",
+    "rhythm_window",
 )
 
 
@@ -241,6 +266,7 @@ def test_every_row_of_an_undamaged_page_is_saved_and_none_is_made_up(
             if before[table].get(key) != row
             and not (table == "source" and str(row[1]).startswith("lost sensor"))
             and not (table == "boot" and row[1] == row[0].to_bytes(16))
+            and not (table == "model" and row[1:] == ("unknown", f"lost {row[0]}", ""))
             and not (table == "outbox_aside" and row[5] == salvage.LOST)
             and not (table == "fact" and str(key).startswith("damage "))
             and not (table == "audit" and row[5] == Audited.SALVAGED)
@@ -315,15 +341,40 @@ def test_a_tree_whose_root_is_lost_is_put_together_from_its_leaves(path: Path) -
     assert after["outbox"] == before["outbox"]
 
 
-def test_rows_of_before_a_column_was_added_are_put_together_from_their_leaves_too(path: Path) -> None:
+@pytest.mark.parametrize(
+    ("table", "added"),
+    [
+        ("reading", ["stretch TEXT"]),
+        ("assessment", ["reasons TEXT", "uncalibrated REAL", "would_alert INTEGER"]),
+    ],
+)
+def test_rows_of_before_a_column_was_added_are_put_together_from_their_leaves_too(
+    path: Path, table: str, added: list[str]
+) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("ALTER TABLE reading DROP COLUMN stretch")
-        connection.execute("ALTER TABLE reading ADD COLUMN stretch TEXT")
+        for column in added:
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column.split()[0]}")
+        for column in added:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     before = rows(path)
-    overwrite(path, root_of(path, "reading"), bytes(PAGE))
+    overwrite(path, root_of(path, table), bytes(PAGE))
     saved(path)
-    assert rows(path)["reading"] == before["reading"]
+    assert rows(path)[table] == before[table]
+
+
+def test_windows_of_a_rhythm_are_saved_but_for_those_of_a_reading_that_is_lost(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM reading WHERE sequence = 3")
+        connection.execute("DELETE FROM model WHERE name = 'rhythm'")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = rows(path)["rhythm_window"]
+    overwrite(path, root_of(path, "sqlite_autoindex_reading_1"), bytes(PAGE))
+    saved(path)
+    after = rows(path)
+    assert after["rhythm_window"] == {number: row for number, row in before.items() if number != 3}
+    ((name, version),) = {after["model"][row[8]][1:3] for row in after["rhythm_window"].values()}
+    assert (name, version.split()[0]) == ("unknown", "lost")
 
 
 def test_a_file_whose_first_page_is_lost_keeps_all_that_is_on_the_others(
@@ -655,4 +706,5 @@ def test_alerts_and_enrolled_sensors_are_copied_before_all_else(path: Path) -> N
     connection = sqlite3.connect(path)
     first, second, *others = [table.name for table in tables_of(connection)]
     connection.close()
-    assert (first, second, others[-1]) == ("alert", "enrolled_sensor", "reading")
+    assert (first, second) == ("alert", "enrolled_sensor")
+    assert others[-2:] == ["reading", "kept_score"]

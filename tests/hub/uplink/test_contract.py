@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.assessment.deterioration import Risk
+from hub.assessment.reason import Reason
+from hub.readings import Vital
 from hub.uplink.cloudevents import Event, from_json, to_json
 from hub.uplink.contract import (
     Acknowledgement,
@@ -39,8 +41,16 @@ def test_the_models_risk_is_always_named_with_its_model_and_marked_as_a_shadow()
     said = risk_data(Risk(0.123456, "deterioration", "1", "abc", ("age",), ()))
     assert said == {
         "probability": 0.1235, "model": "deterioration", "version": "1", "sha256_prefix": "abc",
-        "missing": ["age"], "out_of_range": [], "mode": "shadow",
+        "missing": ["age"], "out_of_range": [], "mode": "shadow", "uncalibrated": None, "reasons": None,
     }  # fmt: skip
+
+
+def test_a_risk_is_told_with_the_words_of_its_reasons_and_the_models_own_where_it_was_recalibrated() -> None:
+    reason = Reason(Vital.PULSE_RATE, 118.0, 76.0, usual=True, moved=0.5)
+    said = risk_data(Risk(0.1, "m", "1", "abc", (), (), 0.24689, (reason,)))
+    assert said is not None
+    assert said["uncalibrated"] == 0.2469
+    assert said["reasons"] == ["pulse faster than usual (118 a minute, usually 76)"]
 
 
 def test_a_status_says_who_and_how(noon: datetime) -> None:

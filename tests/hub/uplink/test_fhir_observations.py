@@ -353,7 +353,9 @@ def test_the_risk_names_its_model_and_is_never_final() -> None:
     assert told["prediction"][0]["probabilityDecimal"] == 42.13  # per cent, as FHIR has it
     assert extension(told, "model") == {
         "sha256Prefix": RISK.sha256_prefix, "mode": "shadow", "missing": "age", "outOfRange": "pulse_rate",
+        "uncalibrated": 61.27, "wouldAlert": True,
     }  # fmt: skip
+    assert told["prediction"][0]["rationale"] == "pulse faster than usual (163 a minute, usually 76)"
     assert "shadow" in told["method"]["text"]
     assert "raises no alert" in told["note"][0]["text"]
 

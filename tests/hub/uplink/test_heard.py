@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hub.alerts import AlertState, Resolution
 from hub.assessed import Assessment
 from hub.assessment.observation_set import Observation
+from hub.assessment.reason import in_words
 from hub.readings import OF_THE_ROOM, AbsentReason, Flag, Measurement, Origin, Quality, Vital
 from hub.timing import TimeQuality
 from hub.uplink.cloudevents import Event, from_json, to_json
@@ -124,6 +125,9 @@ def agrees(heard: HeardAssessment, told: Assessment) -> bool:
     assert heard.risk is not None
     assert heard.risk.probability == pytest.approx(told.risk.probability, abs=5e-5)
     assert (heard.risk.model, heard.risk.version, heard.risk.mode) == (RISK.model, RISK.version, "shadow")
+    assert told.risk.reasons is not None
+    assert heard.risk.reasons == in_words(told.risk.reasons)
+    assert heard.risk.uncalibrated == told.risk.uncalibrated
     return (heard.risk.missing, heard.risk.out_of_range) == (told.risk.missing, told.risk.out_of_range)
 
 

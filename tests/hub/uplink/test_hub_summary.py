@@ -112,7 +112,7 @@ def test_a_threshold_that_was_changed_and_changed_again_is_within_the_contract()
     assert [heard[f"time-below {threshold:g}"] for threshold, _ in below] == [9, 9, 9, 9]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from([LIVE, TEST]), SUMMARIES)
 def test_any_resident_s_summary_is_valid_small_and_heard_as_it_was_told(
     identity: Any, told: ResidentSummary

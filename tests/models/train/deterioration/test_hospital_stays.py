@@ -6,19 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from hub.assessment.features import INPUTS, NAMES, SCALES, features
+from hub.assessment.features import SCALES, features
 from hub.readings import Breathing, Value, Vital
-from models.train.dataset import (
-    COLUMNS,
-    Hours,
-    observation_sets,
-    vectors,
-    without,
-    without_baseline,
-)
+from models.train.deterioration.hospital_stays import COLUMNS, Hours, judged, observation_sets, oxygen_given
+from models.train.deterioration.sets import vectors
 
 
 def hours(*people: tuple[list[int], dict[Vital, dict[int, float]]]) -> Hours:
@@ -33,13 +25,14 @@ def hours(*people: tuple[list[int], dict[Vital, dict[int, float]]]) -> Hours:
                 for when in range(1, len(label) + 1)
             ]
         )
-        for vital in COLUMNS
+        for vital in (*COLUMNS, Vital.SUPPLEMENTAL_OXYGEN)
     }
     return Hours(
         person=np.array(person),
         hour=np.array(hour),
         label=np.array([one for label, _ in people for one in label]),
         age=np.full(len(person), 84.0),
+        male=np.full(len(person), math.nan),
         charted=charted,
     )
 
@@ -55,13 +48,29 @@ def test_a_vital_not_charted_in_the_block_is_missing() -> None:
     assert sets.values[Vital.PULSE_RATE].tolist() == pytest.approx([60, math.nan], nan_ok=True)
 
 
+def test_oxygen_is_given_above_the_fraction_of_air_whatever_was_typed() -> None:
+    fractions = np.array([math.nan, -50.0, 0.0, 0.21, 0.22, 0.4, 1.0, 4000.0])
+    assert oxygen_given(fractions).tolist() == pytest.approx([math.nan, 0, 0, 0, 1, 1, 1, 1], nan_ok=True)
+
+
 def test_oxygen_holds_until_another_fraction_is_charted_and_not_into_another_person() -> None:
-    oxygen = {Vital.SUPPLEMENTAL_OXYGEN: {7: 0.4, 19: 0.21}}
+    oxygen = {Vital.SUPPLEMENTAL_OXYGEN: {7: 1.0, 19: 0.0}}
     sets = observation_sets(hours(([0] * 24, oxygen), ([0] * 6, {})))
     assert sets.values[Vital.SUPPLEMENTAL_OXYGEN].tolist() == pytest.approx(
         [math.nan, 1, 1, 0, math.nan], nan_ok=True
     )
-    assert sets.oxygen_charted.tolist() == [False, True, False, True, False]
+
+
+def test_in_another_phase_the_same_person_is_looked_at_at_other_hours() -> None:
+    one = hours(([0] * 12, {Vital.PULSE_RATE: {1: 60, 4: 70, 7: 80}}))
+    sets = observation_sets(one, 2)
+    assert sets.hour.tolist() == [4, 10, 12]
+    assert sets.values[Vital.PULSE_RATE].tolist() == pytest.approx([70, 80, math.nan], nan_ok=True)
+
+
+def test_sets_are_judged_from_the_fourth_block_on() -> None:
+    sets = observation_sets(hours(([0] * 30, {})))
+    assert sets.hour[judged(sets)].tolist() == [24, 30]
 
 
 def test_positive_is_a_set_with_the_onset_within_twelve_hours_and_none_follows_it() -> None:
@@ -80,7 +89,7 @@ def test_training_sees_a_set_as_the_hub_does() -> None:
     first = {vital: {1: 20.0 + i} for i, vital in enumerate(SCALES)}
     second: dict[Vital, dict[int, float]] = {
         Vital.PULSE_RATE: {1: 70, 8: 90, 14: 95},
-        Vital.SUPPLEMENTAL_OXYGEN: {14: 0.5},
+        Vital.SUPPLEMENTAL_OXYGEN: {14: 1},
     }
     matrix = vectors(observation_sets(hours(([0] * 6, first), ([0] * 18, second))))
     sets: list[dict[Vital, Value]] = [
@@ -90,28 +99,5 @@ def test_training_sees_a_set_as_the_hub_does() -> None:
     ]
     for i, one in enumerate(sets):
         assert (matrix[1 + i] == features(one, sets[:i], 84)).all()
-
-
-numbers = st.dictionaries(st.sampled_from(list(SCALES)), st.floats(0, 300))
-
-
-@given(numbers, numbers, st.sampled_from(INPUTS))
-def test_a_gap_made_in_training_is_a_gap_on_the_hub(
-    now: dict[Vital, Value], before: dict[Vital, Value], name: str
-) -> None:
-    now[Vital.SUPPLEMENTAL_OXYGEN] = Breathing.OXYGEN
-    matrix = features(now, [before], 84)[None].copy()
-    without(matrix, name, np.array([True]))
-    fewer = {vital: value for vital, value in now.items() if vital != name}
-    assert (matrix[0] == features(fewer, [before], None if name == "age" else 84)).all()
-
-
-@given(numbers, numbers)
-def test_a_history_taken_away_in_training_is_none_on_the_hub(
-    now: dict[Vital, Value], before: dict[Vital, Value]
-) -> None:
-    matrix = np.array([features(now, [before], 84)] * 2)
-    without_baseline(matrix, np.array([True, False]))
-    assert (matrix[0] == features(now, [], 84)).all()
-    assert (matrix[1] == features(now, [before], 84)).all()
-    assert matrix.shape == (2, len(NAMES))
+    alone = vectors(observation_sets(hours(([0] * 18, second))), np.array([False, False, True]))
+    assert (alone[2] == features(sets[2], [], 84)).all()

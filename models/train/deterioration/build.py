@@ -1,0 +1,212 @@
+"""Trains and judges: five students, the file made of the first, its card, and predictions for the report."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hub.readings import Vital
+from models.train.deterioration import card, judging, model_file, student, teacher, training
+from models.train.deterioration.comparison import news2
+from models.train.deterioration.folds import FOLDS, HELD_BACK
+from models.train.deterioration.hospital_stays import judged, observation_sets, read
+from models.train.deterioration.sets import Floats, Integers, Rows, Sets, Vectors, vectors
+from models.train.measures.calibration import fitted_line, probability
+
+WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What one fold's models say of the people they did not see, by row of the sets in step."""
+
+    student: student.Student
+    teacher: Floats
+    teacher_of_death: Floats
+
+
+def _fit(fold: int) -> Fitted:
+    stays, died = _MATERIAL
+    learned, of_vitals, added = training.fit(
+        stays, stays.fold != fold, died, died.fold != fold, teacher.SEED + fold
+    )
+    rows = stays.in_step & (stays.fold == fold)
+    told = died.in_step & (died.fold == fold)
+    features = died.vectors[told]
+    known = features[:, teacher.KNOWN]
+    return Fitted(
+        learned,
+        of_vitals.logit(stays.vectors[rows]),
+        of_vitals.logit(features) + known * added.logit(features),
+    )
+
+
+_MATERIAL: tuple[training.Material, training.Material]
+
+
+def _take(stays: training.Material, died: training.Material) -> None:
+    """In a worker: one thread each, so that the same numbers come out and two do not tread on each other."""
+    global _MATERIAL  # it is large, and given to each worker once
+    _MATERIAL = (stays, died)
+    tensorflow = student.tensorflow()
+    tensorflow.config.threading.set_intra_op_parallelism_threads(1)
+    tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def build(data: Path, into: Path, predictions: Path) -> None:
+    """Write `deterioration.tflite` and its card into a folder, and the predictions beside them."""
+    stays, sets = training.of_stays(data)
+    died, death_sets = training.of_deaths(data)
+    print(f"{len(sets)} sets of {len(np.unique(sets.person))} people; {sets.label.sum()} before an onset")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with ProcessPoolExecutor(
+        WORKERS, multiprocessing.get_context("spawn"), initializer=_take, initargs=(stays, died)
+    ) as workers:
+        fits = []
+        for part, fitted in enumerate(workers.map(_fit, range(FOLDS))):
+            print(f"trained without part {part + 1} of {FOLDS}", flush=True)
+            fits.append(fitted)
+
+    fold = stays.fold[stays.in_step]
+    death_fold = died.fold[died.in_step]
+    features, death_features = stays.vectors[stays.in_step], died.vectors[died.in_step]
+    line = fitted_line(probability(_cross_fitted(fits, features, fold)), sets.label)
+    students = [_calibrated(each.student, line.slope, line.intercept) for each in fits]
+    content = model_file.to_tflite(students[HELD_BACK])
+    logit = _across(students, features, fold)
+    death_logit = _across(students, death_features, death_fold)
+    risk = probability(logit)
+
+    evaluation = _evaluation(data, sets, fold, students, content, logit, features)
+    last = np.diff(death_sets.person, append=-1) != 0  # of each person, in the order of time
+    unknown = death_features.copy()
+    unknown[:, teacher.OF_CONSCIOUSNESS] = 0
+    evaluation["death"] = judging.of_death(
+        death_sets.where(last), death_logit[last], _across(students, unknown, death_fold)[last]
+    )
+    seen = fold != HELD_BACK
+    document = card.document(
+        content,
+        {
+            **card.counts("", sets.where(seen), "onset"),
+            "sets_before_onset": int(sets.label[seen].sum()),
+            **card.counts("death_", death_sets.where(death_fold != HELD_BACK), "death"),
+        },
+        evaluation,
+        sets,
+        risk,
+    )
+    (into / "deterioration.tflite").write_bytes(content)
+    (into / "deterioration.json").write_text(card.text(document), encoding="utf-8")
+    predictions.mkdir(parents=True, exist_ok=True)
+    _save(
+        predictions / "deterioration.npz",
+        sets,
+        risk,
+        fold,
+        death_sets.where(last),
+        probability(death_logit[last]),
+    )
+    for name, figures in evaluation["cross_fitted"]["scores"].items():
+        print(f"{name:45} {figures['auroc']:.4f} ({figures['low']:.4f} to {figures['high']:.4f})")
+    for name, figures in evaluation["death"].items():
+        print(f"death: {name:38} {figures['auroc']:.4f} ({figures['low']:.4f} to {figures['high']:.4f})")
+    print(f"{len(content)} bytes, sha256 {document['file']['sha256']}")
+
+
+def _evaluation(
+    data: Path,
+    sets: Sets,
+    fold: Integers,
+    students: list[student.Student],
+    content: bytes,
+    logit: Floats,
+    features: Vectors,
+) -> dict[str, Any]:
+    every = observation_sets(read(data))
+    rows = judged(every)
+
+    def lacking(*vitals: Vital) -> Floats:
+        return _across(students, vectors(every.lacking(*vitals))[rows], fold)
+
+    bare = lacking(*judging.CUFF_AND_OXIMETER_LACK)
+    held: Rows = fold == HELD_BACK
+    of_file = model_file.answers(content, features[held]).astype(np.float64)
+    scores_of_file = judging.of_sepsis(sets.where(held), of_file, bare[held])
+    in_full = judging.time_matched(sets.where(held), {"model": logit[held]}, {})["model"]["auroc"]
+    return {
+        "held_out_people": {
+            "of": "this very file, on a fifth of the people, who had no part in training",
+            **card.counts("", sets.where(held), "onset"),
+            "scores": scores_of_file,
+        },
+        "cross_fitted": {
+            "of": "the method: each person judged by one of five models trained without them",
+            **card.counts("", sets, "onset"),
+            "scores": judging.of_sepsis(sets, logit, bare),
+        },
+        "calibration": judging.of_calibration(sets, probability(logit)),
+        "alerts": judging.of_alerts(sets, probability(logit)),
+        "subgroups": judging.subgroups(sets, logit),
+        "missing_pairs": judging.pair_missing(sets, {pair: lacking(*pair) for pair in judging.PAIRS}),
+        "float_and_file": {
+            "in_full_precision": in_full,
+            "file": scores_of_file["model"]["auroc"],
+            "difference": round(scores_of_file["model"]["auroc"] - in_full, 4),
+        },
+        "inference": judging.inference(content, sets),
+    }
+
+
+def _calibrated(each: student.Student, slope: float, intercept: float) -> student.Student:
+    return student.Student(each.vitals.scaled(slope, intercept), each.consciousness)
+
+
+def _across(students: list[student.Student], features: Vectors, fold: Integers) -> Floats:
+    """Each row by the student that did not see its person."""
+    result = np.empty(len(features))
+    for number, each in enumerate(students):
+        rows = fold == number
+        result[rows] = each.logit(features[rows])
+    return result
+
+
+def _cross_fitted(fits: list[Fitted], features: Vectors, fold: Integers) -> Floats:
+    return _across([each.student for each in fits], features, fold)
+
+
+def _save(
+    path: Path,
+    sets: Sets,
+    risk: Floats,
+    fold: Integers,
+    died: Sets,
+    death_risk: Floats,
+) -> None:
+    """See `models.train.report.predictions`."""
+    np.savez_compressed(
+        path,
+        person=sets.person,
+        block=judging.block_of(sets),
+        hour=sets.hour,
+        label=sets.label,
+        hours_to_onset=sets.onset - sets.hour,
+        age=sets.age,
+        sex=np.where(np.isnan(sets.male), -1, sets.male).astype(np.int64),
+        news2=news2(sets),
+        news2_without_oxygen=news2(sets, (Vital.SUPPLEMENTAL_OXYGEN,)),
+        risk=risk,
+        fold=fold,
+        death_person=died.person,
+        death_died=died.label,
+        death_age=died.age,
+        death_sex=np.where(np.isnan(died.male), -1, died.male).astype(np.int64),
+        death_risk=death_risk,
+        death_news2=news2(died),
+    )

@@ -1,6 +1,6 @@
 """Rebuild the rhythm model and its card: `python -m models.train.rhythm --data DIR`.
 
-DIR holds the training file (see models/README.md). Takes about five minutes on one core.
+DIR holds the training file (see models/README.md). Takes two to three minutes on one core.
 """
 
 from __future__ import annotations

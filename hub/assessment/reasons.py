@@ -19,7 +19,7 @@ from math import isfinite, log
 from statistics import median
 from typing import TypeVar, cast
 
-from hub.assessment.features import AGE_SCALE, BASELINE_SETS, LEVELS, SCALES
+from hub.assessment.features import AGE_SCALE, BASELINE_SETS, LEVELS, NORMAL, SCALES
 from hub.assessment.reason import AGE, Reason
 from hub.readings import Breathing, Consciousness, Value, Vital
 
@@ -39,15 +39,12 @@ NOTICEABLE: Mapping[Vital, float] = {
 person who is well may differ by; no paper fixes them."""
 
 NOT_REMARKABLE: Mapping[Vital, tuple[float, float]] = {
-    Vital.RESPIRATION_RATE: (12, 20),
-    Vital.OXYGEN_SATURATION: (96, 100),
-    Vital.SYSTOLIC_PRESSURE: (111, 219),
+    **NORMAL,
+    Vital.SYSTOLIC_PRESSURE: (NORMAL[Vital.SYSTOLIC_PRESSURE][0], 219),
     Vital.DIASTOLIC_PRESSURE: (50, 100),
-    Vital.PULSE_RATE: (51, 90),
-    Vital.TEMPERATURE: (36.1, 38.0),
 }
-"""From and to: 0 points of NEWS2 (Royal College of Physicians 2017, chart 1). That has no diastolic pressure:
-of it what is neither low nor high for most."""
+"""From and to: 0 points of NEWS2, also beyond the model's scale. The chart has no diastolic pressure: of it
+what is neither low nor high for most."""
 
 _ALERT, _GIVEN, _AIR = Consciousness.ALERT, Breathing.OXYGEN, Breathing.AIR
 _ALMOST = 1e-6

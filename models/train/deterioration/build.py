@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,29 +21,10 @@ from models.train.measures.calibration import fitted_line, probability
 WORKERS = 2
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """What one fold's models say of the people they did not see, by row of the sets in step."""
-
-    student: student.Student
-    teacher: Floats
-    teacher_of_death: Floats
-
-
-def _fit(fold: int) -> Fitted:
+def _fit(fold: int) -> student.Student:
+    """The student that has not seen the people of this part."""
     stays, died = _MATERIAL
-    learned, of_vitals, added = training.fit(
-        stays, stays.fold != fold, died, died.fold != fold, teacher.SEED + fold
-    )
-    rows = stays.in_step & (stays.fold == fold)
-    told = died.in_step & (died.fold == fold)
-    features = died.vectors[told]
-    known = features[:, teacher.KNOWN]
-    return Fitted(
-        learned,
-        of_vitals.logit(stays.vectors[rows]),
-        of_vitals.logit(features) + known * added.logit(features),
-    )
+    return training.fit(stays, stays.fold != fold, died, died.fold != fold, teacher.SEED + fold)
 
 
 _MATERIAL: tuple[training.Material, training.Material]
@@ -76,8 +56,8 @@ def build(data: Path, into: Path, predictions: Path) -> None:
     fold = stays.fold[stays.in_step]
     death_fold = died.fold[died.in_step]
     features, death_features = stays.vectors[stays.in_step], died.vectors[died.in_step]
-    line = fitted_line(probability(_cross_fitted(fits, features, fold)), sets.label)
-    students = [_calibrated(each.student, line.slope, line.intercept) for each in fits]
+    line = fitted_line(probability(_across(fits, features, fold)), sets.label)
+    students = [_calibrated(each, line.slope, line.intercept) for each in fits]
     content = model_file.to_tflite(students[HELD_BACK])
     logit = _across(students, features, fold)
     death_logit = _across(students, death_features, death_fold)
@@ -175,10 +155,6 @@ def _across(students: list[student.Student], features: Vectors, fold: Integers) 
         rows = fold == number
         result[rows] = each.logit(features[rows])
     return result
-
-
-def _cross_fitted(fits: list[Fitted], features: Vectors, fold: Integers) -> Floats:
-    return _across([each.student for each in fits], features, fold)
 
 
 def _save(

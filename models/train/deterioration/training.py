@@ -153,8 +153,8 @@ def fit(
     died_rows: Rows,
     seed: int,
     trees: teacher.Trees = TREES,
-) -> tuple[student.Student, teacher.Teacher, Added]:
-    """A student and its two teachers, of these people."""
+) -> student.Student:
+    """The student of two teachers, of these people."""
     of_vitals = teach(stays, stays_rows, trees, seed)
     added = teach_consciousness(died, died_rows, of_vitals, seed)
     generator = np.random.default_rng(seed)
@@ -174,4 +174,4 @@ def fit(
     consciousness = student.learn(
         questions, added.logit(questions), student.EVERY, student.UNITS_OF_CONSCIOUSNESS, seed
     )
-    return student.Student(vitals, consciousness), of_vitals, added
+    return student.Student(vitals, consciousness)

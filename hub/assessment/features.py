@@ -31,8 +31,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf, isfinite, nan
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy
 import numpy.typing
@@ -42,6 +43,9 @@ from hub.readings import Breathing, Consciousness, Value, Vital
 SPECIFICATION = "2"
 BASELINE_SETS = 8
 RECENT_SETS = 4
+CARRIED_SETS = 4
+"""Of how many of the last earlier sets a value may be carried where no times are known: of a day, with one
+set in six hours, as in the training data."""
 
 Features = numpy.typing.NDArray[numpy.float32]
 Numbers = Mapping[Vital, float]
@@ -91,6 +95,12 @@ NORMAL: Mapping[Vital, tuple[float, float]] = {
 """Where NEWS2 gives no point (Royal College of Physicians 2017, chart 1, SpO2 scale 1). A systolic pressure
 of 220 is beyond the scale, and the chart does not have a diastolic pressure."""
 
+_RANGES: Mapping[Vital, tuple[Scale, float, float]] = {
+    vital: (scale, float(low), float(high))
+    for vital, scale in SCALES.items()
+    for low, high in [NORMAL.get(vital, (-inf, inf))]
+}
+
 AGE_SCALE = Scale(16, 90, 65, 16)
 """Years. 90 stands for 90 and over."""
 
@@ -134,7 +144,12 @@ NAMES: tuple[str, ...] = (
 """What each feature is, in the order of the vector."""
 
 _UNKNOWN = (0.0,) * len(PARTS)
-_ANYTHING = (-inf, inf)
+_NOT_BEYOND: Mapping[Vital, tuple[float, ...]] = {
+    vital: (0.0,) * len(BEYOND.get(vital, ())) for vital in SCALES
+}
+_CONSCIOUSNESS_UNKNOWN = (0.0,) * 9
+_REACHED = tuple(tuple(float(now >= level) for level in (1, 2, 3, 4)) for now in LEVELS.values())
+"""Of each level of consciousness, which of the others it reaches."""
 
 
 def features(
@@ -142,7 +157,7 @@ def features(
     earlier: Sequence[Mapping[Vital, Value]],
     age_years: int | None,
     *,
-    carried: int = BASELINE_SETS,
+    carried: int = CARRIED_SETS,
 ) -> Features:
     """The feature vector of one observation set, of shape (len(NAMES),), always finite.
 
@@ -151,97 +166,95 @@ def features(
     `age_years` is None where it is not known. Of the last `carried` earlier sets a value may stand in for one
     that the judged set lacks: the caller knows how old they are.
     """
-    window = cast(list[Numbers], [current, *earlier[: -BASELINE_SETS - 1 : -1]])  # newest first
+    window = [current, *earlier[: -BASELINE_SETS - 1 : -1]]  # newest first
+    numbers = cast(list[Numbers], window)
+    known: dict[Vital, _Known | None] = {}
     vector: list[float] = []
-    known = {vital: _known(vital, scale, window, carried) for vital, scale in SCALES.items()}
-    for vital, scale in SCALES.items():
-        vector += _within(scale, NORMAL.get(vital, _ANYTHING), known[vital])
-    for vital, normal in NORMAL.items():
-        vector += _beyond(SCALES[vital], normal, known[vital])
+    beyond: list[float] = []
+    for vital in SCALES:
+        found = known[vital] = _known(vital, tuple([each.get(vital, nan) for each in numbers]), carried)
+        vector += _UNKNOWN if found is None else found.parts
+        beyond += _NOT_BEYOND[vital] if found is None else found.beyond
+    vector += beyond
     vector += _combined(known)
     vector.append(
         0.0 if age_years is None else (AGE_SCALE.within(age_years) - AGE_SCALE.centre) / AGE_SCALE.spread
     )
-    vector += _oxygen(current, earlier[-BASELINE_SETS:], carried)
-    vector += _consciousness(current, earlier[-BASELINE_SETS:], carried)
+    vector += _oxygen([each.get(_OXYGEN) for each in window], carried)
+    vector += _consciousness([each.get(_CONSCIOUSNESS) for each in window], carried)
     return numpy.array(vector, dtype=numpy.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A vital's known values in a window, newest first: none where the newest may not be carried so far.
+class _Known(NamedTuple):
+    """A numeric vital in a window: its newest value; the same and the mean of the recent sets, both within
+    the normal range; its `PARTS` and its `BEYOND`."""
 
-    `recent` of them are of the recent sets (of none, the newest stands for them); `is_now` is whether the
-    newest is of the judged set.
-    """
-
-    values: list[float]
-    recent: int
-    is_now: bool
+    value: float
+    normal: float
+    recent_mean: float
+    parts: tuple[float, ...]
+    beyond: tuple[float, ...]
 
 
-_NOTHING = _Known([], 0, False)
-
-
-def _known(vital: Vital, scale: Scale, window: Sequence[Numbers], carried: int) -> _Known:
-    values: list[float] = []
-    recent = 0
-    is_now = False
-    for number, each in enumerate(window):
-        value = each.get(vital, nan)
-        if isfinite(value):
-            if not values:
-                if number > carried:
-                    return _NOTHING
-                is_now = number == 0
-            values.append(scale.within(value))
-            recent += number < RECENT_SETS
-    return _Known(values, recent or 1, is_now) if values else _NOTHING
-
-
-def _within(scale: Scale, normal: tuple[float, float], known: _Known) -> Sequence[float]:
-    """The `PARTS` of one vital, of its values within the normal range."""
-    if not known.values:
-        return _UNKNOWN
-    lowest, highest = normal
-    values = [min(max(value, lowest), highest) for value in known.values]
-    value = values[0]
-    before = values[1:] if known.is_now else values
-    lately = values[: known.recent]
+@lru_cache(maxsize=512)  # from one set to the next, and as reasons are sought, most vitals stay as they are
+def _known(vital: Vital, seen: tuple[float, ...], carried: int) -> _Known | None:
+    """What is known of a vital that has these values in a window, the newest first; one that is no finite
+    number is not known. None where nothing is, or only what may not be carried so far."""
+    values: Sequence[float] = seen
+    is_now, recent = True, RECENT_SETS
+    if not isfinite(sum(seen)):
+        values = [value for value in seen if isfinite(value)]
+        if not values or (newest := seen.index(values[0])) > carried:
+            return None
+        is_now = newest == 0
+        recent = sum(map(isfinite, seen[:RECENT_SETS])) or 1
+    scale, low, high = _RANGES[vital]
+    ordered = sorted(values)
+    if ordered[0] < scale.lowest or ordered[-1] > scale.highest:
+        values = [scale.within(value) for value in values]
+        ordered = sorted(values)
+    value, beyond = values[0], _NOT_BEYOND[vital]
+    lately = values[:recent]
+    lowest, highest = min(lately), max(lately)
+    if ordered[0] <= low or ordered[-1] >= high:
+        beyond = _beyond(value, lowest, highest, vital)
+        values = [low if each < low else high if each > high else each for each in values]
+        ordered = sorted(values)
+        lately = values[:recent]
+        lowest, highest = min(lately), max(lately)
+    normal = before = usual = values[0]
+    if is_now:
+        ordered.remove(normal)
+        if ordered:
+            before = values[1]
+    if ordered:
+        half = len(ordered) // 2
+        usual = ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
     centre, spread = scale.centre, scale.spread
-    return (
-        (value - centre) / spread,
-        (value - _median(before)) / spread if before else 0.0,
-        (sum(lately) / len(lately) - centre) / spread,
-        (min(lately) - centre) / spread,
-        (max(lately) - centre) / spread,
-        ((before[0] if before else value) - centre) / spread,
+    recent_mean = sum(lately) / len(lately)
+    parts = (
+        (normal - centre) / spread,
+        (normal - usual) / spread,
+        (recent_mean - centre) / spread,
+        (lowest - centre) / spread,
+        (highest - centre) / spread,
+        (before - centre) / spread,
         (sum(values) / len(values) - centre) / spread,
     )
+    return _Known(value, normal, recent_mean, parts, beyond)
 
 
-def _beyond(scale: Scale, normal: tuple[float, float], known: _Known) -> Sequence[float]:
-    """How far below and above the normal range a vital is, now and in the worst of the recent sets."""
-    if not known.values:
-        return (0.0,) * (2 * sum(map(isfinite, normal)))
-    lately = known.values[: known.recent]
-    found: list[float] = []
-    for limit, direction, worst in zip(normal, (-1, 1), (min, max), strict=True):
-        if isfinite(limit):
-            found += [
-                max(direction * (value - limit), 0.0) / scale.spread
-                for value in (known.values[0], worst(lately))
-            ]
-    return found
+def _beyond(value: float, lowest: float, highest: float, vital: Vital) -> tuple[float, ...]:
+    """How far below and above its normal range a vital is, now and in the worst of the recent sets."""
+    scale, low, high = _RANGES[vital]
+    # Not low - value: at the limit itself vectors have -0.0, as long as this specification has been there.
+    below = (max(-(value - low), 0.0) / scale.spread, max(-(lowest - low), 0.0) / scale.spread)
+    if high == inf:
+        return below
+    return (*below, max(value - high, 0.0) / scale.spread, max(highest - high, 0.0) / scale.spread)
 
 
-def _median(values: list[float]) -> float:
-    ordered = sorted(values)
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
-
-
-def _combined(known: Mapping[Vital, _Known]) -> Sequence[float]:
+def _combined(known: Mapping[Vital, _Known | None]) -> Sequence[float]:
     """`COMBINED`: 0 is about typical, as for the vitals.
 
     A slow pulse and a low respiration rate count as the limit of normal, and so does a low systolic pressure
@@ -250,64 +263,50 @@ def _combined(known: Mapping[Vital, _Known]) -> Sequence[float]:
     shock = pressure = recent_pressure = to_respiration = 0.0
     systolic, diastolic = known[_SYSTOLIC], known[_DIASTOLIC]
     pulse, saturation, respiration = known[_PULSE], known[_SATURATION], known[_RESPIRATION]
-    if systolic.values:
-        if pulse.values:
-            shock = (max(pulse.values[0], NORMAL[_PULSE][0]) / systolic.values[0] - 0.7) / 0.2
-        if diastolic.values:
-            least = NORMAL[_SYSTOLIC][0]
-            upper = [max(value, least) for value in systolic.values[: systolic.recent]]
-            lower = diastolic.values[: diastolic.recent]
-            pressure = (upper[0] - lower[0] - 60) / 18
-            recent_pressure = (sum(upper) / len(upper) - sum(lower) / len(lower) - 60) / 18
-    if saturation.values and respiration.values:
-        breaths = max(respiration.values[0], NORMAL[_RESPIRATION][0])
-        to_respiration = (saturation.values[0] / breaths - 5.4) / 1.7
+    if systolic is not None:
+        if pulse is not None:
+            shock = (max(pulse.value, NORMAL[_PULSE][0]) / systolic.value - 0.7) / 0.2
+        if diastolic is not None:
+            pressure = (systolic.normal - diastolic.normal - 60) / 18
+            recent_pressure = (systolic.recent_mean - diastolic.recent_mean - 60) / 18
+    if saturation is not None and respiration is not None:
+        breaths = max(respiration.value, NORMAL[_RESPIRATION][0])
+        to_respiration = (saturation.value / breaths - 5.4) / 1.7
     return shock, pressure, recent_pressure, to_respiration
 
 
-def _oxygen(
-    current: Mapping[Vital, Value], earlier: Sequence[Mapping[Vital, Value]], carried: int
-) -> Sequence[float]:
+def _oxygen(seen: Sequence[Value | None], carried: int) -> Sequence[float]:
     """Whether oxygen is given, and in which share of the earlier sets it was, as far as either is known.
 
-    It is a state: what is known of it holds until something else is.
+    `seen` is what each set says of it, the newest first. It is a state: what is known of it holds until
+    something else is.
     """
+    if _GIVEN not in seen:
+        return 0.0, 0.0
     state: Value | None = None
     age = known = given = 0
-    for each in earlier:
+    for found in seen[:0:-1]:
         age += 1
-        if (found := each.get(_OXYGEN)) is not None:
+        if found is not None:
             state, age = found, 0
         if state is not None:
             known += 1
             given += state is _GIVEN
-    now = current.get(_OXYGEN)
+    now = seen[0]
     if now is None and age < carried:
         now = state
     return float(now is _GIVEN), given / known if known else 0.0
 
 
-def _consciousness(
-    current: Mapping[Vital, Value], earlier: Sequence[Mapping[Vital, Value]], carried: int
-) -> Sequence[float]:
-    """How awake the person is, now and recently; all 0 where that is not known."""
-    known: list[int] = []
-    recent = 0
-    for number, each in enumerate((current, *reversed(earlier))):
-        if (found := each.get(_CONSCIOUSNESS)) is not None:
-            if not known and number > carried:
-                break
-            known.append(LEVELS[cast(Consciousness, found)])
-            recent += number < RECENT_SETS
-    if not known:
-        return (0.0,) * 9
-    now, worst = known[0], max(known[:recent] or known[:1])
-    return (
-        *(float(now >= level) for level in (1, 2, 3, 4)),
-        *(float(worst >= level) for level in (2, 3, 4)),
-        sum(known) / len(known) / 4,
-        1.0,
-    )
+def _consciousness(seen: Sequence[Value | None], carried: int) -> Sequence[float]:
+    """How awake the person is, now and recently, by what each set says of it, the newest first; all 0 where
+    that is not known."""
+    known = [LEVELS[cast(Consciousness, each)] for each in seen if each is not None]
+    if not known or seen[: carried + 1].count(None) == carried + 1:
+        return _CONSCIOUSNESS_UNKNOWN
+    recent = len(seen[:RECENT_SETS]) - seen[:RECENT_SETS].count(None) or 1
+    now, worst = known[0], max(known[:recent])
+    return (*_REACHED[now], *_REACHED[worst][1:], sum(known) / len(known) / 4, 1.0)
 
 
 def nothing_known(current: Mapping[Vital, Value]) -> bool:

@@ -19,6 +19,7 @@ import numpy.typing
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from hub.errors import CareportError
+from hub.small_file import read_whole
 
 FORMAT: Literal["careport-recalibration-1"] = "careport-recalibration-1"
 LEAST_EVENTS = 10
@@ -26,7 +27,11 @@ LEAST_EVENTS = 10
 al., Journal of Clinical Epidemiology 58:475-483, 2005)."""
 
 _ALMOST = 1e-7
+"""A probability nearer to 0 or 1 has log-odds that mean nothing (float32 has no more digits)."""
+_PRIOR = 1e-3
+"""So weak that it only matters where those with the event and those without do not overlap at all."""
 _STEPS = 50
+_DONE = 1e-10
 _BINS = 10
 
 Numbers = numpy.typing.NDArray[numpy.float64]
@@ -79,7 +84,7 @@ class Recalibration(_Part):
                 quoted.
         """
         try:
-            read = cls.model_validate_json(path.read_bytes())
+            read = cls.model_validate_json(read_whole(path))
         except OSError as error:
             raise RecalibrationError(
                 f"{path}: the recalibration cannot be read: {error.strerror}. Put it there again, or remove "
@@ -137,7 +142,13 @@ def fit(
             f"{events} events among {len(label)} sets: at least {LEAST_EVENTS} with an event and as many "
             "without are needed. Gather more before fitting"
         )
-    slope, intercept = _logistic(_log_odds(own), label)
+    line = likeliest_line(log_odds(own), label, _PRIOR)
+    if line is None:
+        raise RecalibrationError(
+            "this model gave all of these sets the same risk, so that they say nothing of its slope. Gather "
+            "more before fitting"
+        )
+    slope, intercept = line
     try:
         made = Recalibration(
             model_sha256=model_sha256,
@@ -163,35 +174,50 @@ def fit(
     return made.model_copy(update={"expected_calibration_error": errors})
 
 
-def _log_odds(probability: Numbers) -> Numbers:
-    held = numpy.clip(probability, _ALMOST, 1 - _ALMOST)
+def log_odds(probability: Numbers) -> Numbers:
+    """ln(p / (1 - p)), kept finite at 0 and 1."""
+    held = numpy.clip(numpy.asarray(probability, dtype=numpy.float64), _ALMOST, 1 - _ALMOST)
     return numpy.asarray(numpy.log(held / (1 - held)), dtype=numpy.float64)
 
 
-def _logistic(log_odds: Numbers, label: Numbers) -> tuple[float, float]:
-    """Slope and intercept that make the label most likely, by Newton's method, a step halved until it helps.
+def likeliest_line(logit: Numbers, label: Numbers, prior: float = 0.0) -> tuple[float, float] | None:
+    """Slope and intercept on the log-odds that make the label (0 or 1) most likely; None if none do.
 
-    With a prior so weak that it only matters where the two kinds do not overlap at all.
+    None do where there is one label alone or one log-odds alone, and where the log-odds part the labels
+    without a mistake: the steeper, the likelier. A weak `prior` (a penalty on the slope over one standard
+    deviation, and on the intercept in their middle) holds that last one. By Newton's method, a step halved
+    until it helps.
     """
-    design = numpy.column_stack([log_odds, numpy.ones_like(log_odds)])
-    prior = numpy.diag([1e-3, 1e-6])
-    solution = numpy.array([1.0, 0.0])
+    if logit.min() == logit.max() or label.min() == label.max():
+        return None
+    centre, spread = float(logit.mean()), float(logit.std())
+    design = numpy.column_stack([(logit - centre) / spread, numpy.ones(len(logit))])
+    share = float(label.mean())
+    solution: Numbers = numpy.array([0.0, numpy.log(share / (1 - share))])
 
-    def loss(at: Numbers) -> float:
+    def likelihood(at: Numbers) -> float:
         linear = design @ at
-        return float(numpy.logaddexp(0, linear).sum() - label @ linear + at @ prior @ at / 2)
+        return float(label @ linear - numpy.logaddexp(0, linear).sum() - prior * (at @ at) / 2)
 
+    found = likelihood(solution)
     for _ in range(_STEPS):
-        probability = 1 / (1 + numpy.exp(-numpy.clip(design @ solution, -500, 500)))
-        gradient = design.T @ (probability - label) + prior @ solution
-        curvature = design.T @ (design * (probability * (1 - probability))[:, None]) + prior
-        step = numpy.linalg.solve(curvature, gradient)
-        while loss(solution - step) > loss(solution) and numpy.abs(step).max() > 1e-10:
+        linear = design @ solution
+        small = numpy.exp(-numpy.abs(linear))
+        told = numpy.where(linear >= 0, 1 / (1 + small), small / (1 + small))
+        gradient = design.T @ (label - told) - prior * solution
+        curvature = (design * (told * (1 - told))[:, None]).T @ design + prior * numpy.eye(2)
+        try:
+            step = numpy.linalg.solve(curvature, gradient)
+        except numpy.linalg.LinAlgError:
+            return None
+        # A step of Newton's may go too far; half of it, and so on, gets nearer.
+        while (better := likelihood(solution + step)) < found - 1e-9:
             step = step / 2
-        solution = solution - step
-        if numpy.abs(step).max() < 1e-9:
-            break
-    return float(solution[0]), float(solution[1])
+        solution, found = solution + step, better
+        if numpy.abs(step).max() < _DONE:
+            slope = float(solution[0]) / spread
+            return slope, float(solution[1]) - slope * centre
+    return None
 
 
 def expected_calibration_error(probabilities: Numbers, happened: Numbers) -> float:

@@ -1,6 +1,6 @@
 """Rebuild the models and their cards: `python -m models.train --data DIR`.
 
-DIR holds the training files (see models/README.md). Both take a quarter of an hour on two cores.
+DIR holds the training files (see models/README.md). Both take half an hour on two cores.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from hub.assessment.deterioration import SHIPPED_CARD, SHIPPED_MODEL, DeteriorationModel
 from hub.assessment.features import AGE_SCALE, NAMES, NORMAL, SCALES, SPECIFICATION
 from hub.readings import Breathing, Consciousness, Value, Vital
-from models.train.deterioration.card import golden_features, text
+from models.train.card import text
+from models.train.deterioration.card import golden_features
 from models.train.deterioration.teacher import NEVER_REASSURING
 
 CARD: dict[str, Any] = json.loads(SHIPPED_CARD.read_text(encoding="utf-8"))

@@ -17,7 +17,8 @@ from hub.assessment.rhythm import (
     SHIPPED_MODEL,
     RhythmModel,
 )
-from models.train.rhythm.card import golden_intervals, text
+from models.train.card import text
+from models.train.rhythm.card import golden_intervals
 from models.train.rhythm.judging import MOST_FALSE
 
 CARD: dict[str, Any] = json.loads(SHIPPED_CARD.read_text(encoding="utf-8"))
@@ -67,6 +68,20 @@ def test_the_figures_on_the_card_are_those_that_the_threshold_was_chosen_by() ->
     assert sinus["irregular_percent"] <= 100 * MOST_FALSE
     for figures in CARD["evaluation"]["scores"].values():
         assert 0 <= figures["low"] <= figures["auroc"] <= figures["high"] <= 1
+
+
+def test_what_was_tried_and_not_taken_is_where_the_report_looks_for_it() -> None:
+    tried = CARD["evaluation"]["tried"]
+    assert len(tried) > 5
+    assert all(each["what"] and each["why_not"] for each in tried)
+    shipped = CARD["evaluation"]["scores"]["network, against all else"]
+    rule = next(each for each in tried if "entropy" in each["what"])
+    assert rule["auroc"] < shipped["low"]
+
+
+def test_how_fast_it_is_was_measured() -> None:
+    told = CARD["evaluation"]["inference"]
+    assert 0 < told["p50_microseconds"] <= told["p99_microseconds"]
 
 
 def test_the_data_is_named_with_its_licence_and_attribution() -> None:

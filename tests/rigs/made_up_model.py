@@ -24,6 +24,10 @@ class _MadeUp:
     def __init__(self, recalibration: Recalibration | None = None) -> None:
         self.recalibration = recalibration
 
+    def recalibrate(self) -> bool:
+        """No file is read: what it was made with stays."""
+        return False
+
     def probabilities(
         self,
         current: Mapping[Vital, Value],

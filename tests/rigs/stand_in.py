@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from hub.assessment.deterioration import DeteriorationModel, Probabilities
-from hub.assessment.features import BASELINE_SETS
+from hub.assessment.features import CARRIED_SETS
 from hub.assessment.reason import Reason
 from hub.assessment.reasons import Times, reasons
 from hub.readings import Value, Vital
@@ -72,7 +72,7 @@ class StandIn:
         earlier: Sequence[Values],
         age_years: int | None,
         *,
-        carried: int = BASELINE_SETS,
+        carried: int = CARRIED_SETS,
         times: Times | None = None,
         known: float | None = None,
     ) -> tuple[Reason, ...]:

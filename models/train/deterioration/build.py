@@ -1,4 +1,4 @@
-"""Trains and judges: five students, the file made of the first, its card, and predictions for the report."""
+"""Trains and judges: five students and the one of the file, its card, and predictions for the report."""
 
 from __future__ import annotations
 
@@ -11,20 +11,30 @@ from typing import Any
 import numpy as np
 
 from hub.readings import Vital
-from models.train.deterioration import card, judging, model_file, student, teacher, training
+from models.train.card import text
+from models.train.deterioration import card, judging, model_file, selection, student, teacher, training
 from models.train.deterioration.comparison import news2
 from models.train.deterioration.folds import FOLDS, HELD_BACK
-from models.train.deterioration.hospital_stays import judged, observation_sets, read
-from models.train.deterioration.sets import Floats, Integers, Rows, Sets, Vectors, vectors
+from models.train.deterioration.sets import Sets, vectors
+from models.train.measures.arrays import Booleans, Floats, Integers, Vectors
 from models.train.measures.calibration import fitted_line, probability
 
 WORKERS = 2
+PARTS = range(FOLDS + 1)
+"""Each part of the people has a model that has not seen it; that of the last, `HELD_BACK`, is the file's."""
 
 
-def _fit(fold: int) -> student.Student:
-    """The student that has not seen the people of this part."""
+def _judge(job: selection.Job) -> tuple[float, float]:
+    """What a candidate came to on two parts that it has not seen."""
+    stays, _ = _MATERIAL
+    return selection.judge(stays, job)
+
+
+def _fit(fold: int, trees: teacher.Trees) -> student.Student:
+    """The student that has not seen the people of this part, nor those held back."""
     stays, died = _MATERIAL
-    return training.fit(stays, stays.fold != fold, died, died.fold != fold, teacher.SEED + fold)
+    of_stays, of_deaths = (~np.isin(each.fold, (fold, HELD_BACK)) for each in (stays, died))
+    return training.fit(stays, of_stays, died, of_deaths, teacher.SEED + fold, trees)
 
 
 _MATERIAL: tuple[training.Material, training.Material]
@@ -41,16 +51,22 @@ def _take(stays: training.Material, died: training.Material) -> None:
 
 def build(data: Path, into: Path, predictions: Path) -> None:
     """Write `deterioration.tflite` and its card into a folder, and the predictions beside them."""
-    stays, sets = training.of_stays(data)
+    stays, every, judged = training.of_stays(data)
+    sets = every.with_oxygen_held().where(judged)
     died, death_sets = training.of_deaths(data)
     print(f"{len(sets)} sets of {len(np.unique(sets.person))} people; {sets.label.sum()} before an onset")
     os.environ["OMP_NUM_THREADS"] = "1"
     with ProcessPoolExecutor(
         WORKERS, multiprocessing.get_context("spawn"), initializer=_take, initargs=(stays, died)
     ) as workers:
+        selected = selection.select(zip(selection.JOBS, workers.map(_judge, selection.JOBS), strict=True))
+        names = [selected.chosen(part) for part in PARTS]
+        print(f"chosen by the others, for each part and for the file: {', '.join(names)}", flush=True)
         fits = []
-        for part, fitted in enumerate(workers.map(_fit, range(FOLDS))):
-            print(f"trained without part {part + 1} of {FOLDS}", flush=True)
+        for part, fitted in enumerate(
+            workers.map(_fit, PARTS, [selection.CANDIDATES[name] for name in names])
+        ):
+            print(f"trained {part + 1} of {len(PARTS)}", flush=True)
             fits.append(fitted)
 
     fold = stays.fold[stays.in_step]
@@ -63,7 +79,8 @@ def build(data: Path, into: Path, predictions: Path) -> None:
     death_logit = _across(students, death_features, death_fold)
     risk = probability(logit)
 
-    evaluation = _evaluation(data, sets, fold, students, content, logit, features)
+    evaluation = _evaluation(every, judged, sets, fold, students, content, logit, features)
+    evaluation["selection"] = selected.told()
     last = np.diff(death_sets.person, append=-1) != 0  # of each person, in the order of time
     unknown = death_features.copy()
     unknown[:, teacher.OF_CONSCIOUSNESS] = 0
@@ -83,7 +100,7 @@ def build(data: Path, into: Path, predictions: Path) -> None:
         risk,
     )
     (into / "deterioration.tflite").write_bytes(content)
-    (into / "deterioration.json").write_text(card.text(document), encoding="utf-8")
+    (into / "deterioration.json").write_text(text(document), encoding="utf-8")
     predictions.mkdir(parents=True, exist_ok=True)
     _save(
         predictions / "deterioration.npz",
@@ -101,7 +118,8 @@ def build(data: Path, into: Path, predictions: Path) -> None:
 
 
 def _evaluation(
-    data: Path,
+    every: Sets,
+    rows: Booleans,
     sets: Sets,
     fold: Integers,
     students: list[student.Student],
@@ -109,27 +127,25 @@ def _evaluation(
     logit: Floats,
     features: Vectors,
 ) -> dict[str, Any]:
-    every = observation_sets(read(data))
-    rows = judged(every)
-
     def lacking(*vitals: Vital) -> Floats:
         return _across(students, vectors(every.lacking(*vitals))[rows], fold)
 
     bare = lacking(*judging.CUFF_AND_OXIMETER_LACK)
-    held: Rows = fold == HELD_BACK
+    charted = judging.as_floats(news2(every.where(rows)))
+    held: Booleans = fold == HELD_BACK
     of_file = model_file.answers(content, features[held]).astype(np.float64)
-    scores_of_file = judging.of_sepsis(sets.where(held), of_file, bare[held])
+    scores_of_file = judging.of_sepsis(sets.where(held), of_file, bare[held], charted[held])
     in_full = judging.time_matched(sets.where(held), {"model": logit[held]}, {})["model"]["auroc"]
     return {
         "held_out_people": {
-            "of": "this very file, on a fifth of the people, who had no part in training",
+            "of": "this very file, on a twentieth of the people, whom no model has seen",
             **card.counts("", sets.where(held), "onset"),
             "scores": scores_of_file,
         },
         "cross_fitted": {
-            "of": "the method: each person judged by one of five models trained without them",
+            "of": "the method: each person judged by a model trained without them: one of five, or the file",
             **card.counts("", sets, "onset"),
-            "scores": judging.of_sepsis(sets, logit, bare),
+            "scores": judging.of_sepsis(sets, logit, bare, charted),
         },
         "calibration": judging.of_calibration(sets, probability(logit)),
         "alerts": judging.of_alerts(sets, probability(logit)),

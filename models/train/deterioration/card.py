@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,16 @@ import numpy as np
 from hub.assessment.budget import History, afforded
 from hub.assessment.features import AGE_SCALE, LEVELS, NAMES, SCALES, SPECIFICATION, Scale, features
 from hub.readings import Breathing, Consciousness, Value, Vital
+from models.train.card import file_of, golden
 from models.train.deterioration import student
 from models.train.deterioration.model_file import answers
-from models.train.deterioration.sets import Floats, Integers, Sets, Vectors
+from models.train.deterioration.sets import Sets
 from models.train.deterioration.teacher import NEVER_REASSURING, SEED
 from models.train.deterioration.words import DATA, FORBIDDEN, LIMITS, METHOD, PROTOCOL, TRIED
+from models.train.measures.arrays import Floats, Integers, Vectors
 
 NAME = "careport-deterioration"
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 GOLDEN_TOLERANCE = 1e-4
 BUDGETS = (0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
 """Alerts per 100 patient-days of which the card tells the threshold."""
@@ -88,19 +89,13 @@ def document(
     `training` are counts of who it was trained on, `evaluation` what it and the method came to (`judging`),
     `sets` and `risk` the cross-fitted risks of hospital A, for its budget and its histograms.
     """
-    golden = golden_features()
-    answered = answers(content, np.stack(list(golden.values())))
     return {
         "name": NAME,
         "version": VERSION,
         "summary": "Risk that a person's state turns to sepsis within 12 hours, and, where consciousness is "
         "known, what it adds to the risk of death; learned in intensive care.",
         "status": "shadow: computed, stored and told; it raises no alert",
-        "file": {
-            "name": "deterioration.tflite",
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "bytes": len(content),
-        },
+        "file": file_of("deterioration.tflite", content),
         "features": {
             "specification": SPECIFICATION,
             "names": list(NAMES),
@@ -123,23 +118,8 @@ def document(
         "drift": histograms(sets, risk),
         "limits": list(LIMITS),
         "must_not_be_used": list(FORBIDDEN),
-        "golden": {
-            "tolerance": GOLDEN_TOLERANCE,
-            "vectors": [
-                {
-                    "name": name,
-                    "features": [float(value) for value in vector],
-                    "probability": float(probability),
-                }
-                for (name, vector), probability in zip(golden.items(), answered, strict=True)
-            ],
-        },
+        "golden": golden(golden_features(), partial(answers, content), GOLDEN_TOLERANCE),
     }
-
-
-def text(card: Mapping[str, Any]) -> str:
-    """The card as it is written: the same card gives the same bytes."""
-    return json.dumps(card, indent=2, ensure_ascii=False) + "\n"
 
 
 def budget(person: Integers, hour: Integers, risk: Floats) -> list[dict[str, float]]:

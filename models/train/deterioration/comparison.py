@@ -8,7 +8,8 @@ import numpy as np
 
 from hub.assessment.news2 import OxygenScale, score
 from hub.readings import Vital
-from models.train.deterioration.sets import Integers, Sets
+from models.train.deterioration.sets import Sets
+from models.train.measures.arrays import Integers
 
 
 def news2(sets: Sets, lacking: Collection[Vital] = ()) -> Integers:

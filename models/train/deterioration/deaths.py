@@ -13,7 +13,8 @@ import numpy as np
 
 from hub.readings import Vital
 from models.train.deterioration.hospital_stays import oxygen_given
-from models.train.deterioration.sets import Floats, Integers, Sets, last_of_blocks
+from models.train.deterioration.sets import Sets, last_of_blocks
+from models.train.measures.arrays import Floats, Integers
 
 OBSERVATIONS = "cinc2012_obs.parquet"
 PEOPLE = "cinc2012_patients.csv"

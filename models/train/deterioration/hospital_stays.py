@@ -4,8 +4,9 @@ One set every six hours of stay, made of the last charted value of each vital in
 onset of sepsis within twelve hours after it. A set at or after the onset is dropped, and so is a person who
 is labelled from the first row, whose onset is not known.
 
-Oxygen is a state and no measurement, so its last charted value holds until another is charted. That an oxygen
-fraction was charted in this very block would say more of the outcome than all vitals together: it says that a
+Oxygen is as charted in the block; the features hold it, as the hub does, for a day. To hold it for the rest
+of the stay would be wrong: nobody charts that a weaned person breathes air. To see only whether it was
+charted in this very block would say more of the outcome than all vitals together, since it says that a
 ventilator is being adjusted, which no care home can say.
 """
 
@@ -18,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from hub.readings import Vital
-from models.train.deterioration.sets import BLOCK_HOURS, Floats, Integers, Rows, Sets, last_of_blocks
+from models.train.deterioration.sets import BLOCK_HOURS, Sets, last_of_blocks
+from models.train.measures.arrays import Booleans, Floats, Integers
 
 FILE = "cinc2019_hospital_a.parquet"
 HORIZON_HOURS = 12
@@ -84,7 +86,6 @@ def observation_sets(hours: Hours, phase: int = 0) -> Sets:
     `phase` (0 to 5) moves the blocks by so many hours: the same people, looked at at other times.
     """
     ends, block, values = last_of_blocks(hours.person, hours.hour, hours.charted, phase)
-    values[Vital.SUPPLEMENTAL_OXYGEN] = held(values[Vital.SUPPLEMENTAL_OXYGEN], hours.person[ends])
     people = int(hours.person.max()) + 1
     onset = np.full(people, np.inf)
     positive = hours.label == 1
@@ -100,13 +101,6 @@ def observation_sets(hours: Hours, phase: int = 0) -> Sets:
     return every.where((ahead > 0) & ~unknown_onset[person])
 
 
-def held(values: Floats, person: Integers) -> Floats:
-    """Each value that is not known replaced by the same person's last known one, if there is one."""
-    last = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(len(values))))
-    same = (last >= 0) & (person[last] == person)
-    return np.where(same, values[last], np.nan)
-
-
-def judged(sets: Sets) -> Rows:
+def judged(sets: Sets) -> Booleans:
     """Which sets are judged: those from the fourth block of the stay on."""
     return np.asarray((sets.hour - 1) // BLOCK_HOURS >= FIRST_BLOCK)

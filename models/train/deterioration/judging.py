@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,11 +10,13 @@ import numpy as np
 
 from hub.assessment.features import BASELINE_SETS, features
 from hub.readings import Vital
+from models.train.card import inference as measured
 from models.train.deterioration.comparison import news2
 from models.train.deterioration.model_file import interpreter_of
-from models.train.deterioration.sets import BLOCK_HOURS, Floats, Integers, Sets
+from models.train.deterioration.sets import BLOCK_HOURS, Sets
 from models.train.deterioration.teacher import SEED
 from models.train.measures.alerting import Alerting, compared
+from models.train.measures.arrays import Floats, Integers
 from models.train.measures.bootstrap import Estimate, bootstrap, person_weights
 from models.train.measures.calibration import recalibrated_by_halves
 from models.train.measures.discrimination import TimeMatched
@@ -71,19 +72,27 @@ def estimate(found: Estimate) -> dict[str, float]:
     }  # fmt: skip
 
 
-def of_sepsis(sets: Sets, logit: Floats, bare_logit: Floats) -> Figures:
-    """The model beside NEWS2, whole and with a cuff and an oximeter alone."""
+def of_sepsis(sets: Sets, logit: Floats, bare_logit: Floats, as_charted: Floats) -> Figures:
+    """The model beside NEWS2, whole and with a cuff and an oximeter alone.
+
+    `sets` are with oxygen held, so that NEWS2 knows of it what the model knows; `as_charted` is NEWS2 where
+    oxygen is known only if it was charted in the very block, which also tells how a ward works.
+    """
     return time_matched(
         sets,
         {
             "model": logit,
             "NEWS2 with oxygen": as_floats(news2(sets)),
+            "NEWS2 with oxygen as charted in the block": as_charted,
             "NEWS2 without oxygen": as_floats(news2(sets, (Vital.SUPPLEMENTAL_OXYGEN,))),
             "model, cuff and oximeter alone": bare_logit,
             "NEWS2, cuff and oximeter alone": as_floats(news2(sets, CUFF_AND_OXIMETER_LACK)),
         },
         {
             "model minus NEWS2 with oxygen": ("model", "NEWS2 with oxygen"),
+            "model minus NEWS2 with oxygen as charted in the block": (
+                "model", "NEWS2 with oxygen as charted in the block",
+            ),
             "model minus NEWS2, cuff and oximeter alone": (
                 "model, cuff and oximeter alone", "NEWS2, cuff and oximeter alone",
             ),
@@ -143,8 +152,8 @@ def of_calibration(sets: Sets, risk: Floats) -> dict[str, float]:
     }
 
 
-def subgroups(sets: Sets, logit: Floats) -> dict[str, dict[str, float]]:
-    """The time-matched AUROC by age band and by sex."""
+def subgroups(sets: Sets, logit: Floats) -> dict[str, dict[str, Any]]:
+    """The time-matched AUROC by age band and by sex, and what is gained over NEWS2 with oxygen."""
     bands = {
         "under 50 years": sets.age < 50,
         "50 to 64 years": (sets.age >= 50) & (sets.age < 65),
@@ -153,9 +162,24 @@ def subgroups(sets: Sets, logit: Floats) -> dict[str, dict[str, float]]:
         "women": sets.male == 0,
         "men": sets.male == 1,
     }
-    return {
-        name: time_matched(sets.where(rows), {name: logit[rows]}, {})[name] for name, rows in bands.items()
-    }
+    score = as_floats(news2(sets))
+    found: dict[str, dict[str, Any]] = {}
+    for name, rows in bands.items():
+        some = sets.where(rows)
+        figures = time_matched(
+            some, {"model": logit[rows], "NEWS2": score[rows]}, {"gain": ("model", "NEWS2")}
+        )
+        gain = figures["gain"]
+        found[name] = {
+            "people": len(np.unique(some.person)),
+            "people_with_onset": len(np.unique(some.person[some.label == 1])),
+            **figures["model"],
+            "news2": figures["NEWS2"]["auroc"],
+            "gain": gain["auroc"],
+            "gain_low": gain["low"],
+            "gain_high": gain["high"],
+        }
+    return found
 
 
 def pair_missing(sets: Sets, logits: Mapping[tuple[Vital, ...], Floats]) -> list[dict[str, Any]]:
@@ -176,19 +200,11 @@ def pair_missing(sets: Sets, logits: Mapping[tuple[Vital, ...], Floats]) -> list
 
 
 def inference(content: bytes, sets: Sets) -> dict[str, float]:
-    """How long features and one inference took, in microseconds, over some thousand sets of one run."""
+    """How long features and one inference take, over some thousand sets."""
     ask = interpreter_of(content)
     rows = range(BASELINE_SETS, min(len(sets), 5000))
     windows = [[sets.values_of(row - back) for back in range(BASELINE_SETS, -1, -1)] for row in rows]
-    took = []
-    for window in windows:
-        began = time.perf_counter_ns()
-        ask(features(window[-1], window[:-1], 80))
-        took.append((time.perf_counter_ns() - began) / 1000)
-    return {
-        "p50_microseconds": round(float(np.percentile(took, 50)), 1),
-        "p99_microseconds": round(float(np.percentile(took, 99)), 1),
-    }
+    return measured(lambda window: ask(features(window[-1], window[:-1], 80)), windows)
 
 
 def as_floats(values: Integers) -> Floats:

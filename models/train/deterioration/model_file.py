@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from hub.assessment.features import NAMES
-from models.train.deterioration.sets import Vectors
 from models.train.deterioration.student import Layers, Student, tensorflow
 from models.train.deterioration.teacher import KNOWN
+from models.train.measures.arrays import Vectors
 
 
 def to_tflite(student: Student) -> bytes:

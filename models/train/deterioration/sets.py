@@ -6,15 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from hub.assessment.features import BASELINE_SETS, NAMES, SCALES, features
+from hub.assessment.features import BASELINE_SETS, CARRIED_SETS, NAMES, SCALES, features
 from hub.readings import Breathing, Consciousness, Value, Vital
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Rows = npt.NDArray[np.bool_]
-Vectors = npt.NDArray[np.float32]
+from models.train.measures.arrays import Booleans, Floats, Integers, Vectors
 
 BLOCK_HOURS = 6
 NUMBERS = tuple(SCALES)
@@ -73,7 +68,7 @@ class Sets:
         """In years, as the hub knows it."""
         return None if np.isnan(self.age[row]) else int(self.age[row])
 
-    def where(self, rows: Rows) -> Sets:
+    def where(self, rows: Booleans) -> Sets:
         """Those sets alone."""
         return Sets(
             self.person[rows],
@@ -91,8 +86,18 @@ class Sets:
         nothing = np.full(len(self), np.nan)
         return replace(self, values={**self.values, **dict.fromkeys(vitals, nothing)})
 
+    def with_oxygen_held(self) -> Sets:
+        """The same with oxygen as the features hold it: the person's last known state, for `CARRIED_SETS`."""
+        given = self.values[Vital.SUPPLEMENTAL_OXYGEN]
+        number = np.arange(len(self))
+        last = np.maximum.accumulate(np.where(np.isnan(given), -1, number))
+        held = (last >= 0) & (number - last <= CARRIED_SETS) & (self.person[last] == self.person)
+        return replace(
+            self, values={**self.values, Vital.SUPPLEMENTAL_OXYGEN: np.where(held, given[last], np.nan)}
+        )
 
-def vectors(sets: Sets, newcomers: Rows | None = None) -> Vectors:
+
+def vectors(sets: Sets, newcomers: Booleans | None = None) -> Vectors:
     """The hub's features of every set, of shape (sets, features); its earlier sets are the same person's.
 
     Of `newcomers` nothing is known from before.

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from hub.assessment.features import NAMES
-from models.train.deterioration.sets import Floats, Vectors
 from models.train.deterioration.teacher import KNOWN, NEVER_REASSURING
+from models.train.measures.arrays import Floats, Vectors
 
 UNITS_OF_VITALS = (128, 64)
 UNITS_OF_CONSCIOUSNESS = (48, 24)

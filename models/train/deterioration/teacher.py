@@ -8,14 +8,14 @@ a high one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from hub.assessment.features import BEYOND, NAMES
 from hub.readings import Vital
-from models.train.deterioration.sets import Floats, Integers, Rows, Vectors
+from models.train.measures.arrays import Booleans, Floats, Integers, Vectors
 
 SEED = 20190801
 NEGATIVES_FOR_EACH_POSITIVE = 20
@@ -49,8 +49,14 @@ class Trees:
     seeds: int = 2
     columns: tuple[int, ...] = field(default=OF_VITALS)
 
+    def once(self) -> Trees:
+        """The same with one seed."""
+        return replace(self, seeds=1)
 
-def time_matched(label: Integers, block: Integers, among: Rows, generator: np.random.Generator) -> Integers:
+
+def time_matched(
+    label: Integers, block: Integers, among: Booleans, generator: np.random.Generator
+) -> Integers:
     """Rows to learn from: all positives, and of each block of the stay negatives in proportion to its
     positives, so that the block says nothing about the label and nothing is gained by guessing it."""
     positive, negative = among & (label == 1), among & (label == 0)

@@ -12,24 +12,16 @@ from hub.assessment.features import BEYOND, COMBINED, NAMES, PARTS, SCALES
 from hub.readings import Vital
 from models.train.deterioration import deaths, hospital_stays, student, teacher
 from models.train.deterioration.folds import fold_of_each
-from models.train.deterioration.sets import (
-    BLOCK_HOURS,
-    SHARE_OF_NEWCOMERS,
-    Floats,
-    Integers,
-    Rows,
-    Sets,
-    Vectors,
-    vectors,
-    with_gaps,
-)
+from models.train.deterioration.sets import BLOCK_HOURS, SHARE_OF_NEWCOMERS, Sets, vectors, with_gaps
+from models.train.measures.arrays import Booleans, Floats, Integers, Vectors
 from models.train.measures.calibration import fitted_line, probability
 
 PHASES_OF_STAYS = range(BLOCK_HOURS)
 PHASES_OF_DEATHS = range(0, BLOCK_HOURS, 2)
 
-TREES = teacher.Trees()
-TREES_OF_CONSCIOUSNESS = teacher.Trees(rounds=500, smallest_leaf=200, seeds=1, columns=student.EVERY)
+TREES_OF_CONSCIOUSNESS = teacher.Trees(
+    rounds=700, rate=0.03, smallest_leaf=200, seeds=1, columns=student.EVERY
+)
 ROWS_FOR_THE_STUDENT = 150_000
 
 GROUPS: Sequence[Sequence[int]] = (
@@ -55,18 +47,18 @@ class Material:
     hour: Integers
     label: Integers
     fold: Integers
-    in_step: Rows
+    in_step: Booleans
     vectors: Vectors
     gapped: Vectors
 
 
-def of_stays(data: Path) -> tuple[Material, Sets]:
-    """Of hospital A, and its judged sets in step, in the order of the material's."""
+def of_stays(data: Path) -> tuple[Material, Sets, Booleans]:
+    """Of hospital A, all its sets in step, and which of them are judged, in the order of the material's."""
     by_phase, judged = stays_by_phase(hospital_stays.read(data))
-    return _material(by_phase, judged), by_phase[0].where(judged[0])
+    return _material(by_phase, judged), by_phase[0], judged[0]
 
 
-def stays_by_phase(hours: hospital_stays.Hours) -> tuple[list[Sets], list[Rows]]:
+def stays_by_phase(hours: hospital_stays.Hours) -> tuple[list[Sets], list[Booleans]]:
     """Hospital A's sets at each phase, and which of them are judged: their people are dealt into parts."""
     by_phase = [hospital_stays.observation_sets(hours, phase) for phase in PHASES_OF_STAYS]
     judged = [
@@ -77,21 +69,21 @@ def stays_by_phase(hours: hospital_stays.Hours) -> tuple[list[Sets], list[Rows]]
 
 
 def of_deaths(data: Path) -> tuple[Material, Sets]:
-    """Of the 2012 sets, where consciousness is known or was."""
+    """Of the 2012 sets, where consciousness is known or was; the judged ones in step with oxygen held."""
     by_phase = [deaths.read(data, phase) for phase in PHASES_OF_DEATHS]
     judged = [
         (sets.hour >= deaths.FIRST_HOUR) & _whole(sets, phase)
         for phase, sets in zip(PHASES_OF_DEATHS, by_phase, strict=True)
     ]
-    return _material(by_phase, judged), by_phase[0].where(judged[0])
+    return _material(by_phase, judged), by_phase[0].with_oxygen_held().where(judged[0])
 
 
-def _whole(sets: Sets, phase: int) -> Rows:
+def _whole(sets: Sets, phase: int) -> Booleans:
     """Which sets are of a whole block: a cut one has its like in another phase."""
     return np.asarray((sets.hour + phase) % BLOCK_HOURS == 0)
 
 
-def _material(by_phase: Sequence[Sets], judged: Sequence[Rows]) -> Material:
+def _material(by_phase: Sequence[Sets], judged: Sequence[Booleans]) -> Material:
     generator = np.random.default_rng(teacher.SEED)
     parts = []
     for number, (sets, rows) in enumerate(zip(by_phase, judged, strict=True)):
@@ -108,7 +100,7 @@ def _material(by_phase: Sequence[Sets], judged: Sequence[Rows]) -> Material:
     return Material(person, hour, label, fold_of_each(person), in_step, whole, gaps)
 
 
-def teach(material: Material, among: Rows, trees: teacher.Trees, seed: int) -> teacher.Teacher:
+def teach(material: Material, among: Booleans, trees: teacher.Trees, seed: int) -> teacher.Teacher:
     """What vitals say of an onset, learned from these rows, whole and with gaps."""
     block = (material.hour - 1) // BLOCK_HOURS
     rows = teacher.time_matched(material.label, block, among, np.random.default_rng(seed))
@@ -131,7 +123,7 @@ class Added:
         return (self.slope - 1) * vitals + self.intercept + self.trees.logit(features)
 
 
-def teach_consciousness(material: Material, among: Rows, of_vitals: teacher.Teacher, seed: int) -> Added:
+def teach_consciousness(material: Material, among: Booleans, of_vitals: teacher.Teacher, seed: int) -> Added:
     """What the level of consciousness, and all else beside it, says of death, over what the vitals say."""
     features = np.concatenate([material.vectors[among], material.gapped[among]])
     label = np.tile(material.label[among], 2)
@@ -148,18 +140,18 @@ def teach_consciousness(material: Material, among: Rows, of_vitals: teacher.Teac
 
 def fit(
     stays: Material,
-    stays_rows: Rows,
+    stays_rows: Booleans,
     died: Material,
-    died_rows: Rows,
+    died_rows: Booleans,
     seed: int,
-    trees: teacher.Trees = TREES,
+    trees: teacher.Trees,
 ) -> student.Student:
-    """The student of two teachers, of these people."""
+    """The student of two teachers, of these people; `trees` is how the one of the vitals is grown."""
     of_vitals = teach(stays, stays_rows, trees, seed)
     added = teach_consciousness(died, died_rows, of_vitals, seed)
     generator = np.random.default_rng(seed)
 
-    def asked(material: Material, among: Rows) -> Vectors:
+    def asked(material: Material, among: Booleans) -> Vectors:
         rows = np.flatnonzero(among)
         rows = generator.choice(rows, min(len(rows), ROWS_FOR_THE_STUDENT), replace=False)
         some = np.concatenate([material.vectors[rows], material.gapped[rows]])

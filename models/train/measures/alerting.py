@@ -29,6 +29,12 @@ class Outcome:
     days: float
     events: float
     found: float
+    timely: float
+    """Of the alerts those in the window before an onset."""
+
+    @property
+    def share_timely(self) -> float:
+        return self.timely / self.alerts if self.alerts else float("nan")
 
     @property
     def alerts_each_100_days(self) -> float:
@@ -68,12 +74,14 @@ class Alerting:
         """What this threshold comes to."""
         weights = np.ones(len(self._score)) if weight is None else weight
         of_events = weights[self._highest]
+        of_window = weights[self._window]
         return Outcome(
             threshold,
             float(weights[self._score >= threshold].sum()),
             float(weights.sum()) / SETS_EACH_DAY,
             float(of_events.sum()),
             float(of_events[self._score[self._highest] >= threshold].sum()),
+            float(of_window[self._score[self._window] >= threshold].sum()),
         )
 
     def threshold_for_alerts(self, alerts: float, weight: Floats | None = None) -> float:

@@ -1,4 +1,4 @@
-"""The arrays that the measures take."""
+"""The arrays of training: what measures take, and what models do."""
 
 from __future__ import annotations
 
@@ -8,3 +8,5 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
+Vectors = npt.NDArray[np.float32]
+"""Of features, or of a model's answers: as the model file takes and gives them."""

@@ -6,19 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hub.assessment.recalibration import likeliest_line, log_odds
 from models.train.measures.arrays import Floats, Integers
 
 BINS = 10
-_SMALLEST = 1e-7
-"""A probability nearer to 0 or 1 has log-odds that mean nothing (float32 has no more digits)."""
-_ROUNDS = 50
-_DONE = 1e-10
-
-
-def log_odds(probability: Floats) -> Floats:
-    """ln(p / (1 - p)), kept finite at 0 and 1."""
-    kept = np.clip(np.asarray(probability, dtype=np.float64), _SMALLEST, 1 - _SMALLEST)
-    return np.asarray(np.log(kept / (1 - kept)))
 
 
 def probability(logit: Floats) -> Floats:
@@ -50,31 +41,10 @@ def fitted_line(risk: Floats, label: Integers) -> Line:
     logit = log_odds(risk)
     if logit.min() == logit.max():
         raise ValueError("a calibration line needs more than one risk")
-    centre, spread = float(logit.mean()), float(logit.std())
-    design = np.column_stack([(logit - centre) / spread, np.ones(len(logit))])
-    share = float(label.mean())
-    solution = np.array([0.0, np.log(share / (1 - share))])
-    likelihood = _log_likelihood(np.asarray(design @ solution), label)
-    for _ in range(_ROUNDS):
-        told = probability(np.asarray(design @ solution))
-        gradient = design.T @ (label - told)
-        curvature = (design * (told * (1 - told))[:, None]).T @ design
-        try:
-            step = np.linalg.solve(curvature, gradient)
-        except np.linalg.LinAlgError:
-            break
-        # A step of Newton's may go too far; half of it, and so on, gets nearer.
-        while (better := _log_likelihood(np.asarray(design @ (solution + step)), label)) < likelihood - 1e-9:
-            step = step / 2
-        solution, likelihood = solution + step, better
-        if np.abs(step).max() < _DONE:
-            slope = solution[0] / spread
-            return Line(float(slope), float(solution[1] - slope * centre))
-    raise ValueError("no calibration line: the risk parts the labels without a mistake")
-
-
-def _log_likelihood(logit: Floats, label: Integers) -> float:
-    return float(label @ logit - np.logaddexp(0, logit).sum())
+    found = likeliest_line(logit, label.astype(np.float64))
+    if found is None:
+        raise ValueError("no calibration line: the risk parts the labels without a mistake")
+    return Line(*found)
 
 
 @dataclass(frozen=True)

@@ -70,8 +70,11 @@ def _verdict(reached: bool) -> Verdict:
     return Verdict.REACHED if reached else Verdict.MISSED
 
 
-def _below(one: Estimate, aim: float) -> str:
-    return "The interval reaches below the aim: it may be chance." if one.value >= aim > one.low else ""
+def below_or_above(one: Estimate, aim: float) -> str:
+    """Of what must be at least the aim: whether chance alone may have decided."""
+    if one.value >= aim > one.low:
+        return "The interval reaches below the aim: it may be chance."
+    return "The interval reaches the aim: to miss it may be chance." if one.value < aim <= one.high else ""
 
 
 def _inside(findings: Findings) -> Aim:
@@ -82,8 +85,14 @@ def _inside(findings: Findings) -> Aim:
         f"at least {AUROC_INSIDE}, and surely better than NEWS2 with oxygen",
         f"{estimate(model)}; {estimate(gain)} more than NEWS2",
         _verdict(model.value >= AUROC_INSIDE and gain.low > 0),
-        _below(model, AUROC_INSIDE)
-        or ("Better than NEWS2: the whole interval of the gain is above 0." if gain.low > 0 else ""),
+        " ".join(
+            each
+            for each in (
+                "Better than NEWS2: the whole interval of the gain is above 0." if gain.low > 0 else "",
+                below_or_above(model, AUROC_INSIDE),
+            )
+            if each
+        ),
     )
 
 
@@ -94,7 +103,7 @@ def _death(findings: Findings) -> Aim:
         f"at least {AUROC_DEATH}",
         estimate(model),
         _verdict(model.value >= AUROC_DEATH),
-        _below(model, AUROC_DEATH),
+        below_or_above(model, AUROC_DEATH),
     )
 
 
@@ -121,7 +130,12 @@ def _calibration(findings: Findings) -> Aim:
         f"slope {SLOPE_LOW} to {SLOPE_HIGH}, expected calibration error at most {CALIBRATION_ERROR}",
         f"slope {estimate(slope, 2)}; error {estimate(error, 4)}",
         _verdict(SLOPE_LOW <= slope.value <= SLOPE_HIGH and error.value <= CALIBRATION_ERROR),
-        "Tried with two halves of the same hospital, which is easier than a site of another kind.",
+        (
+            "The interval of the slope reaches beyond the aim: with another half it may be missed. "
+            if slope.low < SLOPE_LOW or slope.high > SLOPE_HIGH
+            else ""
+        )
+        + "Tried with two halves of the same hospital, which is easier than a site of another kind.",
     )
 
 
@@ -184,7 +198,13 @@ def _rhythm(rhythm: RhythmFindings | None) -> list[Aim]:
             f"at least {AUROC_RHYTHM}",
             estimate(all_),
             _verdict(all_.value >= AUROC_RHYTHM),
-            _below(all_, AUROC_RHYTHM),
+            " ".join(
+                (
+                    f"{whole(rhythm.untold)} recordings had too few beats for an answer and count as nothing "
+                    f"found; of the others {estimate(rhythm.figures['network, against all, told'])}.",
+                    below_or_above(all_, AUROC_RHYTHM),
+                )
+            ).strip(),
         ),
         holters,
         Aim(

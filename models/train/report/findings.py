@@ -207,6 +207,7 @@ class _Measured:
         ):
             told[f"{name} alerts"] = outcome.alerts_each_100_days
             told[f"{name} found"] = 100 * outcome.share_found
+            told[f"{name} timely"] = 100 * outcome.share_timely
         for name, new in self._new.items():
             told[f"{name} new alerts"] = 100 * float(weight[new].sum()) / found.rule.days
         for name, alerting, threshold in (
@@ -254,6 +255,7 @@ class _Measured:
             "happened": 100 * float(weight @ self._label[rows]) / total if total else float("nan"),
             "model found": 100 * of_model.share_found,
             "NEWS2 found": 100 * of_news2.share_found,
+            "found gain": 100 * (of_model.share_found - of_news2.share_found),
             "model alerts": of_model.alerts_each_100_days,
             "NEWS2 alerts": of_news2.alerts_each_100_days,
         }

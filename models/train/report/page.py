@@ -79,7 +79,7 @@ def page(
             _must_not(cards),
             _not_known(cards),
             _aims(findings, rhythm_findings, cards),
-            parts.discrimination(onsets, findings),
+            parts.discrimination(onsets, findings, page_card.as_charted(cards["deterioration"])),
             parts.alerts(onsets, findings),
             parts.lead(findings),
             parts.calibration(findings),
@@ -87,7 +87,7 @@ def page(
             parts.subgroups(findings),
             page_card.missing(cards["deterioration"]),
             parts.in_hospital_death(deaths, findings),
-            rhythm(rhythm_findings),
+            rhythm(rhythm_findings, cards.get("rhythm", {})),
             page_card.tried(cards),
             _measured(cards),
         ),
@@ -110,9 +110,14 @@ def _what(findings: Findings, of_rhythm: RhythmFindings | None, cards: Cards) ->
         "Compared at the same time of stay, the deterioration model gives the higher score to the set "
         f"before an onset in {number(100 * model.value, 0)} of 100 pairs, NEWS2 with oxygen in "
         f"{number(100 * news2.value, 0)}. A coin would in 50, so it is often wrong.",
-        "With as many alerts as NEWS2 at or above 5 raises, it changes the number of onsets found by "
-        f"{change(more)}; to find as many onsets, it changes the number of alerts by {change(fewer)}. "
-        "Brackets: 95 % intervals, what chance may do.",
+        "With as many alerts as NEWS2 at or above 5 raises, it finds "
+        f"{number(figures['model found'].value, 0)} of 100 onsets, NEWS2 "
+        f"{number(figures['NEWS2 5 found'].value, 0)}: {change(more)}. Where it finds as many as NEWS2, its "
+        f"alerts: {change(fewer)}. Brackets: 95 % intervals, what chance may do.",
+        f"Most alerts come to nothing: in intensive care, {number(figures['model timely'].value, 0)} of 100 "
+        f"of the model's are in the day before an onset, {number(figures['NEWS2 5 timely'].value, 0)} of "
+        "NEWS2's. Where onsets are rarer, as in a care home, it is fewer still.",
+        *parts.not_for_everybody(findings),
     ]
     if of_rhythm is not None:
         sinus, fibrillation = of_rhythm.labels[SINUS], of_rhythm.labels[FIBRILLATION]
@@ -127,7 +132,7 @@ def _what(findings: Findings, of_rhythm: RhythmFindings | None, cards: Cards) ->
         paragraph(
             "The hub is a small computer in a care home. It scores each set of observations with NEWS2, "
             "and NEWS2 alone raises alerts. Beside it the hub computes two small models, which were "
-            "trained on records of real people in hospital:"
+            "trained on records of real people, none of them in a care home:"
         ),
         listed(
             [
@@ -191,13 +196,15 @@ def _not_known(cards: Cards) -> Html:
         listed(
             [
                 "How good either model is in a care home: nobody has measured it. Residents are older, "
-                "frailer and less ill than the people here, who were all in hospital, and are observed far "
-                "less often.",
+                "frailer and less ill than those in intensive care, of whom deterioration was learned, and "
+                "are observed far less often; rhythm was learned from people who held a small ECG device "
+                "in their hands.",
                 "Whether anybody is better off when staff see these numbers. That needs a trial.",
                 "How good they are for people of different ethnicity, frailty or long-term illness: the "
                 "data does not say who is who.",
-                "How good they are in another hospital than the one they were trained on. Data of a second "
-                "one is kept aside, so that others can judge a release by it.",
+                "How good deterioration is in another hospital than the one it was trained on, and rhythm on "
+                "recordings of a whole day. Data of both is kept aside, so that others can judge a release "
+                "by it.",
             ]
         ),
         *inside,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from models.train.measures.alerting import WINDOW_HOURS
 from models.train.measures.bootstrap import Estimate
 from models.train.report import plots
@@ -23,7 +25,7 @@ from models.train.report.predictions import Deaths, Onsets
 _INTERVAL = "95 % interval in brackets, from drawing people again."
 
 
-def discrimination(onsets: Onsets, findings: Findings) -> Html:
+def discrimination(onsets: Onsets, findings: Findings, beside: Sequence[Html]) -> Html:
     figures = findings.figures
 
     def rows(kind: str) -> list[list[str | Cell]]:
@@ -56,6 +58,7 @@ def discrimination(onsets: Onsets, findings: Findings) -> Html:
             "in a care home, so only sets of the same six hours of the stay are compared.",
             table(f"Time-matched AUROC. {_INTERVAL}", ["score", "AUROC"], rows("time-matched")),
         ),
+        *beside,
         figure(
             plots.plain(onsets),
             "All sets together, whenever in the stay. Here the time of stay has a part in it, so this says "
@@ -172,7 +175,12 @@ def decision(onsets: Onsets, findings: Findings) -> Html:
 def alerts(onsets: Onsets, findings: Findings) -> Html:
     figures = findings.figures
     rows: list[list[str | Cell]] = [
-        [words, estimate(figures[f"{name} alerts"], 1), estimate(figures[f"{name} found"], 1, " %")]
+        [
+            words,
+            estimate(figures[f"{name} alerts"], 1),
+            estimate(figures[f"{name} found"], 1, " %"),
+            estimate(figures[f"{name} timely"], 1, " %"),
+        ]
         for words, name in (
             ("NEWS2 at or above 5", "NEWS2 5"),
             ("the model, as many alerts", "model"),
@@ -188,9 +196,11 @@ def alerts(onsets: Onsets, findings: Findings) -> Html:
             "Each set at or above a threshold counts as one alert. A person is found if at least one alert "
             f"falls into the {WINDOW_HOURS:g} hours before the onset; there were {whole(findings.events)} "
             "people with an onset and a set in that time. Four sets make a patient-day.",
-            "With as many alerts as NEWS2 at or above 5 raises, the model changes the number of onsets "
-            f"found by {change(more, 1)}; to find as many onsets, it changes the number of alerts by "
-            f"{change(fewer, 1)}. Its threshold is then a risk of {number(100 * findings.threshold, 2)} %.",
+            "Onsets found by the model instead of NEWS2 at or above 5, with as many alerts (a risk of "
+            f"{number(100 * findings.threshold, 2)} % or more): {change(more, 1)}. Alerts of the model "
+            f"instead of NEWS2's, where it finds as many onsets: {change(fewer, 1)}.",
+            "Most alerts of either come to nothing: the last column says how many in 100 were in the "
+            f"{WINDOW_HOURS:g} hours before an onset.",
             "These people are far sicker than residents of a care home: the rates of alerts there will be "
             "other ones, and are set by the site's own alert budget.",
         ),
@@ -199,10 +209,12 @@ def alerts(onsets: Onsets, findings: Findings) -> Html:
             "Each point of a line is one threshold. Further left is fewer alerts, further up more onsets "
             "found.",
             table(
-                f"Alerts per 100 patient-days and onsets found. {_INTERVAL}",
-                ["rule", "alerts", "found"],
+                "Alerts per 100 patient-days, onsets found, and of the alerts those in the "
+                f"{WINDOW_HOURS:g} hours before an onset. {_INTERVAL}",
+                ["rule", "alerts", "found", "before an onset"],
                 rows,
             ),
+            wide=True,
         ),
         paragraph(
             "The hub does not call again for a resident whose state stays the same. Counted so, a run of "
@@ -270,7 +282,7 @@ def subgroups(findings: Findings) -> Html:
             estimate(group.figures["happened"], 2),
             *(
                 estimate(group.figures[name], 1)
-                for name in ("model alerts", "NEWS2 alerts", "model found", "NEWS2 found")
+                for name in ("model alerts", "NEWS2 alerts", "model found", "NEWS2 found", "found gain")
             ),
         ]
         for group in findings.groups
@@ -282,6 +294,7 @@ def subgroups(findings: Findings) -> Html:
             "By age and by sex, which is all that the data tells of a person. Ethnicity, frailty and "
             "long-term illness are not in it, so nothing is known of them. The smaller a group, the wider "
             "the interval: groups whose intervals overlap may be alike.",
+            *not_for_everybody(findings),
         ),
         figure(
             plots.groups("groups", "Time-matched AUROC by age and sex", findings.groups),
@@ -305,10 +318,28 @@ def subgroups(findings: Findings) -> Html:
                 "alerts, NEWS2",
                 "found, model",
                 "found, NEWS2",
+                "found, gain",
             ],
             more,
         ),
     )
+
+
+def not_for_everybody(findings: Findings) -> list[str]:
+    """In words: the groups in which that the model is better than NEWS2 was not shown."""
+    found = []
+    for name, digits, better in (
+        ("gain", 3, "orders better (AUROC)"),
+        ("found gain", 1, "finds more of 100 onsets, at one threshold for all,"),
+    ):
+        among = [
+            f"{group.name} (gain {estimate(group.figures[name], digits)})"
+            for group in findings.groups
+            if not group.figures[name].low > 0
+        ]
+        if among:
+            found.append(f"That the model {better} than NEWS2 was not shown among: {'; '.join(among)}.")
+    return found or ["In each group by age and sex the whole interval of the gain over NEWS2 is above 0."]
 
 
 def _group_row(group: Group) -> list[str | Cell]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 from models.train.measures.discrimination import curve
+from models.train.report.aims import of_card
 from models.train.report.markup import Cell, Html, estimate, figure, number, paragraph, section, table, whole
 from models.train.report.plots import roc
 from models.train.report.rhythm_findings import FIBRILLATION, LABELS, MOST_FALSE, SINUS, RhythmFindings
@@ -18,15 +23,18 @@ _OF_AUROC = (
     ("network, against all", "network (this is shipped), against everything else"),
     ("network, against sinus rhythm", "network, against sinus rhythm alone"),
     ("network, against all but noise", "network, against everything else but noise"),
+    ("network, against all, told", "network, recordings with beats enough for an answer"),
     ("network, against all, good recordings", "network, recordings good enough to count"),
     ("boosted trees, against all", "boosted trees, against everything else"),
     ("logistic regression, against all", "logistic regression, against everything else"),
     ("entropy rule, against all", "entropy rule, against everything else"),
 )
 FEW_FALSE = 0.1
+HIGHEST_RATE = 200
+"""Beats a minute: a band that reaches beyond is open."""
 
 
-def rhythm(findings: RhythmFindings | None) -> Html:
+def rhythm(findings: RhythmFindings | None, card: Mapping[str, Any]) -> Html:
     heading = "Rhythm: is the pulse irregular?"
     if findings is None:
         return section(
@@ -110,4 +118,79 @@ def rhythm(findings: RhythmFindings | None) -> Html:
             ["label", "recordings", "good recordings", "good windows", "irregular", "irregular, %"],
             by_label,
         ),
+        *_by_rate(card),
+        *_disturbed(card),
     )
+
+
+def _by_rate(card: Mapping[str, Any]) -> list[Html]:
+    """Who is found among the slow and the fast; nothing where the card does not tell."""
+    told = of_card(card, "evaluation", "found_by_rate")
+    rows: list[list[str | Cell]] = [
+        [
+            _rates(row["from_per_minute"], row["below_per_minute"]),
+            *(
+                words
+                for of in ("fibrillation", "sinus")
+                for words in (
+                    whole(row[f"windows_{of}"]),
+                    number(row.get(f"irregular_percent_{of}", math.nan), 1),
+                )
+            ),
+        ]
+        for row in (told if isinstance(told, list) else [])
+    ]
+    if not rows:
+        return []
+    return [
+        paragraph(
+            "Many residents take medicines that slow the heart: see how much of slow fibrillation is found."
+        ),
+        table(
+            "By the heart's rate (the recording's median): good windows, and how many in 100 are irregular.",
+            [
+                "beats a minute",
+                "windows in fibrillation",
+                "found, %",
+                "windows in sinus rhythm",
+                "taken for irregular, %",
+            ],
+            rows,
+        ),
+    ]
+
+
+def _rates(lowest: int, below: int) -> str:
+    if lowest == 0:
+        return f"below {below}"
+    return f"{lowest} and over" if below > HIGHEST_RATE else f"{lowest} to {below - 1}"
+
+
+def _disturbed(card: Mapping[str, Any]) -> list[Html]:
+    """What becomes of the same recordings as a worse sensor would tell them."""
+    told = of_card(card, "evaluation", "disturbed")
+    names = {
+        "auroc_against_all_else": 3,
+        "good_windows_percent": 1,
+        "irregular_percent_fibrillation": 1,
+        "irregular_percent_sinus": 2,
+    }
+    rows: list[list[str | Cell]] = [
+        [how, *(number(row[name], digits) for name, digits in names.items())]
+        for how, row in (told.items() if isinstance(told, dict) else ())
+    ]
+    if not rows:
+        return []
+    return [
+        table(
+            "The same recordings as another sensor, or a worse contact, would have told them (simulated).",
+            [
+                "how",
+                "AUROC by recording",
+                "good windows, %",
+                "of fibrillation found, %",
+                "of sinus rhythm irregular, %",
+            ],
+            rows,
+        )
+    ]

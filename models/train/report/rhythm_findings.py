@@ -78,6 +78,7 @@ def measured(rhythms: Rhythms, rounds: int = ROUNDS) -> RhythmFindings:
     }
     for name, rows in (
         ("network, against sinus rhythm", np.isin(label, (FIBRILLATION, SINUS))),
+        ("network, against all, told", ~np.isnan(rhythms.probability)),
         ("network, against all, good recordings", rhythms.good),
         ("network, against all but noise", label != NOISE),
     ):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from hub.assessment.rhythm import quality
+from models.train.card import text
 from models.train.measures.arrays import Floats
 from models.train.measures.calibration import fitted_line, probability
 from models.train.rhythm import card
@@ -46,7 +47,7 @@ def build(data: Path, into: Path, predictions: Path) -> None:
         recordings, own, content, threshold, evaluation(recordings, own, found, threshold, content, network)
     )
     (into / "rhythm.tflite").write_bytes(content)
-    (into / "rhythm.json").write_text(card.text(document), encoding="utf-8")
+    (into / "rhythm.json").write_text(text(document), encoding="utf-8")
     predictions.mkdir(parents=True, exist_ok=True)
     _save(predictions / FILE, recordings, own, found, threshold)
     for name, figures in document["evaluation"]["scores"].items():

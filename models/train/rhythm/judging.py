@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from hub.assessment.beats import plausible
-from models.train.deterioration.model_file import answers
+from hub.assessment.beats import features, plausible
+from hub.assessment.rhythm import cut
+from models.train.card import inference
+from models.train.deterioration.model_file import answers, interpreter_of
 from models.train.deterioration.student import Layers
 from models.train.measures.arrays import Booleans, Floats
 from models.train.measures.bootstrap import interval, person_weights
@@ -65,7 +67,7 @@ def evaluation(
     return {
         "recordings": {name: int((recordings.label == name).sum()) for name in np.unique(recordings.label)},
         "recordings_with_too_few_intervals": int(untold.sum()),
-        "scores": _scores(recordings, {name: _lowest_where_untold(each) for name, each in scores.items()}),
+        "scores": _scores(recordings, scores),
         "windows": _windows(recordings, own, own.each(probability(found.network)) >= threshold),
         "found_by_rate": _by_rate(recordings, own, own.each(probability(found.network)) >= threshold),
         "disturbed": {name: _disturbed(recordings, each, threshold) for name, each in found.trials.items()},
@@ -74,6 +76,7 @@ def evaluation(
             "intercept": round(line.intercept, 3),
             "expected_calibration_error": round(line.expected_calibration_error, 4),
         },
+        "inference": _inference(content, recordings),
         "float16": {
             "auroc_change": round(
                 auroc(of_file, label[own.of]) - auroc(network.logit(own.features), label[own.of]), 5
@@ -88,23 +91,40 @@ def evaluation(
 def _scores(recordings: Recordings, scores: Mapping[str, Floats]) -> dict[str, dict[str, float]]:
     fibrillation = recordings.label == FIBRILLATION
     rows: dict[str, dict[str, float]] = {}
-    for name, score in scores.items():
+    for name, told in scores.items():
+        score = _lowest_where_untold(told)
         for against, labels in AGAINST.items():
             chosen = fibrillation | np.isin(recordings.label, labels)
-            measure = _measure(score[chosen], fibrillation[chosen])
-            person = np.arange(int(chosen.sum()))
-            drawn = [measure.auroc(weight) for weight in person_weights(person, ROUNDS, SEED)]
-            low, high = interval(drawn)
-            rows[f"{name}, against {against}"] = {
-                "auroc": round(measure.auroc(np.ones(len(person))), 4),
-                "low": round(low, 4),
-                "high": round(high, 4),
-            }
+            rows[f"{name}, against {against}"] = _with_interval(score[chosen], fibrillation[chosen])
+    answered = ~np.isnan(scores["network"])
+    rows["network, against all else, recordings with an answer alone"] = _with_interval(
+        scores["network"][answered], fibrillation[answered]
+    )
     return rows
 
 
-def _measure(score: Floats, label: Booleans) -> TimeMatched:
-    return TimeMatched(score, label.astype(np.int64), np.zeros(len(score), dtype=np.int64))
+def _with_interval(score: Floats, label: Booleans) -> dict[str, float]:
+    measure = TimeMatched(score, label.astype(np.int64), np.zeros(len(score), dtype=np.int64))
+    drawn = [measure.auroc(weight) for weight in person_weights(np.arange(len(score)), ROUNDS, SEED)]
+    low, high = interval(drawn)
+    return {
+        "auroc": round(measure.auroc(np.ones(len(score))), 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
+    }
+
+
+def _inference(content: bytes, recordings: Recordings) -> dict[str, float]:
+    """How long features and one inference take, over the windows that have an answer."""
+    ask = interpreter_of(content)
+
+    def once(window: tuple[float, ...]) -> None:
+        vector = features(window)
+        if vector is not None:
+            ask(vector)
+
+    cuts = (cut(intervals.tolist()) for intervals in recordings.intervals_ms)
+    return inference(once, [part for parts in cuts for part in parts if features(part) is not None])
 
 
 def _windows(recordings: Recordings, own: Windows, irregular: Booleans) -> dict[str, dict[str, float]]:

@@ -24,6 +24,7 @@ from hub.assessment.features import (
     RECENT_SETS,
     SCALES,
     Scale,
+    _known,
     features,
     missing,
     nothing_known,
@@ -288,9 +289,12 @@ def test_a_whole_number_is_as_good_as_a_float() -> None:
     def as_float(values: Mapping[Vital, Value]) -> dict[Vital, Value]:
         return {vital: float(each) if isinstance(each, int) else each for vital, each in values.items()}
 
-    current, earlier = whole(WELL), [whole({**WELL, Vital.PULSE_RATE: 80.0}), whole(WELL)]
-    expected = features(as_float(current), [as_float(each) for each in earlier], 84)
-    assert features(current, earlier, 84).tobytes() == expected.tobytes()
+    at_the_limits = {vital: float(low) for vital, (low, _) in NORMAL.items()}
+    for others in (WELL, WELL | at_the_limits):
+        current, earlier = whole(WELL | others), [whole({**WELL, Vital.PULSE_RATE: 80.0}), whole(WELL)]
+        expected = features(as_float(current), [as_float(each) for each in earlier], 84)
+        _known.cache_clear()  # else what was found of the one would be told of the other
+        assert features(current, earlier, 84).tobytes() == expected.tobytes()
 
 
 def named(vector: Any) -> dict[str, float]:

@@ -150,6 +150,12 @@ def test_a_model_whose_higher_risks_are_the_better_ones_is_not_turned_round() ->
         fit_of(own, happened)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_model_that_gives_everybody_the_same_risk_is_refused() -> None:
+    with pytest.raises(RecalibrationError, match="the same risk"):
+        fit_of([0.2] * 100, [each % 2 == 0 for each in range(100)])
+
+
 def test_what_is_no_probability_and_what_is_not_as_many_are_refused() -> None:
     with pytest.raises(ValueError, match="from 0 to 1"):
         fit_of([0.5, math.nan], [True, False])

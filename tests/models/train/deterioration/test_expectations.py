@@ -10,7 +10,8 @@ import pytest
 from hub.assessment.expectations import Expectations
 from hub.assessment.features import SCALES
 from models.train.deterioration.card import BUDGETS, budget, histograms
-from models.train.deterioration.sets import Floats, Sets
+from models.train.deterioration.sets import Sets
+from models.train.measures.arrays import Floats
 
 PEOPLE, SETS_EACH = 300, 12
 

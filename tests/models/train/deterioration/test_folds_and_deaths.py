@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from models.train.deterioration.deaths import level
-from models.train.deterioration.folds import FOLDS, fold_of_each
+from models.train.deterioration.folds import FOLDS, HELD_BACK, fold_of_each
 
 
 def test_all_sets_of_a_person_are_in_one_part_and_the_parts_are_alike_in_size() -> None:
     person = np.repeat(np.arange(1000), np.arange(1000) % 7 + 1)
     fold = fold_of_each(person)
     assert all(len(set(fold[person == one].tolist())) == 1 for one in range(1000))
-    people = [len(np.unique(person[fold == part])) for part in range(FOLDS)]
-    assert people == [1000 // FOLDS] * FOLDS
+    people = [len(np.unique(person[fold == part])) for part in (*range(FOLDS), HELD_BACK)]
+    assert people == [*([950 // FOLDS] * FOLDS), 50]
 
 
 def test_a_person_is_in_the_same_part_however_many_sets_they_have() -> None:

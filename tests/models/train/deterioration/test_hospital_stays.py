@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from hub.assessment.features import SCALES, features
+from hub.assessment.features import NAMES, SCALES, features
 from hub.readings import Breathing, Value, Vital
 from models.train.deterioration.hospital_stays import COLUMNS, Hours, judged, observation_sets, oxygen_given
 from models.train.deterioration.sets import vectors
@@ -53,12 +53,11 @@ def test_oxygen_is_given_above_the_fraction_of_air_whatever_was_typed() -> None:
     assert oxygen_given(fractions).tolist() == pytest.approx([math.nan, 0, 0, 0, 1, 1, 1, 1], nan_ok=True)
 
 
-def test_oxygen_holds_until_another_fraction_is_charted_and_not_into_another_person() -> None:
-    oxygen = {Vital.SUPPLEMENTAL_OXYGEN: {7: 1.0, 19: 0.0}}
-    sets = observation_sets(hours(([0] * 24, oxygen), ([0] * 6, {})))
-    assert sets.values[Vital.SUPPLEMENTAL_OXYGEN].tolist() == pytest.approx(
-        [math.nan, 1, 1, 0, math.nan], nan_ok=True
-    )
+def test_oxygen_holds_for_a_day_until_another_fraction_is_charted_and_not_into_another_person() -> None:
+    oxygen = {Vital.SUPPLEMENTAL_OXYGEN: {7: 1.0, 49: 1.0, 55: 0.0}}
+    seen = vectors(observation_sets(hours(([0] * 60, oxygen), ([0] * 6, {}))))
+    given = seen[:, NAMES.index(Vital.SUPPLEMENTAL_OXYGEN)].tolist()
+    assert given == [0, 1, 1, 1, 1, 1, 0, 0, 1, 0, 0]
 
 
 def test_in_another_phase_the_same_person_is_looked_at_at_other_hours() -> None:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from hub.assessment.features import NAMES
 from hub.readings import Breathing, Consciousness, Vital
 from models.train.deterioration.sets import NUMBERS, OF_ONE_KIT, Sets, last_of_blocks, vectors, with_gaps
 
@@ -78,3 +79,24 @@ def test_the_last_of_a_block_is_the_last_that_was_charted() -> None:
     ends, block, values = last_of_blocks(person, hour, {Vital.PULSE_RATE: pulse}, 4)
     assert (ends.tolist(), block.tolist()) == ([1, 7, 9, 10], [0, 1, 0, 1])
     assert values[Vital.PULSE_RATE].tolist() == pytest.approx([61, 67, 81, math.nan], nan_ok=True)
+
+
+def test_oxygen_is_held_as_the_features_hold_it() -> None:
+    states = [0.0, 1.0, math.nan]
+    generator = np.random.default_rng(0)
+    person = np.repeat(np.arange(30), 20)
+    oxygen = generator.choice(states, len(person), p=[0.1, 0.1, 0.8])
+    unknown = np.full(len(person), math.nan)
+    sets = Sets(
+        person,
+        np.tile(np.arange(20), 30),
+        np.tile(np.arange(20) * 6 + 6, 30),
+        np.zeros(len(person), dtype=np.int64),
+        unknown,
+        unknown,
+        unknown,
+        {Vital.SUPPLEMENTAL_OXYGEN: oxygen},
+    )
+    held = sets.with_oxygen_held().values[Vital.SUPPLEMENTAL_OXYGEN]
+    assert (vectors(sets)[:, NAMES.index(Vital.SUPPLEMENTAL_OXYGEN)] == np.nan_to_num(held)).all()
+    assert (held == 1).sum() > (oxygen == 1).sum(), "or nothing was held"

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.assessment.features import NAMES
-from models.train.deterioration.sets import Vectors
 from models.train.deterioration.student import EVERY, Layers, Student, mixed, signs
 from models.train.deterioration.teacher import KNOWN, NEVER_REASSURING, OF_VITALS
+from models.train.measures.arrays import Vectors
 
 UNITS = (10, 6)
 

@@ -23,6 +23,7 @@ def test_counts_by_hand() -> None:
     assert (found.alerts, found.days, found.events, found.found) == (4, 2, 2, 1)
     assert found.alerts_each_100_days == 200
     assert found.share_found == 0.5
+    assert (found.timely, found.share_timely) == (2, 0.5)  # person 1's two
 
 
 def test_the_lead_is_from_the_first_alert_in_the_window() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.assessment.recalibration import fit
+from hub.assessment.recalibration import fit, log_odds
 from models.train.measures.arrays import Floats, Integers
 from models.train.measures.calibration import (
     Line,
@@ -18,7 +18,6 @@ from models.train.measures.calibration import (
     calibration,
     equal_bins,
     fitted_line,
-    log_odds,
     probability,
     recalibrated_by_halves,
     recalibrated_crosswise,

@@ -98,8 +98,48 @@ def card(name: str) -> dict[str, Any]:
                 {"missing": ["temperature", "respiration_rate"], "model": 0.6, "news2": 0.62},
             ],
             "tried": [{"what": "a <coin>", "auroc": 0.5, "why_not": "it knows nothing & says so"}],
+            "cross_fitted": {
+                "scores": {
+                    "NEWS2 with oxygen as charted in the block": {"auroc": 0.612, "low": 0.6, "high": 0.63},
+                    "model minus NEWS2 with oxygen as charted in the block": {
+                        "auroc": 0.051,
+                        "low": -0.02,
+                        "high": 0.1,
+                    },
+                }
+            },
+            "selection": {
+                "candidates": {"few <trees>": [0.7, 0.6], "many": [0.68, 0.66]},
+                "chosen": ["few <trees>", "many"],
+                "chosen_for_the_file": "many",
+            },
             "inference": {"p99_microseconds": 120.0},
             "float_and_file": {"difference": 0.0004},
+            "found_by_rate": [
+                {
+                    "from_per_minute": 0,
+                    "below_per_minute": 60,
+                    "windows_fibrillation": 24,
+                    "irregular_percent_fibrillation": 41.67,
+                    "windows_sinus": 700,
+                    "irregular_percent_sinus": 0.29,
+                },
+                {
+                    "from_per_minute": 60,
+                    "below_per_minute": 250,
+                    "windows_fibrillation": 0,
+                    "windows_sinus": 3,
+                    "irregular_percent_sinus": 0.0,
+                },
+            ],
+            "disturbed": {
+                "every beat twice": {
+                    "auroc_against_all_else": 0.9123,
+                    "good_windows_percent": 12.3,
+                    "irregular_percent_fibrillation": 45.6,
+                    "irregular_percent_sinus": 0.789,
+                }
+            },
         },
         "limits": ["Made of numbers that were drawn."],
         "must_not_be_used": ["for anything but a test"],

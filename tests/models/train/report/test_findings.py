@@ -79,6 +79,18 @@ def test_alerts_are_compared_as_the_measure_does(found: Findings, onsets: Onsets
     assert shares == pytest.approx(by_hand)
 
 
+def test_more_onsets_found_in_a_group_is_the_difference_of_the_two(found: Findings) -> None:
+    for group in found.groups:
+        more = group.figures["model found"].value - group.figures["NEWS2 found"].value
+        assert group.figures["found gain"].value == pytest.approx(more)
+
+
+def test_the_alerts_before_an_onset_are_a_share_of_all_alerts(found: Findings, onsets: Onsets) -> None:
+    alert = onsets.news2 >= 5
+    before = alert & (onsets.hours_to_onset <= 24)
+    assert found.figures["NEWS2 5 timely"].value == pytest.approx(100 * before.sum() / alert.sum())
+
+
 def test_a_run_of_alerts_calls_once(found: Findings, onsets: Onsets) -> None:
     calls = 0
     for person in set(onsets.person.tolist()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -11,8 +12,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from models.train.measures.bootstrap import Estimate
 from models.train.measures.discrimination import TimeMatched
 from models.train.report.__main__ import main
+from models.train.report.aims import below_or_above
+from models.train.report.findings import Findings, Group, measured
+from models.train.report.page_deterioration import not_for_everybody
+from models.train.report.predictions import Deaths, Onsets
 from tests.models.train.report import made_up
 
 SECTIONS = [
@@ -41,6 +47,14 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("report")
     assert main(write(folder)) == 0
     return read(folder)
+
+
+@pytest.fixture(scope="module")
+def found() -> Findings:
+    arrays = made_up.deterioration(100)
+    onsets = Onsets(**{field.name: arrays[field.name] for field in dataclasses.fields(Onsets)})
+    deaths = Deaths(**{field.name: arrays[f"death_{field.name}"] for field in dataclasses.fields(Deaths)})
+    return measured(onsets, deaths, rounds=2)
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +132,18 @@ def test_what_a_card_says_is_text_and_no_markup(written: str, page: ElementTree.
     assert "it knows nothing & says so" in words(section(page, "tried"))
 
 
+def test_news2_that_knows_only_the_charted_oxygen_is_told_too(page: ElementTree.Element) -> None:
+    told = words(section(page, "discrimination"))
+    assert "better in intensive care (0.612 (0.600 to 0.630))" in told
+    assert "The model has 0.051 (\N{MINUS SIGN}0.020 to 0.100) more than that." in told
+
+
+def test_the_ways_among_which_the_teacher_was_chosen_are_told(page: ElementTree.Element) -> None:
+    rows = [[words(cell) for cell in row] for row in section(page, "tried").iter("tr")]
+    assert ["few <trees>", "0.650", "1 of 3"] in rows
+    assert ["many", "0.670", "2 of 3"] in rows
+
+
 def test_the_same_predictions_give_the_same_bytes(written: str, tmp_path: Path) -> None:
     main(write(tmp_path))
     assert read(tmp_path) == written
@@ -150,6 +176,72 @@ def test_a_pair_of_inputs_in_which_news2_is_better_is_told_so_beside_its_colour(
     cells = {words(cell): cell.get("class") for cell in section(page, "missing").iter("td")}
     assert cells["0.610 / 0.550"] == "reached"
     assert cells["0.600 / 0.620, worse"] == "missed"
+
+
+def test_how_fast_both_models_are_stands_beside_its_aim(page: ElementTree.Element) -> None:
+    rows = {words(row[0]): [words(cell) for cell in row] for row in section(page, "aims").iter("tr")}
+    for name in ("deterioration", "rhythm"):
+        row = rows[f"One inference with its features, on one core, {name}"]
+        assert row[2:4] == ["120 microseconds", "reached"]
+
+
+def test_who_is_found_at_which_rate_and_with_a_worse_sensor_is_told(page: ElementTree.Element) -> None:
+    rows = {words(row[0]): [words(cell) for cell in row] for row in section(page, "rhythm").iter("tr")}
+    assert rows["below 60"][1:] == ["24", "41.7", "700", "0.3"]
+    assert rows["60 and over"][1:] == ["0", "not known", "3", "0.0"]
+    assert rows["every beat twice"][1:] == ["0.912", "12.3", "45.6", "0.79"]
+
+
+def test_what_recordings_without_an_answer_do_to_the_figure_is_said(page: ElementTree.Element) -> None:
+    rows = {words(row[0]): [words(cell) for cell in row] for row in section(page, "rhythm").iter("tr")}
+    told = rows["network, recordings with beats enough for an answer"][1]
+    aims = {words(row[0]): words(row) for row in section(page, "aims").iter("tr")}
+    (aim,) = (row for name, row in aims.items() if name.startswith("Atrial fibrillation against"))
+    untold = int(np.isnan(made_up.rhythm()["probability"]).sum())
+    assert f"{untold} recordings had too few beats for an answer" in aim
+    assert f"of the others {told}" in aim
+
+
+def test_a_group_for_which_no_gain_was_shown_is_named_and_no_other(found: Findings) -> None:
+    def group(name: str, gain: Estimate, more: Estimate) -> Group:
+        return Group(name, found.groups[0].counts, {"gain": gain, "found gain": more})
+
+    sure, unsure = Estimate(0.1, 0.05, 0.2), Estimate(0.04, -0.01, 0.08)
+    of = dataclasses.replace(found, groups=[group("young", sure, sure), group("old", unsure, sure)])
+    (said,) = not_for_everybody(of)
+    assert said == (
+        "That the model orders better (AUROC) than NEWS2 was not shown among: "
+        "old (gain 0.040 (\N{MINUS SIGN}0.010 to 0.080))."
+    )
+    unknown = Estimate(0.3, float("nan"), float("nan"))
+    of = dataclasses.replace(found, groups=[group("young", sure, unsure), group("few", sure, unknown)])
+    (said,) = not_for_everybody(of)
+    assert said.startswith("That the model finds more of 100 onsets")
+    assert "young (gain" in said
+    assert "few (gain 0.3 (too few for an interval))" in said
+    of = dataclasses.replace(found, groups=[group("young", sure, sure)])
+    assert not_for_everybody(of) == [
+        "In each group by age and sex the whole interval of the gain over NEWS2 is above 0."
+    ]
+
+
+def test_for_whom_no_gain_was_shown_stands_in_short_and_with_the_groups(page: ElementTree.Element) -> None:
+    for name in ("what", "subgroups"):
+        assert re.search(r"was not shown among: |the whole interval of the gain", words(section(page, name)))
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        (Estimate(0.73, 0.71, 0.75), "may be chance"),
+        (Estimate(0.71, 0.69, 0.73), "to miss it may be chance"),
+        (Estimate(0.73, 0.72, 0.75), ""),
+        (Estimate(0.70, 0.68, 0.71), ""),
+    ],
+)
+def test_an_aim_within_the_interval_is_remarked_whether_reached_or_missed(one: Estimate, said: str) -> None:
+    assert bool(said) == bool(below_or_above(one, 0.72))
+    assert said in below_or_above(one, 0.72)
 
 
 def test_without_a_rhythm_model_the_page_is_there_and_says_so(tmp_path: Path) -> None:

@@ -31,6 +31,13 @@ def rhythms(**columns: Any) -> Rhythms:
     return Rhythms(**told | columns)
 
 
+def test_what_has_no_answer_counts_as_nothing_found_and_is_left_out_of_one_figure() -> None:
+    found = measured(rhythms(label=["A", "A", "N"], probability=[0.9, np.nan, 0.1]), rounds=20)
+    assert found.figures["network, against all"].value == 0.5
+    assert found.figures["network, against all, told"].value == 1
+    assert found.untold == 1
+
+
 def test_figures_by_hand() -> None:
     found = measured(
         rhythms(label=["A", "A", "N", "N", "O"], probability=[0.9, 0.4, 0.6, 0.1, 0.2]), rounds=50

@@ -76,6 +76,13 @@ def carehub() -> None:
 
 def main() -> None:
     """The entry point: a foreseen fault is one line on standard error and an exit code."""
+    try:
+        _main()
+    except KeyboardInterrupt:  # before or after the command itself
+        sys.exit(130)
+
+
+def _main() -> None:
     from hub.config import ConfigError
 
     try:

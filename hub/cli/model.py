@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hub.config import Config
     from hub.judging import CrossChecked, History
     from hub.model_watch import Watched
+    from hub.shadow_thresholds import Thresholds
     from hub.store.scores import Score
     from hub.summary import ShadowSummary
 
@@ -172,14 +173,19 @@ def show_history(as_csv: bool, most: int, config_path: Path) -> None:
     One row for each resident and hour: the last set in it. Residents are pseudonyms, as on the wire; ages
     and times are in it, so keep it as what it is, data about people's health. risk is the model's own
     probability, highest_risk the highest of that hour; news2 is the least that it can be where news2_missing
-    names a parameter. clock other than "synchronised": the time may be wrong.
+    names a parameter. threshold is from which risk on it would have alerted at that time, as the hub noted;
+    would_alert is of any set of the hour. clock other than "synchronised": the time may be wrong.
     """
-    from hub.cli.options import show
+    from hub.cli.options import database, show
     from hub.config import load
+    from hub.shadow_thresholds import Thresholds, thresholds
 
-    scores = sorted(_scores(load(config_path)), key=lambda each: (each.at, each.resident))
+    config = load(config_path)
+    scores = sorted(_scores(config), key=lambda each: (each.at, each.resident))
     if as_csv:
-        _write_csv(scores, sys.stdout)
+        with database(config) as connection:
+            known = Thresholds(thresholds(connection))
+        _write_csv(scores, known, sys.stdout)
         return
     rows: list[dict[str, object]] = [
         {
@@ -213,17 +219,18 @@ def _scores(config: Config) -> list[Score]:
             ) from error
 
 
-def _write_csv(scores: Iterable[Score], out: TextIO) -> None:
+def _write_csv(scores: Iterable[Score], thresholds: Thresholds, out: TextIO) -> None:
     import csv
 
     from hub.assessment.news2 import PARAMETERS
 
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
-        ["resident", "time", "clock", "risk", "highest_risk", "would_alert", "news2", "news2_band",
-         "news2_missing", "missing", "age", "model", "version", "sha256"]
+        ["resident", "time", "clock", "risk", "highest_risk", "threshold", "would_alert", "news2",
+         "news2_band", "news2_missing", "missing", "age", "model", "version", "sha256"]
     )  # fmt: skip
     for each in scores:
+        threshold = thresholds.at(each.at, each.model.sha256)
         writer.writerow(
             [
                 each.resident,
@@ -231,6 +238,7 @@ def _write_csv(scores: Iterable[Score], out: TextIO) -> None:
                 each.clock.value,
                 f"{each.risk:.6g}",
                 f"{each.highest:.6g}",
+                "" if threshold is None else f"{threshold:.6g}",
                 "" if each.would_alert is None else int(each.would_alert),
                 each.total,
                 each.band,
@@ -284,8 +292,8 @@ def recalibrate(
     and to say the same for all: an admission to hospital, a call of 999, a death. The list must have all of
     them from --since to --until, for whoever is not on it counts as well.
 
-    The error that is told is measured on residents of whom the recalibration was not made. The hub takes the
-    new file at its next start.
+    The error that is told is measured on residents of whom the recalibration was not made; where it is no
+    better, nothing is written. A hub that runs takes the new file within a minute.
     """
     from zoneinfo import ZoneInfo
 
@@ -318,7 +326,13 @@ def recalibrate(
         click.echo("Nothing was written (--dry-run).")
         return
     written = _write(made, out or _beside(config))
-    click.echo(f"Written to {written}. The hub takes it at its next start.")
+    click.echo(f"Written to {written}. {_taken_words(written, config)}")
+
+
+def _taken_words(written: Path, config: Config) -> str:
+    if written != _beside(config):
+        return "The hub takes it once model.recalibration names it, from its next start on."
+    return "The hub takes it within a minute if it runs; 'carehub doctor' says which it would take."
 
 
 def _time(text: str | None, zone: ZoneInfo, option: str) -> datetime | None:
@@ -343,15 +357,16 @@ def _judged_words(judged: History, hours: float) -> str:
         words += f"; {judged.without_a_set} event(s) had no set in the {hours:g} hours before"
     if judged.of_nobody:
         words += f"; {judged.of_nobody} are of residents whom the model never judged: are the names right?"
+    if judged.undated:
+        words += f"; {judged.undated} set(s) cannot, since the hub's clock had not been set"
     return words
 
 
 def _checked_words(checked: CrossChecked) -> str:
-    words = (
+    return (
         f"expected calibration error on residents left out: {checked.before:.3f} without it,"
         f" {checked.after:.3f} with it"
     )
-    return words if checked.after < checked.before else f"{words}. It is NO BETTER with it: do not use it"
 
 
 def _beside(config: Config) -> Path:

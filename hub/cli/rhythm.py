@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +10,7 @@ from hub.cli.tables import (
     NotUnderstoodError,
     WithoutModelError,
     csv_option,
+    loaded,
     model_option,
     name_of,
     out_option,
@@ -18,9 +18,6 @@ from hub.cli.tables import (
     say,
     strict_option,
 )
-
-if TYPE_CHECKING:
-    from hub.assessment.rhythm import RhythmModel
 
 
 @click.command(short_help="Look for an irregular pulse in a table of beats.")
@@ -73,13 +70,14 @@ def command(csv_path: Path, out_path: Path, model_file: Path | None, by: str, st
     anything is written: 8 bytes of memory for each row, 16 with "at". A model that is refused ends it with
     1; the windows and their quality are written all the same.
     """
+    from hub.assessment.rhythm import RhythmModel
     from hub.tables.beats import Beats, write_days, write_windows
     from hub.tables.cells import Account
     from hub.tables.csv_text import Table, UnreadableCellError
     from hub.tables.files import lines_of, writing
 
     refuse_the_same(csv_path, out_path)
-    model, refused = _model(model_file)
+    model = loaded(RhythmModel.configured, model_file)
     account = Account(strict=strict)
     try:
         beats = Beats(Table(lines_of(csv_path), name_of(csv_path)), account)
@@ -88,16 +86,5 @@ def command(csv_path: Path, out_path: Path, model_file: Path | None, by: str, st
     with writing(out_path) as out:
         (write_windows if by == "window" else write_days)(beats, model, out)
     say([*account.lines(), f"{beats.rows} rows read, of {len(beats.people)} patients"])
-    if refused:
-        raise WithoutModelError(f"no probability and no finding: {refused}")
-
-
-def _model(file: Path | None) -> tuple[RhythmModel | None, str]:
-    """The model, or why there is none."""
-    from hub.assessment.model_file import ModelError
-    from hub.assessment.rhythm import RhythmModel
-
-    try:
-        return RhythmModel.configured(file), ""
-    except ModelError as error:
-        return None, str(error)
+    if model is None:
+        raise WithoutModelError("no probability and no finding, since the model is refused")

@@ -11,6 +11,7 @@ from hub.cli.tables import (
     NotUnderstoodError,
     WithoutModelError,
     csv_option,
+    loaded,
     model_option,
     name_of,
     out_option,
@@ -70,6 +71,7 @@ def command(csv_path: Path, out_path: Path, model_file: Path | None, reasons: bo
     --csv -). A row with more or fewer cells than the header ends it with 1. So does a model that is refused,
     but then the table is written with NEWS2 and an empty risk. Each patient needs some 3 kB of memory.
     """
+    from hub.assessment.deterioration import DeteriorationModel
     from hub.tables.cells import Account
     from hub.tables.csv_text import Table, UnreadableCellError
     from hub.tables.files import lines_of, writing
@@ -80,8 +82,8 @@ def command(csv_path: Path, out_path: Path, model_file: Path | None, reasons: bo
     table = Table(lines_of(csv_path), name_of(csv_path))
     columns = ObservationColumns(table)
     refuse_added(table)
-    model, refused = _model(model_file)
-    say([*columns.missing, *([f"{refused}; risk stays empty"] if refused else [])])
+    model = loaded(DeteriorationModel.configured, model_file)
+    say(columns.missing)
     if model is not None and model.refused is not None:
         say([f"{model.refused}; risk is the model's own"])
     scorer, account = Scorer(model, with_reasons=reasons), Account(strict=strict)
@@ -91,18 +93,8 @@ def command(csv_path: Path, out_path: Path, model_file: Path | None, reasons: bo
     except UnreadableCellError as error:
         raise NotUnderstoodError(str(error)) from error
     say([*account.lines(), f"{scored.rows} rows scored, of {scored.people} patients{_with(model)}"])
-    if refused:
-        raise WithoutModelError(f"scored with NEWS2 alone: {refused}")
-
-
-def _model(file: Path | None) -> tuple[DeteriorationModel | None, str]:
-    """The model, or why there is none."""
-    from hub.assessment.deterioration import DeteriorationModel, ModelError
-
-    try:
-        return DeteriorationModel.configured(file), ""
-    except ModelError as error:
-        return None, str(error)
+    if model is None:
+        raise WithoutModelError("scored with NEWS2 alone, since the model is refused: risk is empty")
 
 
 def _with(model: DeteriorationModel | None) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -29,13 +30,16 @@ out_option: Decorator = click.option(
 model_option: Decorator = click.option(
     "--model",
     "model_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Another model (.tflite) than the hub's own, its card (.json) beside it.",
 )
 
 strict_option: Decorator = click.option(
     "--strict", is_flag=True, help="End with 2 at the first cell that is not understood."
 )
+
+
+AnyModel = TypeVar("AnyModel")
 
 
 class WithoutModelError(CareportError):
@@ -61,6 +65,17 @@ def refuse_the_same(csv_path: Path, out_path: Path) -> None:
 
     if the_same(csv_path, out_path):
         raise click.UsageError("--out is the same file as --csv: give it another name")
+
+
+def loaded(configured: Callable[[Path | None], AnyModel], model_file: Path | None) -> AnyModel | None:
+    """The model; None where it is refused, and then why is said."""
+    from hub.assessment.model_file import ModelError
+
+    try:
+        return configured(model_file)
+    except ModelError as error:
+        say([str(error)])
+        return None
 
 
 def say(words: Iterable[str]) -> None:

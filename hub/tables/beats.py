@@ -27,7 +27,7 @@ from hub.assessment.rhythm import (
     windows,
 )
 from hub.tables.cells import NOTHING, Account, Remark, number
-from hub.tables.csv_text import Row, Table, TableError, text_of
+from hub.tables.csv_text import Row, Table, text_of
 
 PATIENT, INTERVAL, AT = "patient", "rr_ms", "at"
 
@@ -85,7 +85,7 @@ class Beats:
         self._account = account
         self._people: dict[str, _Person] = {}
         self.rows = 0
-        patient, interval = _needed(table, PATIENT), _needed(table, INTERVAL)
+        patient, interval = table.needed(PATIENT), table.needed(INTERVAL)
         at = table.position(AT)
         self.timed = at is not None
         for row in table:
@@ -184,13 +184,6 @@ def write_days(beats: Beats, model: RhythmModel | None, out: TextIO) -> None:
                 finding.words if model else "",
             )
             out.write(f"{text_of(cells)}\n")
-
-
-def _needed(table: Table, column: str) -> int:
-    found = table.position(column)
-    if found is None:
-        raise TableError(table.missing(column))
-    return found
 
 
 def _timed(run: _Run, clock: datetime) -> Iterator[Interval]:

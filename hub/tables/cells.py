@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hub.tables.csv_text import Row, UnreadableCellError
+from hub.tables.csv_text import Row, UnreadableCellError, shown
 
 NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 """What programs write where nothing was measured, in lower case."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
-_LONGEST_SHOWN = 40
 
 
 class Remark(StrEnum):
@@ -27,6 +26,7 @@ class Remark(StrEnum):
     UNREADABLE = "not understood, and counts as not measured"
     IMPLAUSIBLE = "outside what is physically plausible, and counts as not measured"
     CONTRADICTORY = "a diastolic pressure that is not below the systolic, and neither counts as measured"
+    FRACTION_BELOW_AIR = "below what is in the air, and counts as air"
     FRACTION_ABOVE_1 = "above 1, though it is a fraction, and counts as oxygen given"
     UNDER_16 = "under 16 years: neither NEWS2 nor the model is meant for them"
     NOBODY = "nobody's: seen without earlier rows, and never an earlier row"
@@ -42,12 +42,6 @@ def number(text: str) -> float | Remark | None:
         return None
     found = float(bare) if _NUMBER.fullmatch(bare) else math.inf
     return found if math.isfinite(found) else Remark.UNREADABLE
-
-
-def shown(text: str) -> str:
-    """A cell as it may be shown on a terminal, whatever is in it."""
-    letters = "".join(letter if letter.isprintable() else "?" for letter in text[: _LONGEST_SHOWN + 1])
-    return f'"{letters[:_LONGEST_SHOWN]}..."' if len(letters) > _LONGEST_SHOWN else f'"{letters}"'
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from hub.errors import CareportError
 
+_LONGEST_SHOWN, _MOST_SHOWN = 40, 12
 _MARK = "\ufeff"
 _UTF_16 = "is in UTF-16. Save it as UTF-8"
 _NO_TEXT = {
@@ -100,12 +101,25 @@ class Table:
             raise TableError(f"{self.name}: has the column {column} {len(found)} times: which one is meant?")
         return found[0] if found else None
 
+    def needed(self, column: str) -> int:
+        """Where a column stands that must be there.
+
+        Raises:
+            TableError: there is none of that name, or several.
+        """
+        found = self.position(column)
+        if found is None:
+            some = ", ".join(shown(name) for name in self.columns[:_MOST_SHOWN])
+            more = f" and {len(self.columns) - _MOST_SHOWN} more" if len(self.columns) > _MOST_SHOWN else ""
+            raise TableError(f"{self.missing(column)}; its first line names {some}{more}")
+        return found
+
     def missing(self, column: str) -> str:
         """That there is no such column, in words, with what may be meant instead."""
-        alike = [f'"{name}"' for name in self.columns if name.casefold() == column.casefold()]
-        hint = f" (but {alike[0]}: names are read as written)" if alike else ""
+        alike = [name for name in self.columns if name.casefold() == column.casefold()]
+        hint = f" (but {shown(alike[0])}: names are read as written)" if alike else ""
         if len(self.columns) == 1 and any(mark in self.columns[0] for mark in ";\t|"):
-            hint = " (columns must be separated by commas)"
+            hint = " (columns must be separated by commas, and numbers have a decimal point)"
         return f"{self.name}: has no column {column}{hint}"
 
     def _keeping(self, lines: Iterable[str]) -> Iterator[str]:
@@ -120,21 +134,31 @@ class Table:
         for bytes_, what in _NO_TEXT.items():
             if beginning.startswith(bytes_):
                 raise TableError(f"{self.name}: {what}")
+        if b"\0" in beginning:
+            raise TableError(f"{self.name}: {_UTF_16}")
         return first_line.removeprefix(_MARK)
 
     def _records(self) -> Iterator[Row]:
         while True:
             self._texts.clear()
+            begins_in = self._cells.line_num + 1
             try:
                 cells = next(self._cells, None)
             except csv.Error as error:
                 line = self._cells.line_num
-                raise TableError(f"{self.name}: line {line} cannot be read: {error}") from error
+                begun = "" if line == begins_in else f", in a row that begins in line {begins_in},"
+                raise TableError(f"{self.name}: line {line}{begun} cannot be read: {error}") from error
             if cells is None:
                 return
             text = self._texts[0] if len(self._texts) == 1 else "".join(self._texts)
             bare = text.rstrip("\r\n") if text.endswith(("\n", "\r")) else text
             yield Row(0, self._cells.line_num, bare, text[len(bare) :], cells)
+
+
+def shown(text: str) -> str:
+    """A cell as it may be shown on a terminal, whatever is in it."""
+    letters = "".join(letter if letter.isprintable() else "?" for letter in text[: _LONGEST_SHOWN + 1])
+    return f'"{letters[:_LONGEST_SHOWN]}..."' if len(letters) > _LONGEST_SHOWN else f'"{letters}"'
 
 
 def text_of(cells: Sequence[str]) -> str:

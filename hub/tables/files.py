@@ -15,6 +15,7 @@ from typing import BinaryIO, TextIO
 from hub.errors import CareportError
 
 STANDARD = Path("-")
+_INPUT, _OUTPUT = "standard input", "standard output"
 
 
 class TableFileError(CareportError):
@@ -29,12 +30,13 @@ def lines_of(path: Path) -> Iterator[str]:
     """
     try:
         if path == STANDARD:
-            yield from _text(sys.stdin.buffer)
+            yield from _text(_open(sys.stdin, _INPUT))
         else:
             with path.open("rb") as file:
                 yield from _text(file)
     except OSError as error:
-        raise TableFileError(f"{path}: cannot be read: {error.strerror or error}") from error
+        name = _INPUT if path == STANDARD else path
+        raise TableFileError(f"{name}: cannot be read: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -46,16 +48,17 @@ def writing(path: Path) -> Iterator[TextIO]:
 
     Raises:
         TableFileError: it cannot be written.
+        BrokenPipeError: who reads standard output has had enough of it.
     """
-    if path == STANDARD:
-        text = _text(sys.stdout.buffer)
-        try:
-            yield text
-            text.flush()
-        finally:
-            text.detach()
-        return
     try:
+        if path == STANDARD:
+            text = _text(_open(sys.stdout, _OUTPUT))
+            try:
+                yield text
+                text.flush()
+            finally:
+                text.detach()
+            return
         target = path.resolve()  # so that a link stays one
         mode = target.stat().st_mode if target.exists() else None
         if mode is None or stat.S_ISREG(mode):
@@ -65,7 +68,10 @@ def writing(path: Path) -> Iterator[TextIO]:
             with target.open("wb") as device, _text(device) as to_device:
                 yield to_device
     except OSError as error:
-        raise TableFileError(f"{path}: cannot be written: {error.strerror or error}") from error
+        if path == STANDARD and isinstance(error, BrokenPipeError):
+            raise
+        name = _OUTPUT if path == STANDARD else path
+        raise TableFileError(f"{name}: cannot be written: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -89,11 +95,18 @@ def _instead_of(target: Path, mode: int | None) -> Iterator[TextIO]:
 def the_same(source: Path, target: Path) -> bool:
     """Whether both are one file, under whatever names."""
     try:
-        read = os.fstat(sys.stdin.fileno()) if source == STANDARD else source.stat()
-        written = os.fstat(sys.stdout.fileno()) if target == STANDARD else target.stat()
-    except (OSError, ValueError):  # one is not there yet, or no file at all
+        read = os.fstat(_open(sys.stdin, _INPUT).fileno()) if source == STANDARD else source.stat()
+        written = os.fstat(_open(sys.stdout, _OUTPUT).fileno()) if target == STANDARD else target.stat()
+    except (OSError, ValueError, TableFileError):  # one is not there yet, or no file at all
         return False
     return stat.S_ISREG(read.st_mode) and os.path.samestat(read, written)
+
+
+def _open(standard: TextIO | None, name: str) -> BinaryIO:
+    """The bytes of standard input or output. A shell can close them (`<&-`): then Python has none."""
+    if standard is None:
+        raise TableFileError(f"{name}: is closed")
+    return standard.buffer
 
 
 def _text(file: BinaryIO) -> TextIOWrapper:

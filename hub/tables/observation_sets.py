@@ -17,7 +17,7 @@ from hub.assessment.news2 import OxygenScale
 from hub.manual import RESPIRATION_RATES
 from hub.readings import Breathing, Consciousness, Value, Vital
 from hub.tables.cells import NOTHING, Remark, number
-from hub.tables.csv_text import Row, Table, TableError
+from hub.tables.csv_text import Row, Table
 
 PATIENT = "patient"
 AGE = "Age"
@@ -35,7 +35,9 @@ VITALS: Mapping[str, Vital] = {
 """The column of each vital. `Gender` is read by nothing: no score here knows it."""
 
 _AIR = 0.21
-"""The fraction of oxygen in the air, and any below it, which a sensor or a typist got wrong."""
+"""The fraction of oxygen in the air. Below it there is none: a sensor or a typist got it wrong, but for some
+rounding."""
+_ROUNDED_AIR = 0.2
 _RESPIRATION = (float(RESPIRATION_RATES[0]), float(RESPIRATION_RATES[-1]))
 _AGES = (0.0, 125.0)
 _YOUNGEST = 16
@@ -80,10 +82,7 @@ class ObservationColumns:
     """
 
     def __init__(self, table: Table) -> None:
-        patient = table.position(PATIENT)
-        if patient is None:
-            raise TableError(f"{table.missing(PATIENT)}: whose row is which?")
-        self._patient = patient
+        self._patient = table.needed(PATIENT)
         self._vitals = [
             (name, vital, position)
             for name, vital in VITALS.items()
@@ -142,8 +141,9 @@ def vital_in(vital: Vital, text: str) -> tuple[Value | None, Remark | None]:
     if not isinstance(found, float):
         return None, found
     if vital is Vital.SUPPLEMENTAL_OXYGEN:
-        remark = Remark.FRACTION_ABOVE_1 if found > 1 else None
-        return Breathing.OXYGEN if found > _AIR else Breathing.AIR, remark
+        if found > _AIR:
+            return Breathing.OXYGEN, Remark.FRACTION_ABOVE_1 if found > 1 else None
+        return Breathing.AIR, Remark.FRACTION_BELOW_AIR if found < _ROUNDED_AIR else None
     lowest, highest = _RESPIRATION if vital is Vital.RESPIRATION_RATE else PLAUSIBLE[vital]
     return (found, None) if lowest <= found <= highest else (None, Remark.IMPLAUSIBLE)
 

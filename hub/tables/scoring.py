@@ -2,7 +2,8 @@
 
 A person's row is seen with that person's rows before it, at most the last `BASELINE_SETS` that measured
 anything the model knows, and with none after it: whose rows stand between them changes nothing. A table has
-no times, so a value that a row lacks is carried from any of those, however old (on a hub, for a day).
+no times: a value that a row lacks is carried from the last `CARRIED_SETS` of those, a day of sets six hours
+apart as in the training data (on a hub, for a day).
 """
 
 from __future__ import annotations
@@ -67,13 +68,14 @@ class Scorer:
     def _risk(self, row: ObservedRow, earlier: Sequence[Values]) -> tuple[str, str]:
         if self._model is None:
             return "", ""
-        found = self._model.probability(row.values, earlier, row.age_years)
+        found = self._model.probabilities(row.values, earlier, row.age_years)
         if found is None:
             return "", ""
         words = ""
         if self._with_reasons:
-            words = in_words(self._model.reasons(row.values, earlier, row.age_years))
-        return f"{found:.9g}", words
+            why = self._model.reasons(row.values, earlier, row.age_years, known=found.own)
+            words = in_words(why)
+        return f"{found.told:.9g}", words
 
 
 def score_table(

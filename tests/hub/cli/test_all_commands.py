@@ -144,6 +144,15 @@ def test_a_reader_that_has_had_enough_is_no_fault(hub: HubProcess) -> None:
     process.stderr.close()
 
 
+def test_one_who_interrupts_sees_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hub.cli._main", interrupted)
+    ended = carehub_here("--version")
+    assert (ended.code, ended.output, ended.errors) == (130, "", "")
+
+
 def test_the_base_of_all_foreseen_faults_ends_with_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fails(*_: object) -> None:
         raise CareportError("the sky fell: go home")

@@ -12,11 +12,14 @@ from random import Random
 
 import pytest
 
+from hub.assessment.budget import Basis, Threshold
 from hub.assessment.expectations import Expectations
 from hub.assessment.recalibration import Recalibration
 from hub.clock import now, to_microseconds
 from hub.model_watch import look
 from hub.shadow import AlertBudget
+from hub.shadow_thresholds import note
+from hub.trail import Moment
 from tests.rigs.house import NAMES, House, cuff, entry, oximeter, write_configuration
 from tests.rigs.hub_process import Ended, carehub_here
 from tests.rigs.made_up_model import MODEL_NAME, SHA256, made_up_model
@@ -121,9 +124,13 @@ def test_the_history_is_exported_with_all_that_a_judge_needs(run: Run, house: Ho
     house.take(cuff(95, noon, pulse=110))
     house.take(entry(noon + 2 * HOUR), "R-0077")
     house.take(oximeter(97, noon + 3 * HOUR, pulse=60))
+    with house.transaction() as transaction:
+        moment = Moment(noon + HOUR, house.clock.stamp())
+        note(transaction, MODEL_NAME, Threshold(0.5, Basis.CARD, 0, 0, 0), 3.0, moment)
     exported = run("history", "--csv").output
     rows = list(csv.DictReader(io.StringIO(exported)))
     assert [row["time"] for row in rows] == [noon.isoformat(), (noon + 3 * HOUR).isoformat()]
+    assert [row["threshold"] for row in rows] == ["", "0.5"], "noted an hour after the first"
     first = rows[0]
     assert (first["resident"], first["would_alert"]) == ("R-0412", "1")
     assert (first["risk"], first["highest_risk"]) == ("0.55", "0.55")
@@ -182,7 +189,7 @@ def test_a_recalibration_is_written_that_the_hub_takes(run: Run, events: Path, t
     assert made.fitted_on.sets == 2_001
     assert made.intercept < -1, "the risks were told five times too high"
     assert "expected calibration error on residents left out: 0." in ended.output
-    assert "NO BETTER" not in ended.output
+    assert "The hub takes it within a minute" in ended.output
     assert not list(tmp_path.glob(".made-up*")), "nothing is left beside it"
 
 

@@ -252,10 +252,17 @@ def test_with_a_model_that_is_refused_news2_is_written_and_the_end_is_1(table: P
     ended = score(table, "--model", table.with_name("tampered.tflite"))
     assert ended.code == 1
     assert "carehub: scored with NEWS2 alone" in ended.errors
-    assert "is not the model that" in ended.errors
+    assert ended.errors.count("is not the model that") == 1
     with table.with_name("out.csv").open(newline="") as out:
         found = list(csv.DictReader(out))
     assert found == [row | {"risk": "", "risk_reasons": ""} for row in with_model]
+
+
+def test_a_model_that_is_not_there_is_the_users_mistake(table: Path) -> None:
+    ended = score(table, "--model", table.with_name("mine.tflite"))
+    assert ended.code == 2
+    assert "mine.tflite' does not exist" in ended.errors
+    assert not table.with_name("out.csv").exists()
 
 
 def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:

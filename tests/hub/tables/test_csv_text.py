@@ -89,6 +89,8 @@ def test_a_table_without_a_header_is_refused(text: str) -> None:
         (b"PAR1\x15\n", "Parquet"),
         ("patient,HR\n".encode("utf-16"), "UTF-16"),
         (b"\xfe\xff\x00p\n", "UTF-16"),
+        ("patient,HR\n".encode("utf-16-le"), "UTF-16"),
+        ("patient,HR\n".encode("utf-16-be"), "UTF-16"),
     ],
 )
 def test_what_is_no_such_text_is_named_and_what_to_do(bytes_: bytes, what: str) -> None:
@@ -108,6 +110,12 @@ def test_a_quote_that_is_wrong_is_refused_with_its_line(row: str) -> None:
         cells(f"a,b\n{row}\n")
 
 
+def test_of_a_quote_that_is_never_closed_the_row_is_named_in_which_it_was_opened() -> None:
+    read = "ward\\.csv: line 4, in a row that begins in line 3, cannot be read: unexpected end of data"
+    with pytest.raises(TableError, match=read):
+        cells('a,b\n1,2\n"3,4\n5,6\n')
+
+
 def test_a_column_is_found_by_its_name_and_a_second_of_it_refused() -> None:
     read = table("patient,HR,hr,HR\n")
     assert (read.position("patient"), read.position("Temp")) == (0, None)
@@ -115,9 +123,21 @@ def test_a_column_is_found_by_its_name_and_a_second_of_it_refused() -> None:
         read.position("HR")
 
 
+def test_where_a_column_must_be_there_it_is_said_which_are() -> None:
+    assert table("patient,HR\n").needed("HR") == 1
+    with pytest.raises(TableError, match=r'no column patient; its first line names "sep=", "\?"$'):
+        table("sep=,\x1b\n").needed("patient")
+    with pytest.raises(TableError, match=r'"11" and 8 more$'):
+        table(",".join(map(str, range(20)))).needed("patient")
+
+
 def test_of_a_column_that_is_not_there_what_may_be_meant_is_said() -> None:
     assert table("Patient,HR\n").missing("patient") == (
         'ward.csv: has no column patient (but "Patient": names are read as written)'
     )
-    assert table("patient;HR\n").missing("patient").endswith("(columns must be separated by commas)")
+    assert (
+        table("patient;HR\n")
+        .missing("patient")
+        .endswith("(columns must be separated by commas, and numbers have a decimal point)")
+    )
     assert table("id,HR\n").missing("patient") == "ward.csv: has no column patient"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import resource
+import shlex
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,3 +129,37 @@ def test_one_file_under_two_names_is_the_same(tmp_path: Path) -> None:
     assert not the_same(real, tmp_path / "new")
     assert not the_same(Path("/dev/null"), Path("/dev/null"))  # a device is read and written as one likes
     assert not the_same(real, STANDARD)
+
+
+COPY = """
+import sys
+from hub.tables.files import STANDARD, TableFileError, lines_of, the_same, writing
+try:
+    assert not the_same(STANDARD, STANDARD)
+    with writing(STANDARD) as out:
+        out.writelines(lines_of(STANDARD))
+except TableFileError as error:
+    sys.exit(str(error))
+except BrokenPipeError:
+    sys.exit("had enough")
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("{copy} <{table} >/dev/full", "standard output: cannot be written: No space left on device"),
+        ("{copy} <{table} >&-", "standard output: is closed"),
+        ("{copy} <&- >/dev/null", "standard input: is closed"),
+        ("{copy} </proc/self/mem >/dev/null", "standard input: cannot be read: Input/output error"),
+        ("{copy} <{table} | true", "had enough"),
+    ],
+)
+def test_a_fault_of_standard_input_or_output_is_said(tmp_path: Path, command: str, said: str) -> None:
+    (tmp_path / "table").write_text("1,2\n" * 100_000)
+    copy = shlex.join([sys.executable, "-c", COPY])
+    ended = subprocess.run(
+        ["sh", "-c", command.format(copy=copy, table=shlex.quote(str(tmp_path / "table")))],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert ended.stderr.strip() == said

@@ -102,12 +102,19 @@ def test_a_diastolic_pressure_that_is_not_below_the_systolic_unmakes_both(diasto
 
 @pytest.mark.parametrize(
     ("fraction", "breathing"),
-    [("0.21", "air"), ("0.2", "air"), ("0", "air"), ("-50", "air"), ("0.22", "oxygen"), ("1", "oxygen")],
+    [("0.21", "air"), ("0.2099999934", "air"), ("0.2", "air"), ("0.22", "oxygen"), ("1", "oxygen")],
 )
 def test_a_fraction_above_that_of_the_air_is_oxygen_given(fraction: str, breathing: str) -> None:
     row = read(FiO2=fraction)
     assert row.values == {Vital.SUPPLEMENTAL_OXYGEN: Breathing(breathing)}
     assert row.remarkable == []
+
+
+@pytest.mark.parametrize("fraction", ["0.19", "0", "-50"])
+def test_a_fraction_below_that_of_the_air_is_air_and_said(fraction: str) -> None:
+    row = read(FiO2=fraction)
+    assert row.values == {Vital.SUPPLEMENTAL_OXYGEN: Breathing.AIR}
+    assert remarks(row) == [("FiO2", Remark.FRACTION_BELOW_AIR)]
 
 
 def test_a_fraction_above_1_is_oxygen_given_and_said_since_it_may_be_a_percentage() -> None:
@@ -154,7 +161,7 @@ def columns(header: str) -> ObservationColumns:
 
 
 def test_without_patients_a_table_is_refused() -> None:
-    with pytest.raises(TableError, match=r"no column patient: whose row is which\?"):
+    with pytest.raises(TableError, match=r"no column patient; its first line names"):
         columns("HR,Temp")
 
 

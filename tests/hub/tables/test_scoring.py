@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from hub.assessment.deterioration import DeteriorationModel
 from hub.assessment.news2 import OxygenScale, score
 from hub.assessment.reason import in_words
+from hub.assessment.recalibration import CalibrationError, FittedOn, Recalibration
 from hub.readings import Value, Vital
 from hub.tables.cells import Account
 from hub.tables.csv_text import Table, text_of
@@ -133,3 +135,22 @@ def test_without_reasons_the_rest_is_the_same() -> None:
     row = row_of("a", pulse_rate=130, temperature=39.0, respiration_rate=28)
     with_reasons, without = Scorer(MODEL).added(row), Scorer(MODEL, with_reasons=False).added(row)
     assert without == (*with_reasons[:4], "")
+
+
+def test_a_recalibration_changes_the_risk_and_none_of_its_reasons() -> None:
+    recalibrated = DeteriorationModel.configured(None)
+    recalibrated.recalibration = Recalibration(
+        model_sha256=MODEL.sha256,
+        slope=0.5,
+        intercept=-3.0,
+        fitted_on=FittedOn(sets=1000, events=50),
+        at=datetime(2026, 3, 1, tzinfo=UTC),
+        by="a test",
+        expected_calibration_error=CalibrationError(before=0.1, after=0.02),
+    )
+    row = row_of("p", pulse_rate=118.0, respiration_rate=26.0, oxygen_saturation=90.0)
+    *_, own, why = Scorer(MODEL).added(row)
+    *_, of_site, why_there = Scorer(recalibrated).added(row)
+    assert float(of_site) < float(own)
+    assert why == why_there
+    assert "breathing faster than typical" in why

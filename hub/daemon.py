@@ -16,7 +16,6 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,7 @@ from hub.following import ClockFollower
 from hub.housekeeping import Housekeeping
 from hub.intake import Intake
 from hub.memory import give_back_memory, share_memory
-from hub.model_watch import ModelWatch, load_model
+from hub.model_watch import ModelWatch, forget_watched, load_model
 from hub.patience import within
 from hub.ports import open_ports
 from hub.radios import open_radio
@@ -52,10 +51,11 @@ from hub.scans import Scans
 from hub.sensor_information import SensorInformation
 from hub.sensor_requests import SensorRequests
 from hub.service_manager import ServiceManager
+from hub.starting import Start
 from hub.status import HubStatus
 from hub.store.database import FILE_NAME
 from hub.store.delivery import CardOutbox
-from hub.store.errors import NotCommittedError, StoreError
+from hub.store.errors import NotCommittedError
 from hub.store.lock import only_hub
 from hub.store.outbox import OutboxRow
 from hub.store.transaction import Transaction
@@ -130,7 +130,8 @@ async def running(config: Config) -> AsyncIterator[Hub]:
             open_radio(config) as radio,
             open_ports(config) as ports,
         ):
-            await _refuse_mixed_data(config, path, writer)
+            start = Start(path, writer, test_data=config.site.test_data)
+            await start.refuse_mixed_data()
             enrolment = await Enrolment.load(config, writer)
             register = enrolment.register
             information = await SensorInformation.load(
@@ -149,13 +150,12 @@ async def running(config: Config) -> AsyncIterator[Hub]:
                 follower.follow(transaction)  # before anything is stamped
                 trail.begin(transaction.connection, Moment.present(), enrolment.configuration, model)
                 enrolment.begin(transaction)
-                if watch is not None:
+                if watch is None:
+                    forget_watched(transaction)
+                else:
                     watch.begin(transaction)
 
-            try:
-                await writer.write(begin)
-            except NotCommittedError as error:
-                _log.error("the start of the hub is not in the trail: %s", error)
+            await start.note(begin)
             teller = AmendingTeller(identity, follower.rule)
             outbox = CardOutbox(path, writer, teller.event)
             try:
@@ -172,6 +172,7 @@ async def running(config: Config) -> AsyncIterator[Hub]:
                     rhythm,
                     follower,
                     intake,
+                    start,
                     watch,
                 )
             finally:
@@ -184,21 +185,6 @@ async def running(config: Config) -> AsyncIterator[Hub]:
                             urgent=True,
                         ),
                     )
-
-
-async def _refuse_mixed_data(config: Config, path: Path, writer: Writer) -> None:
-    """Test data must never be told as real, nor real data as a test, by the change of one key.
-
-    Raises:
-        StoreError: the database was begun with the other kind of data.
-    """
-    said = "test data" if config.site.test_data else "real data"
-    kept = await writer.write(lambda transaction: transaction.note_fact("data", said))
-    if kept != said:
-        wanted = str(config.site.test_data).lower()
-        raise StoreError(
-            path, f"holds {kept}, and site.test_data = {wanted}. Give this hub another hub.data_directory."
-        )
 
 
 class Hub:
@@ -218,6 +204,7 @@ class Hub:
         rhythm: RhythmModel | None,
         follower: ClockFollower,
         intake: Intake,
+        start: Start,
         watch: ModelWatch | None = None,
     ) -> None:
         self.service_manager = ServiceManager()
@@ -231,7 +218,8 @@ class Hub:
         )
         self._follower = follower
         self._outbox = WithUnkept(outbox, Channel.ALERT)
-        self._card_trouble: str | None = None
+        self._start = start
+        self._card_trouble = None if writer.opened.is_set() else "full"
         self._reception = Reception(
             writer,
             intake,
@@ -299,13 +287,13 @@ class Hub:
             "clock": Timekeeper(self._clock_was_set).run,
             "certificates": partial(watch, self._config.broker),
             "streams": self._reception.watch_streams,
-            "housekeeping": self._housekeeping.run,
+            "housekeeping": partial(self._once_opened, self._housekeeping.run),
             "status": partial(self._status.watch, self._forwarder.tell_status),
         }
         if self._summaries is not None:
-            parts["summaries"] = self._summaries.run
+            parts["summaries"] = partial(self._once_opened, self._summaries.run)
         if self._watch is not None:
-            parts["model watch"] = self._watch.run
+            parts["model watch"] = partial(self._once_opened, self._watch.run)
         if self._collector is not None:
             parts["Bluetooth"] = self._collector.run
         if self._usb is not None:
@@ -320,6 +308,7 @@ class Hub:
                     tasks.create_task(keep_running(name, run), name=name)
                 tasks.create_task(self.service_manager.keep_watchdog_fed(self._progress), name="watchdog")
                 tasks.create_task(self._writer.failed(), name="writer")
+                tasks.create_task(self._start_late(), name="start")
                 sensors = len(self._enrolment.all)
                 _log.info(
                     "hub %s at site %s: ready, %d sensor(s)",
@@ -334,6 +323,16 @@ class Hub:
                 await within(_FAREWELL_SECONDS, self._reception.settled())
             with suppress(TimeoutError):
                 await within(_FAREWELL_SECONDS, self._scans.noted())
+
+    async def _once_opened(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Who reads the database beside the writer waits until the card has room for it."""
+        await self._writer.opened.wait()
+        await run()
+
+    async def _start_late(self) -> None:
+        await self._start.late(self._outbox.tell_waiting, self._enrolment.look_again)
+        if self._reception.waiting == 0 and self._card_trouble is not None:
+            self._card_has(None)
 
     async def _progress(self) -> None:
         """Returns when the event loop and the store's writer have both got on.
@@ -371,7 +370,8 @@ class Hub:
 
     async def _delivered(self, rows: Sequence[OutboxRow]) -> None:
         alerts = []
-        for row in rows:
+        # Of what was told from memory the card is told when that is sent from there.
+        for row in self._outbox.let_go(rows):
             if row.channel == Channel.ALERT and isinstance(row.event, str):
                 event = json.loads(row.event)
                 if event["type"] == event_type(Channel.ALERT, AlertChange.RAISED):

@@ -225,14 +225,34 @@ class Enrolment:
                 return made
 
             entry = await self._writer.write(work, urgent=True)
-            self._enrolled[sensor.address] = entry
-            self.register.enrol(sensor, entry.since)
-            if self._collector is not None and (made := _to_collect(sensor)) is not None:
-                self._collector.enrol(made)
-            if self._usb is not None and (plugged := _to_collect_usb(sensor)) is not None:
-                self._usb.enrol(plugged)
+            self._take_in(entry)
         _log.info("sensor %s (%s): enrolled", sensor.address, sensor.driver)
         return entry
+
+    async def look_again(self) -> None:
+        """Take in what is enrolled and was not known at the start, when the card had no room to be opened.
+
+        Raises:
+            NotCommittedError: the card cannot be read.
+        """
+        async with self._turn:
+            for each in await self._writer.write(
+                lambda transaction: enrolled_sensors(self._config, transaction.connection), urgent=True
+            ):
+                if each.sensor.address not in self._enrolled:
+                    self._take_in(each)
+                    _log.warning(
+                        "sensor %s: is enrolled, and was not known at the start", each.sensor.address
+                    )
+
+    def _take_in(self, entry: Enrolled) -> None:
+        sensor = entry.sensor
+        self._enrolled[sensor.address] = entry
+        self.register.enrol(sensor, entry.since)
+        if self._collector is not None and (made := _to_collect(sensor)) is not None:
+            self._collector.enrol(made)
+        if self._usb is not None and (plugged := _to_collect_usb(sensor)) is not None:
+            self._usb.enrol(plugged)
 
     async def forget(self, address: str, by: str) -> tuple[Enrolled, str | None]:
         """Forget a sensor that was enrolled by command; when this returns its link has ended, or its node is

@@ -279,7 +279,9 @@ class Intake:
         score = news2.score(observations.values, resident.oxygen_scale)
         age = age_at(resident, moment.year)
         worth_telling = is_worth_telling(before, moment, score, source.measured)
-        risk = self._risks.of(transaction, resident.id, observations, age, explain=worth_telling)
+        may_alert = score.band.rank >= self._policy.from_band.rank  # no alert is told without its reasons
+        explain = worth_telling or may_alert
+        risk = self._risks.of(transaction, resident.id, observations, age, explain=explain)
         assessment = transaction.add_assessment(
             resident.id,
             None if own else told,

@@ -86,15 +86,10 @@ def pulses(connection: sqlite3.Connection, period: Period, first_reading: int) -
 def pulses_or_none(
     connection: sqlite3.Connection, period: Period, first_reading: int
 ) -> dict[str, PulseSummary]:
-    """As `pulses`; of nobody anything where it fails: a shadow must not take a summary away.
-
-    Raises:
-        sqlite3.Error: the card cannot be read.
-    """
+    """As `pulses`; of nobody anything where it fails, the windows' part of the card being damaged too: a
+    shadow must not take a summary away."""
     try:
         return pulses(connection, period, first_reading)
-    except sqlite3.Error:
-        raise
     except Exception:  # noqa: BLE001  # as said
         _log.error("what was found of rhythms is in no summary; please report this", exc_info=True)
         return {}

@@ -1,7 +1,8 @@
 """A model judged by what happened: its history beside a list of events, and a recalibration made of both.
 
 Pure but for reading the list. A set is followed by an event where one of the same resident came within the
-horizon after it. Only sets of which that can be known are judged: those whose horizon the list covers.
+horizon after it. Only sets of which that can be known are judged: those whose horizon the list covers, and
+whose time the hub knew.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from typing import TextIO
 
 import numpy
 
 from hub.assessment.recalibration import Recalibration, RecalibrationError, expected_calibration_error, fit
+from hub.clock import ClockQuality
 from hub.errors import CareportError
 from hub.store.scores import Score
 
@@ -53,12 +55,13 @@ class Judged:
 @dataclass(frozen=True, slots=True)
 class History:
     """What can be judged. `events` had a set before them; `without_a_set` had none, and `of_nobody` are of
-    residents of whom there is no set at all."""
+    residents of whom there is no set at all. `undated` sets were formed before the hub's clock was set."""
 
     judged: tuple[Judged, ...]
     events: int
     without_a_set: int
     of_nobody: int
+    undated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +99,22 @@ def _outcome(row: Mapping[str, str | None], who: str, zone: tzinfo, line: int) -
     resident = (row[who] or "").strip()
     if not resident:
         raise OutcomesError(f'line {line}: there is nothing in the column "{who}"')
+    text = (row[_COLUMN_OF_WHEN] or "").strip()
     try:
-        at = datetime.fromisoformat((row[_COLUMN_OF_WHEN] or "").strip())
-    except ValueError as error:
-        raise OutcomesError(f'line {line}: give the time as "2026-03-01T14:30" or with its zone') from error
+        at = None if _is_a_day(text) else datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None:  # a day alone would be its midnight, and the sets of that day after the event
+        raise OutcomesError(f'line {line}: give the time as "2026-03-01T14:30" or with its zone')
     return Outcome(resident, at if at.tzinfo is not None else at.replace(tzinfo=zone))
+
+
+def _is_a_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def judge(
@@ -124,8 +138,12 @@ def judge(
     judged: list[Judged] = []
     preceded: set[Outcome] = set()
     known: set[str] = set()
+    undated = 0
     for score in scores:
         known.add(score.resident)
+        if score.clock is ClockQuality.NOT_YET:
+            undated += 1
+            continue
         if (since is not None and score.at < since) or score.at + horizon > until:
             continue
         events = [at for at in of.get(score.resident, ()) if score.at < at <= score.at + horizon]
@@ -133,7 +151,8 @@ def judge(
         judged.append(Judged(score.resident, score.risk, bool(events)))
     distinct = set(outcomes)
     strangers = {each for each in distinct if each.resident not in known}
-    return History(tuple(judged), len(preceded), len(distinct - preceded - strangers), len(strangers))
+    without_a_set = len(distinct - preceded - strangers)
+    return History(tuple(judged), len(preceded), without_a_set, len(strangers), undated)
 
 
 def recalibrated(
@@ -142,7 +161,8 @@ def recalibrated(
     """The recalibration that a history gives, and how one does on residents that it was not made of.
 
     Raises:
-        RecalibrationError: too few events, or the events are of too few residents to tell.
+        RecalibrationError: too few events, or the events are of too few residents to tell; or on residents
+            left out the probabilities are no better for it.
     """
     if history.events < LEAST_EVENTS:
         raise RecalibrationError(
@@ -156,7 +176,13 @@ def recalibrated(
         at=at,
         by=by,
     )
-    return made, _cross_checked(history.judged, model_sha256=model_sha256, at=at, by=by)
+    checked = _cross_checked(history.judged, model_sha256=model_sha256, at=at, by=by)
+    if checked.after >= checked.before:
+        raise RecalibrationError(
+            f"on residents left out the expected calibration error is {checked.before:.3f} without a"
+            f" recalibration and {checked.after:.3f} with one: it is no better. The model's own stay"
+        )
+    return made, checked
 
 
 def _cross_checked(judged: Sequence[Judged], *, model_sha256: str, at: datetime, by: str) -> CrossChecked:

@@ -1,8 +1,10 @@
 """Watches the deterioration model from the side: the threshold of its alert budget, and whether what it is
-given has drifted. At a start and then once a day, from the card, on a thread and a connection of its own.
+given has drifted. At a start, as soon as the clock is synchronised, and then once a day, from the card, on a
+thread and a connection of its own. A site's recalibration that is made meanwhile is taken within a minute.
 
 What it finds is kept as a fact in the database, for the command line, the doctor and the next start; a
-threshold that changes is noted in the trail. It decides about no alert: the model is a shadow.
+threshold or a recalibration that changes is noted in the trail. It decides about no alert: the model is a
+shadow.
 
 **The first month.** What the model was given in the home's first four weeks with it is kept as counts, with
 no value of a person, and later months are compared with it. It needs a clock that is synchronised, and begins
@@ -12,16 +14,19 @@ anew with another model.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import monotonic
+from typing import TypeVar
 
-from hub import trail
+from pydantic import TypeAdapter
+
+from hub import shadow_thresholds, trail
 from hub.assessment.budget import (
     LEAST_DAYS,
     LEAST_RESIDENT_DAYS,
@@ -53,7 +58,9 @@ MOST_SETS = 5_000
 
 _FACT = "model watch"
 _FIRST_MONTH = "model watch: first month"
-_EVERY_SECONDS = 24 * 3600.0
+_EVERY_SECONDS = 60.0
+_A_DAY_SECONDS = 24 * 3600.0
+Found = TypeVar("Found")
 _log = logging.getLogger(__name__)
 
 
@@ -68,6 +75,10 @@ class Watched:
     threshold: Threshold
     inputs: tuple[InputDrift, ...]
     lacking: tuple[str, ...]
+
+    def is_of(self, model: ModelName, budget: float) -> bool:
+        """Whether it was found of this model and for this budget."""
+        return (self.model, self.budget) == (model, budget)
 
     @property
     def differing(self) -> tuple[str, ...]:
@@ -112,31 +123,8 @@ class Watched:
         return "; ".join(filter(None, (changed, differ))) or "inputs as in training, as far as can be told"
 
     def to_json(self) -> str:
-        """For `of_json`."""
-        return json.dumps(
-            {
-                "model": asdict(self.model),
-                "at": self.at.isoformat(),
-                "budget": self.budget,
-                "threshold": asdict(self.threshold),
-                "inputs": [asdict(each) for each in self.inputs],
-                "lacking": self.lacking,
-            }
-        )
-
-    @classmethod
-    def of_json(cls, text: str) -> Watched:
-        """What `to_json` wrote. Raises `ValueError`, `TypeError` or `LookupError` for something else."""
-        said = json.loads(text)
-        found = said["threshold"]
-        return cls(
-            ModelName(**said["model"]),
-            datetime.fromisoformat(said["at"]),
-            float(said["budget"]),
-            Threshold(**{**found, "basis": Basis(found["basis"])}),
-            tuple(InputDrift(**each) for each in said["inputs"]),
-            tuple(said["lacking"]),
-        )
+        """As it is kept."""
+        return _WATCHED.dump_json(self).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,27 +144,12 @@ class FirstMonth:
         return Tally(expectations.histograms, counted)
 
     def to_json(self) -> str:
-        """For `of_json`."""
-        return json.dumps(
-            {
-                "model": asdict(self.model),
-                "since": self.since.isoformat(),
-                "until": None if self.until is None else self.until.isoformat(),
-                "inputs": self.inputs,
-            }
-        )
+        """As it is kept."""
+        return _MONTH.dump_json(self).decode()
 
-    @classmethod
-    def of_json(cls, text: str) -> FirstMonth:
-        """What `to_json` wrote. Raises as `Watched.of_json`."""
-        said = json.loads(text)
-        until = said["until"]
-        return cls(
-            ModelName(**said["model"]),
-            datetime.fromisoformat(said["since"]),
-            None if until is None else datetime.fromisoformat(until),
-            said["inputs"],
-        )
+
+_WATCHED = TypeAdapter(Watched)
+_MONTH = TypeAdapter(FirstMonth)
 
 
 def load_model(config: Config) -> DeteriorationModel | None:
@@ -188,28 +161,35 @@ def load_model(config: Config) -> DeteriorationModel | None:
     except ModelError as error:
         _log.error("%s The hub goes on without it; NEWS2 and its alerts do not need it.", error)
         return None
-    how = "recalibrated" if model.recalibration else "not recalibrated"
-    _log.info("deterioration model %s %s loaded, in shadow mode, %s", model.name, model.version, how)
-    if model.refused is not None:
-        _log.error("%s. The hub tells the model's own risks, not recalibrated", model.refused)
+    except Exception:  # noqa: BLE001  # no fault of a model may keep a hub from starting
+        _log.exception("no deterioration model, since it cannot be loaded; please report this")
+        return None
+    _log.info("deterioration model %s %s loaded, in shadow mode", model.name, model.version)
+    level = logging.INFO if model.refused is None else logging.ERROR
+    _log.log(level, "the site's recalibration: %s", recalibration_words(model))
     return model
 
 
 def watched(connection: sqlite3.Connection) -> Watched | None:
     """What was last found; None where nothing was, or it cannot be read."""
-    text = _fact(connection, _FACT)
-    try:
-        return None if text is None else Watched.of_json(text)
-    except (ValueError, TypeError, LookupError):
-        return None
+    return _kept(connection, _FACT, _WATCHED)
+
+
+def forget_watched(transaction: Transaction) -> None:
+    """Of a hub that runs no model nothing is found: what was of the last one is not told as if it were."""
+    transaction.connection.execute("DELETE FROM fact WHERE name = ?", (_FACT,))
 
 
 def first_month(connection: sqlite3.Connection) -> FirstMonth | None:
     """The home's first month; None where none was begun, or it cannot be read."""
-    text = _fact(connection, _FIRST_MONTH)
+    return _kept(connection, _FIRST_MONTH, _MONTH)
+
+
+def _kept(connection: sqlite3.Connection, name: str, kind: TypeAdapter[Found]) -> Found | None:
+    row = connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
     try:
-        return None if text is None else FirstMonth.of_json(text)
-    except (ValueError, TypeError, LookupError):
+        return None if row is None else kind.validate_json(row[0])
+    except ValueError:
         return None
 
 
@@ -222,9 +202,15 @@ def look(
     *,
     believed: bool,
 ) -> tuple[Watched, FirstMonth | None]:
-    """Look at what the store has of a model; `believed` is whether the clock that says `moment` is."""
+    """Look at what the store has of a model; `believed` is whether the clock that says `moment` is.
+
+    One that is not may be years from the home's own risks: then it takes no threshold away that was found.
+    """
     risks = History(recent_risks(connection, model, moment - WINDOW, moment))
     found = threshold(risks, expectations.budget, budget)
+    last = watched(connection)
+    if not believed and not risks.is_enough and last is not None and last.is_of(model, budget):
+        found = last.threshold
     month = first_month(connection)
     if month is not None and month.model != model:
         month = None
@@ -248,12 +234,16 @@ def look(
 class ModelWatch:
     """Watches one model, and sets the threshold that is `in_force`. `last` is what was last found."""
 
-    def __init__(self, path: Path, writer: Writer, model: ModelName, card: Path, budget: float) -> None:
+    def __init__(
+        self, path: Path, writer: Writer, model: DeteriorationModel, card: Path, budget: float
+    ) -> None:
         self._path = path
         self._writer = writer
-        self._model = model
+        self._watched = model
+        self._model = ModelName(model.name, model.version, model.sha256[:HASH_PREFIX])
         self._expectations = Expectations.read(card)
         self._budget = budget
+        self._looked: tuple[float, bool] | None = None
         self.in_force = AlertBudget()
         self.last: Watched | None = None
 
@@ -264,40 +254,65 @@ class ModelWatch:
         """The watch of a hub's model; None where it has none."""
         if model is None:
             return None
-        name = ModelName(model.name, model.version, model.sha256[:HASH_PREFIX])
         card = (config.model.file or SHIPPED_MODEL).with_suffix(".json")
-        return cls(path, writer, name, card, config.model.alerts_per_100_resident_days)
+        return cls(path, writer, model, card, config.model.alerts_per_100_resident_days)
 
     def begin(self, transaction: Transaction) -> None:
-        """Before the first reading: the threshold that was in force, or the card's."""
+        """Before the first reading: the threshold that was in force, or the card's; what is used is noted."""
         last = watched(transaction.connection)
-        if last is not None and (last.model, last.budget) == (self._model, self._budget):
-            self.last, self.in_force.threshold = last, last.threshold.value
+        if last is not None and last.is_of(self._model, self._budget):
+            self.last, found = last, last.threshold
         else:
-            of_card = threshold(History(()), self._expectations.budget, self._budget)
-            self.in_force.threshold = of_card.value
+            found = threshold(History(()), self._expectations.budget, self._budget)
+        present = Moment.present()
+        shadow_thresholds.note(transaction, self._model, found, self._budget, present)
+        trail.recalibrated(transaction.connection, present, self._watched)
+        self.in_force.threshold = found.value
 
     async def run(self) -> None:
-        """Look at once and then once a day, until cancelled."""
+        """Look at once, as soon as the clock is believed, and once a day; and each minute at the site's
+        recalibration. Until cancelled."""
         while True:
-            await self.turn(now(), believed=stamp().quality is ClockQuality.SYNCHRONISED)
+            await self.take_recalibration()
+            believed = stamp().quality is ClockQuality.SYNCHRONISED
+            if self._is_due(believed=believed) and await self.turn(now(), believed=believed):
+                self._looked = monotonic(), believed
             await asyncio.sleep(_EVERY_SECONDS)
 
-    async def turn(self, moment: datetime, *, believed: bool) -> None:
-        """Look, put the threshold in force, and note what was found.
+    def _is_due(self, *, believed: bool) -> bool:
+        if self._looked is None:
+            return True
+        at, believed_then = self._looked
+        return monotonic() - at >= _A_DAY_SECONDS or (believed and not believed_then)
+
+    async def turn(self, moment: datetime, *, believed: bool) -> bool:
+        """Look, and put the threshold in force, once it is noted; return whether it is.
 
         Raises:
             StoreError: the database cannot be read.
         """
         found, month = await asyncio.to_thread(self._look, moment, believed=believed)
+        try:
+            await self._writer.write(lambda transaction: _note(transaction, found, month))
+        except NotCommittedError as error:
+            _log.info("the shadow threshold cannot be noted, and stays what it was: %s", error)
+            return False
         before, self.last = self.last, found
         self.in_force.threshold = found.threshold.value
         if found.changed and (before is None or before.changed != found.changed):
             _log.warning("what the model is given has changed: %s", found.inputs_words)
-        try:
-            await self._writer.write(lambda transaction: _note(transaction, found, month))
-        except NotCommittedError as error:
-            _log.warning("the shadow threshold is not noted, and is in force all the same: %s", error)
+        return True
+
+    async def take_recalibration(self) -> None:
+        """Have the model take a recalibration that was made, changed or removed since it was last read."""
+        model = self._watched
+        if not await asyncio.to_thread(model.recalibrate):
+            return
+        _log.warning("the site's recalibration of the model has changed: %s", recalibration_words(model))
+        with suppress(NotCommittedError):  # then at the next start
+            await self._writer.write(
+                lambda transaction: trail.recalibrated(transaction.connection, Moment.present(), model)
+            )
 
     def _look(self, moment: datetime, *, believed: bool) -> tuple[Watched, FirstMonth | None]:
         with closing(open_for_reading(self._path)) as connection:
@@ -305,20 +320,19 @@ class ModelWatch:
 
 
 def _note(transaction: Transaction, found: Watched, month: FirstMonth | None) -> None:
-    before = watched(transaction.connection)
-    if before is None or (before.model, before.threshold.value) != (found.model, found.threshold.value):
-        transaction.audit(
-            trail.shadow_threshold(
-                Moment.present(),
-                found.threshold.value,
-                found.threshold.basis.value,
-                found.budget,
-                found.model.sha256,
-            )
-        )
+    shadow_thresholds.note(transaction, found.model, found.threshold, found.budget, Moment.present())
     transaction.set_fact(_FACT, found.to_json())
     if month is not None and month != first_month(transaction.connection):
         transaction.set_fact(_FIRST_MONTH, month.to_json())
+
+
+def recalibration_words(model: DeteriorationModel) -> str:
+    """Whether a site's recalibration makes what is told, in one line."""
+    if model.refused is not None:
+        return f"not used: {model.refused}; the hub tells the model's own risks"
+    if (made := model.recalibration) is None:
+        return "none: the hub tells the model's own risks"
+    return f"the one of {made.at:%Y-%m-%d} is used"
 
 
 def _tally(
@@ -337,11 +351,6 @@ def _tally(
 def _known(each: RecentSet) -> dict[str, float | None]:
     values: dict[str, float | None] = {vital.value: as_number(value) for vital, value in each.values.items()}
     return {**values, "age": None if each.age is None else float(each.age), RISK: each.risk}
-
-
-def _fact(connection: sqlite3.Connection, name: str) -> str | None:
-    row = connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
-    return None if row is None else str(row[0])
 
 
 def _names(names: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic, thread_time
 from typing import TYPE_CHECKING
 
 from drivers.catalogue import driver
@@ -36,6 +37,7 @@ from hub.assessment.rhythm import (
 )
 from hub.placed import PlacedReading
 from hub.readings import RawPayload
+from hub.risks import PATIENCE_SECONDS, REST_SECONDS
 from hub.store.errors import is_fault_of_database, trouble_of_card
 from hub.store.rhythm import add_windows, last_window_ended, stretch_by_id, stretches_before
 from hub.store.rows import ModelName, StoredReading
@@ -72,6 +74,9 @@ def load_rhythm_model(config: Config) -> RhythmModel | None:
     except ModelError as error:
         _log.error("%s The hub goes on without it; NEWS2 and its alerts do not need it.", error)
         return None
+    except Exception:  # noqa: BLE001  # no fault of a model may keep a hub from starting
+        _log.exception("no rhythm model, since it cannot be loaded; please report this")
+        return None
     _log.info("rhythm model %s %s loaded, in shadow mode", model.name, model.version)
     return model
 
@@ -82,6 +87,7 @@ class Rhythms:
     def __init__(self, model: RhythmModel | None) -> None:
         self._model = model
         self._fails = False
+        self._rests_until = 0.0
 
     def take(self, transaction: Transaction, closed: ClosedStretch) -> None:
         """Store the windows that a stretch completes, which was stored just before as its owner's.
@@ -90,9 +96,9 @@ class Rhythms:
             sqlite3.Error: the database could not do it. Unless it takes nothing at all (card full, read-only)
                 no more windows are made until the hub starts again: else no stretch were ever stored.
         """
-        if self._model is None or not closed.tells_beats:
+        if self._model is None or not closed.tells_beats or monotonic() < self._rests_until:
             return
-        depth = transaction.begin_piece()
+        depth, begun = transaction.begin_piece(), thread_time()
         try:
             self._take(transaction, closed, self._model)
             transaction.keep_piece()
@@ -106,6 +112,18 @@ class Rhythms:
                 raise
             transaction.undo_piece(depth)
             self._say_once_that_it_fails()
+        finally:
+            self._rest_if_slow(thread_time() - begun)
+
+    def _rest_if_slow(self, seconds: float) -> None:
+        """A commit, and so an alert of another, waits for it."""
+        if seconds > PATIENCE_SECONDS:
+            self._rests_until = monotonic() + REST_SECONDS
+            _log.error(
+                "the rhythm of a pulse took %.1f s of the processor; none is judged for %.0f minutes",
+                seconds,
+                REST_SECONDS / 60,
+            )
 
     def _say_once_that_it_fails(self) -> None:
         if not self._fails:

@@ -14,12 +14,11 @@ from zoneinfo import ZoneInfo
 
 from hub.assessment.deterioration import HASH_PREFIX, DeteriorationModel
 from hub.assessment.earlier import Earlier, chosen
-from hub.assessment.features import INPUT_VITALS
 from hub.assessment.observation_set import ObservationSet
 from hub.assessment.reason import Reason
 from hub.assessment.reasons import Times
 from hub.clock import Clock, ClockQuality
-from hub.store.recent_sets import StoredSet
+from hub.store.encoding import reasons_text
 from hub.store.rows import ModelName
 from hub.store.transaction import Transaction
 
@@ -87,21 +86,21 @@ class Risks:
         """The risk of a set that is not stored yet, with reasons where they are wanted; None without one."""
         if self._model is None or self._name is None or monotonic() < self._rests_until:
             return None
-        sets = transaction.sets(resident)
         begun = thread_time()
         try:
-            earlier = chosen(
-                (each for each in reversed(sets) if not INPUT_VITALS.isdisjoint(each.values)), observations.at
-            )
-            before, values = [each.values for each in earlier.sets], observations.values
+            # Of what is remembered: the card is not asked, whose faults are the writer's to answer.
+            earlier = chosen(transaction.hours(resident), observations)
+            before, values = earlier.sets, observations.values
             found = self._model.probabilities(values, before, age_years, carried=earlier.carried)
             if found is None:
                 return None
-            if not (0 <= found.told <= 1 and 0 <= found.own <= 1):  # so that not a number is none
+            told, own = float(found.told), float(found.own)  # what is no float the card would take for bytes
+            if not (0 <= told <= 1 and 0 <= own <= 1):  # so that not a number is none
                 raise ValueError("the model's answer is no probability")
-            reasons = self._reasons(observations, earlier, age_years, found.own) if explain else None
-            would_alert = None if self._budget is None else self._budget.would_alert(found.own)
-            return AskedRisk(found.told, self._name, found.uncalibrated, reasons, would_alert)
+            reasons = self._reasons(observations, earlier, age_years, own) if explain else None
+            would_alert = None if self._budget is None else self._budget.would_alert(own)
+            uncalibrated = None if found.uncalibrated is None else own
+            return AskedRisk(told, self._name, uncalibrated, reasons, would_alert)
         except Exception:  # noqa: BLE001  # the model may add, never take away: no fault of it costs an alert
             self._say_once_that_the_model_fails()
             return None
@@ -109,23 +108,22 @@ class Risks:
             self._rest_if_slow(thread_time() - begun)
 
     def _reasons(
-        self, observations: ObservationSet, earlier: Earlier[StoredSet], age_years: int | None, own: float
+        self, observations: ObservationSet, earlier: Earlier, age_years: int | None, own: float
     ) -> tuple[Reason, ...] | None:
         assert self._model is not None
         try:
             times = None
             if self._clock.stamp().quality is not ClockQuality.NOT_YET:  # else no weekday is known
-                zone = self._zone
-                before = [each.at.astimezone(zone) for each in earlier.sets]
-                times = Times(observations.at.astimezone(zone), before)
-            return self._model.reasons(
+                times = Times(observations.at.astimezone(self._zone), earlier.times)
+            found = self._model.reasons(
                 observations.values,
-                [each.values for each in earlier.sets],
+                earlier.sets,
                 age_years,
                 carried=earlier.carried,
                 times=times,
                 known=own,
             )
+            return _storable(tuple(found))
         except Exception:  # noqa: BLE001  # as above; and a risk without its reasons is still one
             self._say_once_that_the_model_fails()
             return None
@@ -147,3 +145,9 @@ class Risks:
                 "the deterioration model failed; NEWS2 and its alerts go on without it; please report this",
                 exc_info=True,
             )
+
+
+def _storable(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """Reasons that can be stored. What cannot raises here, and not where it would cost the alert."""
+    reasons_text(reasons).encode()
+    return reasons

@@ -25,6 +25,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from hub.config import Config
+from hub.small_file import read_whole
 from hub.store.audit import canonical
 
 Settings = Mapping[str, object]
@@ -123,7 +124,7 @@ def _files(path: str, value: BaseModel) -> Iterator[tuple[str, Path]]:
 def _state(key: str, path: Path) -> str:
     try:
         if key.rpartition(".")[2] in _PUBLIC_FILES:
-            return f"sha256:{_digest(path.read_bytes())}"
+            return f"sha256:{_digest(read_whole(path))}"
         return f"changed {datetime.fromtimestamp(path.stat().st_mtime, UTC):%Y-%m-%dT%H:%M:%SZ}"
     except OSError as error:
         return f"cannot be read: {error.strerror}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from hub.assessment.budget import QUIET, raised
 from hub.clock import from_microseconds, to_microseconds
 from hub.summary import Period, ShadowSummary
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(slots=True)
 class AlertBudget:
@@ -23,7 +26,8 @@ class AlertBudget:
 
     def would_alert(self, risk: float | None) -> bool | None:
         """Whether a risk (the model's own probability) reaches it; None where either is not known."""
-        return None if risk is None or self.threshold is None else risk >= self.threshold
+        threshold = self.threshold  # another thread may set another meanwhile
+        return None if risk is None or threshold is None else risk >= threshold
 
 
 class ShadowTally:
@@ -39,6 +43,14 @@ class ShadowTally:
             self._person.append(self._residents.setdefault(resident, len(self._residents)))
             self._at.append(to_microseconds(at))
             self._above.append(would_alert)
+
+    def summary_or_none(self, period: Period, alerts: Iterable[Alert]) -> ShadowSummary | None:
+        """As `summary`; None also where it fails: a shadow must not take the hub's summary away."""
+        try:
+            return self.summary(period, alerts)
+        except Exception:  # noqa: BLE001  # as said
+            _log.error("the shadow record is in no summary; please report this", exc_info=True)
+            return None
 
     def summary(self, period: Period, alerts: Iterable[Alert]) -> ShadowSummary | None:
         """What was counted; None where no set of the period had a threshold. `alerts` are those of NEWS2."""

@@ -84,8 +84,8 @@ class HubStatus:
         return status_event(self._identity, presence.value, now(), details)
 
     async def watch(self, tell: Callable[[], None]) -> None:
-        """Have it told anew (`tell`) when the radio, USB or the sensors are otherwise, until cancelled; once
-        in a few seconds at the most."""
+        """Have it told anew (`tell`) when the radio, USB, the sensors or the model's recalibration are
+        otherwise, until cancelled; once in a few seconds at the most."""
         while True:
             await asyncio.sleep(_LOOKS_EVERY_SECONDS)
             said = self._changing()
@@ -109,7 +109,7 @@ class HubStatus:
         return InputsSaid(differ=list(found.differing), changed=list(found.changed))
 
     def _changing(self) -> object:
-        return len(self._enrolment.all), self.radio(), self.usb(), self.inputs()
+        return len(self._enrolment.all), self.radio(), self.usb(), self.inputs(), _model_said(self._model)
 
 
 def _model_said(model: DeteriorationModel | RhythmModel | None) -> dict[str, str] | None:

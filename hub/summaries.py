@@ -183,7 +183,7 @@ def read(
             None if found_of_model is None or not found_of_model.inputs else found_of_model.differing,
             () if found_of_model is None else found_of_model.changed,
         ),
-        shadow=shadow.summary(period, alerts),
+        shadow=shadow.summary_or_none(period, alerts),
     )
     return hub, residents
 

@@ -69,6 +69,7 @@ class Audited(StrEnum):
     CARD_FULL = "card not writable"
     CARD_WRITABLE = "card writable again"
     SHADOW_THRESHOLD = "shadow threshold set"
+    RECALIBRATED = "recalibration changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +283,23 @@ def shadow_threshold(
     of alerts per 100 resident-days. It raises none."""
     detail = {"risk": value, "basis": basis, "budget": budget, "model": model_sha256}
     return _entry(moment, Audited.SHADOW_THRESHOLD, detail)
+
+
+def recalibrated(connection: sqlite3.Connection, moment: Moment, model: DeteriorationModel) -> None:
+    """Note, within the open transaction, which recalibration of the model is used from now on, or why none
+    is; unless it is what was noted last."""
+    try:
+        last = audit.newest(connection, Audited.RECALIBRATED)
+    except AuditError:
+        last = None
+    made, refused = model.recalibration, model.refused
+    detail: dict[str, object] = {"model": model.sha256}
+    if refused is not None:
+        detail["refused"] = refused[:_LONGEST_WORDS]
+    if made is not None:
+        detail |= made.model_dump(mode="json", include={"slope", "intercept", "fitted_on", "at", "by"})
+    if detail != (last.detail if last is not None else None) and (last is not None or len(detail) > 1):
+        audit.append(connection, _entry(moment, Audited.RECALIBRATED, detail))
 
 
 def clock_set(moment: Moment, kind: str, shift: timedelta) -> NewEntry:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from hub.assessment.features import (
-    BASELINE_SETS,
+    CARRIED_SETS,
     NAMES,
     SPECIFICATION,
     features,
@@ -21,7 +21,7 @@ from hub.assessment.features import (
     nothing_known,
     out_of_range,
 )
-from hub.assessment.model_file import HASH_PREFIX, MODELS, RUNTIMES, Card, ModelError, ModelFile
+from hub.assessment.model_file import HASH_PREFIX, MODELS, RUNTIMES, Card, ModelError, ModelFile, beside
 from hub.assessment.reason import Reason
 from hub.assessment.reasons import Times, reasons
 from hub.assessment.recalibration import Recalibration, RecalibrationError
@@ -86,22 +86,42 @@ class Risk:
 
 
 class DeteriorationModel:
-    """One loaded model. Not thread safe, since it has one interpreter: use it from one thread at a time.
+    """One loaded model. Not thread safe, since it has one interpreter: use it from one thread at a time, but
+    for `recalibrate`.
 
     `refused` says in words why a recalibration that is there is not used; None where there is nothing to say.
     """
 
     def __init__(
-        self, file: ModelFile[Card], recalibration: Recalibration | None = None, refused: str | None = None
+        self, file: ModelFile[Card], recalibration: Path | None = None, *, need_not_be: bool = False
     ) -> None:
         self._file = file
         self.name, self.version, self.sha256 = file.name, file.version, file.sha256
-        self.recalibration = recalibration
-        self.refused = refused
+        self._of_site, self._need_not_be = recalibration, need_not_be
+        self.recalibration: Recalibration | None = None
+        self.refused: str | None = None
+        self.recalibrate()
+
+    def recalibrate(self) -> bool:
+        """Read the site's recalibration from its file, again; return whether it is another than before."""
+        before = self.recalibration, self.refused
+        made, refused = None, None
+        if self._of_site is not None:
+            try:
+                made = Recalibration.load(self._of_site, self.sha256)
+            except RecalibrationError as error:
+                is_none = self._need_not_be and isinstance(error.__cause__, FileNotFoundError)
+                refused = None if is_none else str(error)
+        self.recalibration, self.refused = made, refused
+        return (made, refused) != before
 
     @classmethod
-    def load(cls, path: Path, card: Path, recalibration: Path | None = None) -> Self:
+    def load(
+        cls, path: Path, card: Path, recalibration: Path | None = None, *, need_not_be: bool = False
+    ) -> Self:
         """Load a model file and check it against its card; a recalibration that cannot be used is `refused`.
+
+        A recalibration that `need_not_be` may be missing.
 
         Raises:
             ModelError: as `ModelFile.load`. The message says what to do.
@@ -109,12 +129,7 @@ class DeteriorationModel:
         file = ModelFile.load(
             path, card, Card, specification=SPECIFICATION, names=NAMES, setting="model.mode"
         )
-        if recalibration is None:
-            return cls(file)
-        try:
-            return cls(file, Recalibration.load(recalibration, file.sha256))
-        except RecalibrationError as error:
-            return cls(file, None, str(error))
+        return cls(file, recalibration, need_not_be=need_not_be)
 
     @classmethod
     def configured(cls, file: Path | None, recalibration: Path | None = None) -> Self:
@@ -126,10 +141,8 @@ class DeteriorationModel:
             ModelError: as `load`.
         """
         model = file or SHIPPED_MODEL
-        beside = model.with_suffix(RECALIBRATION)
-        if recalibration is None and beside.exists():
-            recalibration = beside
-        return cls.load(model, model.with_suffix(".json"), recalibration)
+        card, its = beside(model, ".json"), beside(model, RECALIBRATION)
+        return cls.load(model, card, recalibration or its, need_not_be=recalibration is None)
 
     def risk(
         self,
@@ -137,7 +150,7 @@ class DeteriorationModel:
         earlier: Sequence[Mapping[Vital, Value]],
         age_years: int | None,
         *,
-        carried: int = BASELINE_SETS,
+        carried: int = CARRIED_SETS,
         times: Times | None = None,
     ) -> Risk | None:
         """The risk of one observation set, with its reasons; None where it has no vital that the model knows.
@@ -164,7 +177,7 @@ class DeteriorationModel:
         earlier: Sequence[Mapping[Vital, Value]],
         age_years: int | None,
         *,
-        carried: int = BASELINE_SETS,
+        carried: int = CARRIED_SETS,
         times: Times | None = None,
         known: float | None = None,
     ) -> tuple[Reason, ...]:
@@ -186,15 +199,14 @@ class DeteriorationModel:
         earlier: Sequence[Mapping[Vital, Value]],
         age_years: int | None,
         *,
-        carried: int = BASELINE_SETS,
+        carried: int = CARRIED_SETS,
     ) -> Probabilities | None:
         """The probability of `risk` and what it is made of, for one who need not know more; None as there."""
         if nothing_known(current):
             return None
         own = self._file.answer(features(current, earlier, age_years, carried=carried))
-        if self.recalibration is None:
-            return Probabilities(own)
-        return Probabilities(self.recalibration.applied(own), own)
+        of_site = self.recalibration  # `recalibrate` may set another meanwhile
+        return Probabilities(own) if of_site is None else Probabilities(of_site.applied(own), own)
 
     def probability(
         self,
@@ -202,7 +214,7 @@ class DeteriorationModel:
         earlier: Sequence[Mapping[Vital, Value]],
         age_years: int | None,
         *,
-        carried: int = BASELINE_SETS,
+        carried: int = CARRIED_SETS,
     ) -> float | None:
         """The probability of `risk` alone; None as there."""
         found = self.probabilities(current, earlier, age_years, carried=carried)

@@ -22,6 +22,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_valid
 
 from hub.assessment.budget import BudgetRow
 from hub.assessment.drift import Histogram
+from hub.small_file import read_whole
 
 
 class _Row(BaseModel):
@@ -85,7 +86,7 @@ class Expectations:
     def read(cls, path: Path) -> Expectations:
         """From a card's file; of one that cannot be read nothing is known."""
         try:
-            return cls.of(TypeAdapter(dict[str, object]).validate_json(path.read_bytes()))
+            return cls.of(TypeAdapter(dict[str, object]).validate_json(read_whole(path)))
         except OSError as error:
             return cls((), {}, (f"it cannot be read ({error.strerror})",))
         except ValidationError:

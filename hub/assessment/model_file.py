@@ -22,6 +22,7 @@ import numpy.typing
 from pydantic import BaseModel, Field, ValidationError
 
 from hub.errors import CareportError
+from hub.small_file import read_whole
 
 RUNTIMES = ("tflite_runtime.interpreter", "ai_edge_litert.interpreter")
 """The same runtime under its old name (Python 3.11) and its new one; the first that is there is taken."""
@@ -44,6 +45,17 @@ class ModelError(CareportError):
     def __init__(self, path: Path, message: str) -> None:
         super().__init__(f"{path}: {message}")
         self.path = path
+
+
+def beside(model: Path, ending: str) -> Path:
+    """What belongs to a model file: it has its name, but for the ending.
+
+    Raises:
+        ModelError: the path names no file.
+    """
+    if not model.name:
+        raise ModelError(model, f"names no file. {_INSTALL_BOTH}, and name the model in the configuration")
+    return model.with_suffix(ending)
 
 
 class _File(BaseModel):
@@ -158,7 +170,7 @@ class ModelFile(Generic[AnyCard]):
 
 def _read(path: Path, what: str, setting: str) -> bytes:
     try:
-        return path.read_bytes()
+        return read_whole(path)
     except OSError as error:
         raise ModelError(
             path,

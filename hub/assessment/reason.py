@@ -42,9 +42,10 @@ class Reason:
 
     `input` is one of `hub.assessment.features.INPUTS`; `value` what it is, `against` what it was compared
     with: what is `usual` for the person, else what is typical. `moved` is by how much the log-odds are higher
-    for it, above 0. `steady` is whether it went that way from each set to the next. `since` are words
-    ("yesterday"), where it is known from when on it has been so. `hours_old` is how old the value is where
-    the judged set has none: None where it has one, -1 where that is not known.
+    for it, above 0. `steady` is whether it went that way from each set to the next. `since` are words: from
+    when on it has been so ("yesterday"), or, where nobody knows how it was before, from when on at the latest
+    ("at least yesterday"); None where neither is known. `hours_old` is how old the value is where the judged
+    set has none: None where it has one, -1 where that is not known.
     """
 
     input: str
@@ -99,7 +100,9 @@ class Reason:
     def _age(self) -> str:
         if self.hours_old is None:
             return ""
-        return "from an earlier set" if self.hours_old < 0 else f"from {self.hours_old} h ago"
+        if self.hours_old < 0:
+            return "from an earlier set"
+        return f"from {self.hours_old} h ago" if self.hours_old else "from less than an hour ago"
 
 
 def in_words(reasons: Iterable[Reason]) -> str:

@@ -7,19 +7,21 @@ been so all along, it is compared with what is typical, and replaced by that thr
 a value for which NEWS2 has points (`NOT_REMARKABLE`).
 
 What moved the risk down is not said, nor is a reassuring value: words of comfort beside a score may be taken
-for more than the score says. Nothing is said where the risk is not higher than with all of them replaced.
+for more than the score says. A saturation above the usual is one, though it may move the risk up: intensive
+care taught that of people whose oxygen had been raised. Nothing is said where the risk is not higher than
+with all of them replaced.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import isfinite, log
 from statistics import median
 from typing import TypeVar, cast
 
-from hub.assessment.features import AGE_SCALE, BASELINE_SETS, LEVELS, NORMAL, SCALES
+from hub.assessment.features import AGE_SCALE, BASELINE_SETS, CARRIED_SETS, LEVELS, NORMAL, SCALES
 from hub.assessment.reason import AGE, Reason
 from hub.readings import Breathing, Consciousness, Value, Vital
 
@@ -58,23 +60,28 @@ _Known = TypeVar("_Known")
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When the judged set and each of the earlier ones were.
+    """When the judged set was, and when each value of the earlier ones was measured; all aware.
 
-    All aware, in the home's own time zone: "yesterday" is the home's.
+    The first in the home's own time zone: "yesterday" is the home's.
     """
 
     at: datetime
-    earlier: Sequence[datetime]
+    earlier: Sequence[Mapping[Vital, datetime]]
+
+    def of(self, number: int, vital: Vital) -> datetime:
+        """When a set's vital was measured, in the home's own time zone; the sets newest first, the judged one
+        is 0, whose values are of its own time."""
+        return self.at if number == 0 else self.earlier[-number][vital].astimezone(self.at.tzinfo)
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """What is known: the judged set and those before it, the newest first, and when they were."""
+    """What is known: the judged set and those before it, the newest first, and when their values are of."""
 
     sets: Sequence[Values]
     age_years: int | None
     carried: int
-    moments: Sequence[datetime] | None
+    times: Times | None
 
     def known(self, vital: Vital) -> list[tuple[int, Value]]:
         """In which sets a vital is known and as what, the newest first; none where the newest is too old."""
@@ -85,19 +92,26 @@ class _Window:
         ]
         return found if found and found[0][0] <= self.carried else []
 
-    def hours_old(self, number: int) -> int | None:
-        """How old the value of that set is, as `Reason.hours_old`."""
+    def hours_old(self, vital: Vital, number: int) -> int | None:
+        """How old that set's value is, as `Reason.hours_old`."""
         if number == 0:
             return None
-        if self.moments is None:
+        if self.times is None:
             return -1
-        return round((self.moments[0] - self.moments[number]) / timedelta(hours=1))
+        # Not within one zone: there a difference is of what the clock shows, which is changed twice a year.
+        age = self.times.at.astimezone(UTC) - self.times.of(number, vital).astimezone(UTC)
+        return round(age / timedelta(hours=1))
 
-    def since(self, run: Sequence[tuple[int, _Known]]) -> str | None:
-        """From when on it has been so, in words; None where it is so only now, or that is not known."""
-        if self.moments is None or len(run) < 2:
+    def since(self, vital: Vital, run: Sequence[object], known: Sequence[tuple[int, object]]) -> str | None:
+        """From when on it has been so, in words: in a `run` of the newest sets that are `known` to have it.
+
+        "at least" where that is all of them: before the window nobody looked. None where it is so only now,
+        or that is not known.
+        """
+        if self.times is None or len(run) < 2:
             return None
-        return since_words(self.moments[run[-1][0]], self.moments[0])
+        words = since_words(self.times.of(known[len(run) - 1][0], vital), self.times.at)
+        return words if len(run) < len(known) else f"at least {words}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +142,13 @@ def reasons(
     earlier: Sequence[Values],
     age_years: int | None,
     *,
-    carried: int = BASELINE_SETS,
+    carried: int = CARRIED_SETS,
     times: Times | None = None,
     known: float | None = None,
 ) -> tuple[Reason, ...]:
     """What moved the risk of a set up, the most first: `MOST_REASONS` at the most; none where it is not up.
 
-    The arguments are those of `hub.assessment.features.features`. `times` has a time for each earlier set;
+    The arguments are those of `hub.assessment.features.features`. `times` has the times of each earlier set;
     without it nothing is said of "since". `known` is the probability of the set, if it was asked for before.
     Where nothing stands out no inference is asked for; otherwise two at the most, and one for each input that
     does. An age is asked about only beside others: it is no news.
@@ -145,8 +159,7 @@ def reasons(
     if times is not None and len(times.earlier) != len(earlier):
         raise ValueError(f"times: {len(times.earlier)} for {len(earlier)} earlier sets")
     sets = [current, *earlier[: -BASELINE_SETS - 1 : -1]]
-    moments = None if times is None else [times.at, *times.earlier[: -BASELINE_SETS - 1 : -1]]
-    window = _Window(sets, age_years, carried, moments)
+    window = _Window(sets, age_years, carried, times)
     suspects = [each for each in _suspects(window) if each is not None]
     if not suspects:
         return ()
@@ -189,50 +202,54 @@ def _numeric(window: _Window, vital: Vital) -> _Suspect | None:
     if not known:
         return None
     first, value = known[0]
-    hours = window.hours_old(first)
+    hours = window.hours_old(vital, first)
     before = [each for _, each in known[1:]]
     if len(before) >= 2:
         usual = median(before)
-        if abs(value - usual) >= NOTICEABLE[vital]:
+        reassuring = vital is Vital.OXYGEN_SATURATION and value > usual
+        if abs(value - usual) >= NOTICEABLE[vital] and not reassuring:
             sign = 1 if value > usual else -1
             run = _run(known, lambda each: (each - usual) * sign >= NOTICEABLE[vital])
             way = [each * sign for _, each in reversed(run)]
             steady = len(way) > 1 and way == sorted(set(way))
-            reason = Reason(vital, value, usual, True, 0.0, steady, window.since(run), hours)
-            return _suspect(reason, run)
+            since = window.since(vital, run, known)
+            return _suspect(Reason(vital, value, usual, True, 0.0, steady, since, hours), run)
     lowest, highest = NOT_REMARKABLE[vital]
     typical = float(SCALES[vital].centre)
     if lowest <= value <= highest or (value > highest) != (value > typical):
         return None
     run = _run(known, lambda each: each > highest if value > highest else each < lowest)
-    return _suspect(Reason(vital, value, typical, False, 0.0, False, window.since(run), hours), known)
+    since = window.since(vital, run, known)
+    return _suspect(Reason(vital, value, typical, False, 0.0, False, since, hours), known)
 
 
 def _oxygen(window: _Window) -> _Suspect | None:
-    known = window.known(Vital.SUPPLEMENTAL_OXYGEN)
+    vital = Vital.SUPPLEMENTAL_OXYGEN
+    known = window.known(vital)
     if not known or known[0][1] is not _GIVEN:
         return None
     run = _run(known, lambda each: each is _GIVEN)
     newly = len(known) > 2 and 2 * (len(run) - 1) <= len(known) - 1  # in most of the sets before it was air
-    hours = window.hours_old(known[0][0])
-    reason = Reason(Vital.SUPPLEMENTAL_OXYGEN, _GIVEN, _AIR, newly, 0.0, False, window.since(run), hours)
+    hours, since = window.hours_old(vital, known[0][0]), window.since(vital, run, known)
+    reason = Reason(vital, _GIVEN, _AIR, newly, 0.0, False, since, hours)
     return _suspect(reason, run if newly else known)
 
 
 def _consciousness(window: _Window) -> _Suspect | None:
-    known = cast(list[tuple[int, Consciousness]], window.known(Vital.CONSCIOUSNESS))
+    vital = Vital.CONSCIOUSNESS
+    known = cast(list[tuple[int, Consciousness]], window.known(vital))
     if not known or known[0][1] is _ALERT:
         return None
     first, value = known[0]
-    hours = window.hours_old(first)
+    hours = window.hours_old(vital, first)
     before = sorted((each for _, each in known[1:]), key=LEVELS.__getitem__)
     if len(before) >= 2 and LEVELS[value] > LEVELS[usual := before[(len(before) - 1) // 2]]:
         run = _run(known, lambda each: LEVELS[each] > LEVELS[usual])
-        reason = Reason(Vital.CONSCIOUSNESS, value, usual, True, 0.0, False, window.since(run), hours)
-        return _suspect(reason, run)
+        since = window.since(vital, run, known)
+        return _suspect(Reason(vital, value, usual, True, 0.0, False, since, hours), run)
     run = _run(known, lambda each: each is not _ALERT)
-    reason = Reason(Vital.CONSCIOUSNESS, value, _ALERT, False, 0.0, False, window.since(run), hours)
-    return _suspect(reason, known)
+    since = window.since(vital, run, known)
+    return _suspect(Reason(vital, value, _ALERT, False, 0.0, False, since, hours), known)
 
 
 def _suspect(reason: Reason, sets: Iterable[tuple[int, object]]) -> _Suspect:

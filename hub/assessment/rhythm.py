@@ -24,7 +24,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field
 
 from hub.assessment.beats import NAMES, SPECIFICATION, believed, features, plausible
-from hub.assessment.model_file import MODELS, Card, ModelFile
+from hub.assessment.model_file import MODELS, Card, ModelFile, beside
 
 SHIPPED_MODEL = MODELS / "rhythm.tflite"
 SHIPPED_CARD = MODELS / "rhythm.json"
@@ -217,7 +217,7 @@ class RhythmModel:
             ModelError: as `load`.
         """
         model = file or SHIPPED_MODEL
-        return cls.load(model, model.with_suffix(".json"))
+        return cls.load(model, beside(model, ".json"))
 
     def probability(self, intervals_ms: Sequence[float]) -> float | None:
         """That the rhythm of one window is atrial fibrillation, 0 to 1; None where it has too few intervals.

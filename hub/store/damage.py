@@ -16,7 +16,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -40,8 +40,8 @@ class Damage:
     `file` is the name of the damaged one, `saved` the rows of each table. `pages` has for each table how many
     of its pages could not be read ("": nobody knows whose), `rows` how many rows were incomplete, made no
     sense, or could be told by nobody without others that are lost; `untold` counts events that waited and
-    can no longer be made. `complete` is False where there was no room or no time to copy everything: then the
-    oldest readings are in the damaged file alone.
+    can no longer be made. `complete` is False where there was no room or no time to copy everything: `left`
+    has for each table how many of its pages, the oldest, are in the damaged file alone.
     """
 
     at: datetime
@@ -52,6 +52,7 @@ class Damage:
     rows: dict[str, int]
     untold: int
     complete: bool
+    left: dict[str, int] = field(default_factory=dict)
 
     @property
     def alerts_may_be_lost(self) -> bool:
@@ -66,14 +67,17 @@ class Damage:
         lost += [f"{count} row(s) of {table}" for table, count in self.rows.items()]
         if self.untold:
             lost.append(f"{self.untold} event(s) that had not been told")
-        if not self.complete:
-            lost.append("the oldest readings, for which there was no room or time")
+        left = [f"{count} page(s) of {table}" for table, count in self.left.items()]
+        if not self.complete and not left:  # as an earlier version of the hub noted it
+            left = ["the oldest readings"]
         parts = [
             f"was damaged on {self.at:%Y-%m-%d %H:%M} UTC ({self.why}) and was made anew",
             f"rows saved: {saved or 'none'}",
             f"lost, as far as can be told: {', '.join(lost) or 'nothing'}",
             f"the damaged file is kept as {self.file}: a card that damages files should be replaced",
         ]
+        if left:
+            parts.insert(3, f"left in that file for want of room or time, the oldest: {', '.join(left)}")
         if any("enrolled_sensor" in lost for lost in (self.pages, self.rows)) or "" in self.pages:
             parts.append(
                 "sensors that were enrolled by command may be lost: compare 'carehub devices list' with the"
@@ -111,6 +115,19 @@ def damages(connection: sqlite3.Connection) -> list[Damage]:
 def unfinished(path: Path) -> list[Path]:
     """A new database that was whole, and not yet in its place, when something ended the hub."""
     return list(path.parent.glob(f"{path.name}.saved-*"))
+
+
+def making_of(path: Path) -> Path:
+    """Where a new database is made."""
+    return path.with_name(f"{path.name}.saving")
+
+
+def remove_begun(path: Path) -> None:
+    """Remove a new database that was not whole when something ended the hub. Raises `OSError`."""
+    making = making_of(path)
+    for file in (making, making.with_name(f"{making.name}-journal")):
+        if file.exists():
+            file.unlink()
 
 
 def log_of(path: Path) -> Path:

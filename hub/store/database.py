@@ -2,41 +2,57 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sqlite3
 from functools import partial
 from pathlib import Path
 
-from hub.store.damage import damage_of, unfinished
-from hub.store.errors import StoreError
+from hub.store.damage import damage_of, remove_begun, unfinished
+from hub.store.errors import NoRoomError, StoreError, is_for_want_of_room
+from hub.store.reserve import FULL_BELOW, Reserve
 
+_log = logging.getLogger(__name__)
 readable_text = partial(str, encoding="utf-8", errors="replace")
 """Text as it comes off the card. A flipped bit makes it no UTF-8, which SQLite does not check: no row that
 stands behind such a one could be read without this, and the hub could neither start nor deliver."""
 
 FILE_NAME = "carehub.db"
-_FULL_BELOW = 1 << 20  # bytes
+_ANY = 1 << 62
+_SAVED_AT_THE_LEAST = 4 << 20  # bytes of a damaged database, for which the reserve is given up
 _WRITER_CACHE, _READER_CACHE = 512, 256  # KiB of pages; 2 MB each unless said, and the kernel has them too
 SCHEMA_VERSION = 8
 """The number of steps in `migrations.py`; SQLite's user_version once they have run."""
 
 
-def open_for_writing(path: Path) -> sqlite3.Connection:
+def open_for_writing(path: Path, reserve: Reserve | None = None) -> sqlite3.Connection:
     """Open or create the database and bring its schema up to date; one that is damaged is saved first.
 
     The connection is in autocommit mode, for one thread other than the caller's: the writer's.
-    WAL with synchronous=FULL: a commit that returned is on the card (promise 1).
+    WAL with synchronous=FULL: a commit that returned is on the card (promise 1). Where the card has no room
+    for it, the reserve is given up.
 
     Raises:
+        NoRoomError: the card has no room for that. The file is as it was, damaged or not.
         StoreError: the file cannot be opened, is newer than this hub, or is damaged and cannot be saved.
     """
     try:
+        return _open(path, reserve)
+    except NoRoomError as error:
+        if reserve is None or not reserve.give_up(below=_ANY):
+            raise
+        _log.error("%s; the room that was held back is given up", error)
+        return _open(path, reserve)
+
+
+def _open(path: Path, reserve: Reserve | None) -> sqlite3.Connection:
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _save_if_damaged(path)
+        _save_if_damaged(path, reserve)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(
-            path, f"cannot be opened: {error}. Check hub.data_directory and its owner."
+        raise _failed(
+            path, error, f"cannot be opened: {error}.", " Check hub.data_directory and its owner."
         ) from error
     try:
         # Only where the file is new. A commit writes whole pages: small ones are fewer bytes (README.md).
@@ -52,17 +68,19 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         _bring_up_to_date(path, connection)
     except sqlite3.Error as error:
         connection.close()
-        raise StoreError(path, f"cannot be used: {error}.{_room(path)}") from error
+        raise _failed(path, error, f"cannot be used: {error}.") from error
     except StoreError:
         connection.close()
         raise
     return connection
 
 
-def _room(path: Path) -> str:
-    """What to say of the card where a start fails, if it is full: SQLite says only "disk I/O error"."""
-    full = shutil.disk_usage(path.parent).free < _FULL_BELOW
-    return " The card is full: make room; nothing that was stored is lost." if full else ""
+def _failed(path: Path, error: Exception, words: str, advice: str = "") -> StoreError:
+    """What to say of it; where the card is full, that: SQLite says only "disk I/O error"."""
+    free = shutil.disk_usage(path.parent).free if path.parent.is_dir() else _ANY
+    if is_for_want_of_room(error, free):
+        return NoRoomError(path, f"{words} The card is full: make room; nothing that was stored is lost.")
+    return StoreError(path, words + advice)
 
 
 def _bring_up_to_date(path: Path, connection: sqlite3.Connection) -> None:
@@ -88,19 +106,21 @@ def make_schema(connection: sqlite3.Connection, version: int = SCHEMA_VERSION) -
     migrations.apply(database, stop_before=[step.name for step in later])
 
 
-def _save_if_damaged(path: Path) -> None:
+def _save_if_damaged(path: Path, reserve: Reserve | None) -> None:
     """The whole file is read at each start: most starts come after a power cut, and damage only grows."""
+    remove_begun(path)  # it may be what fills the card
     if not unfinished(path) and (why := damage_of(path)) is not None:
         from hub.store import salvage
 
+        if reserve is not None and path.exists():
+            reserve.give_up(below=min(path.stat().st_size, _SAVED_AT_THE_LEAST) + FULL_BELOW)
         try:
             salvage.save(path, why, SCHEMA_VERSION, make_schema)
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(
-                path,
-                f"is damaged ({why}), and what it holds cannot be saved: {error}. It is as it was. Make room"
-                " on the card, or give this hub another hub.data_directory; keep the file.",
-            ) from error
+            words = (
+                f"is damaged ({why}), and what it holds cannot be saved: {error}. It is as it was: keep it."
+            )
+            raise _failed(path, error, words, " Give this hub another hub.data_directory.") from error
     elif unfinished(path):
         from hub.store import salvage
 

@@ -35,11 +35,18 @@ class CardOutbox:
         self._writer = writer
         self._path = path
         self._render = render
-        self._connection = open_for_reading(path)
+        self._opened = open_for_reading(path) if writer.opened.is_set() else None
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        if self._opened is None:
+            self._opened = open_for_reading(self._path)
+        return self._opened
 
     def close(self) -> None:
         """Close the reading connection."""
-        self._connection.close()
+        if self._opened is not None:
+            self._opened.close()
 
     @property
     def changed(self) -> asyncio.Event:
@@ -47,7 +54,13 @@ class CardOutbox:
         return self._writer.outbox_changed
 
     async def waiting(self, limit: int, besides: Collection[int]) -> Sequence[OutboxRow]:
-        """The rows to send next: by priority, then by age. Raises `StoreError` if they cannot be read."""
+        """The rows to send next: by priority, then by age; none while the card has no room for the database.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+        if not self._writer.opened.is_set():
+            return []
         try:
             return [self._row(*row) for row in waiting(self._connection, limit, besides)]
         except sqlite3.Error as error:
@@ -88,6 +101,23 @@ class CardOutbox:
 
 def _cannot_be_told(why: str) -> Event:
     raise CannotBeToldError(why)
+
+
+def waiting_events(
+    connection: sqlite3.Connection, channel: str, limit: int = -1, after: int = 0
+) -> list[str]:
+    """The events of a channel that wait whole, in the order of sending, `after` so many; one that is
+    unreadable is an empty text."""
+    found = []
+    for (event,) in connection.execute(
+        "SELECT event FROM outbox WHERE channel = ? AND event IS NOT NULL ORDER BY sequence LIMIT ? OFFSET ?",
+        (channel, limit, after),
+    ):
+        try:
+            found.append(event_text(event))
+        except ValueError:
+            found.append("")
+    return found
 
 
 Waiting = tuple[int, str, bytes | None, int | None, int | None]

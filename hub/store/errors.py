@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from pathlib import Path
 
 from hub.errors import CareportError
+from hub.store.reserve import FULL_BELOW
 
 
 class StoreError(CareportError):
@@ -14,6 +16,10 @@ class StoreError(CareportError):
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(f"{path}: {what}")
         self.path = path
+
+
+class NoRoomError(StoreError):
+    """The card has no room to open the database, or to save a damaged one. What is there is as it was."""
 
 
 class NotCommittedError(StoreError):
@@ -46,3 +52,20 @@ def trouble_of_card(error: Exception) -> str | None:
             return "failing"
         case _:
             return None
+
+
+def no_room(why: str) -> sqlite3.OperationalError:
+    """As SQLite's own error where the card is full."""
+    error = sqlite3.OperationalError(why)
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    return error
+
+
+def is_for_want_of_room(error: Exception, free: int) -> bool:
+    """Whether it failed since the card is full, of which `free` bytes are free."""
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        # Of a log that cannot be made SQLite says only that something is wrong.
+        unsaid = code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN} and free < FULL_BELOW
+        return code == sqlite3.SQLITE_FULL or unsaid
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}

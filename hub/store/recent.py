@@ -14,18 +14,19 @@ from __future__ import annotations
 import bisect
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+from hub.assessment.hour import Hour
 from hub.assessment.observation_set import Observation, taken
 from hub.clock import Step
 from hub.placed import PlacedReading
 from hub.present import Place, Present
-from hub.readings import Vital
-from hub.store.recent_sets import SETS_LOADED, StoredSet, load_sets, with_set
+from hub.readings import Value, Vital
+from hub.store.recent_sets import SETS_LOADED, Sets, StoredSet, load_sets, with_set
 from hub.store.rows import SELECT_READING, StoredReading
 from hub.store.steps import all_steps
 from hub.timing import TimeQuality
@@ -74,7 +75,7 @@ class _Window:
     """What is remembered, all of it told by one clock: of a resident all since `reached`, if it is there."""
 
     vitals: dict[str, defaultdict[Vital, _Vital]] = field(default_factory=dict)
-    sets: dict[str, list[StoredSet]] = field(default_factory=dict)
+    sets: dict[str, Sets] = field(default_factory=dict)
     complete_since: datetime = _ALWAYS
     reached: dict[str, datetime] = field(default_factory=dict)
 
@@ -87,8 +88,12 @@ class Recent:
     (None: it has not begun to).
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, lasting: bool = False) -> None:
+        """`lasting` where nothing is ever committed to the database (`standing_in.py`): then the window need
+        not be loaded by each transaction anew."""
         self._connection = connection
+        self._lasting = lasting
+        self._lasts: tuple[int, _Window] | None = None
         self._undo: list[Callable[[], None]] = []
         self._too_much = False
         self._loaded: _Window | None = None
@@ -130,8 +135,14 @@ class Recent:
     def tell_anew(self, present: Present, followed: int) -> None:
         """Tell all times by another clock: that of the present, after so many steps."""
         self._undo.append(partial(self._put_back, self._loaded, self.steps, self.present, self.followed))
+        first = self.followed is None  # in its transaction: nothing was stored before it
         self.present, self.followed = present, followed
+        if first and self._lasts is not None and self._lasts[0] == followed:
+            self._loaded = self._lasts[1]
+            return
         self._loaded = _loaded(self._connection, present)
+        if first and self._lasting:
+            self._lasts = followed, self._loaded
 
     def add(self, sequence: int, placed: PlacedReading, place: Place | None = None) -> None:
         """Remember what a reading measured of its resident; `place` where the present clock tells another."""
@@ -143,13 +154,13 @@ class Recent:
             self._undo.append(partial(by_time.remove, stored))
             self._too_much = self._too_much or len(by_time) > _MEASUREMENTS_KEPT
 
-    def add_set(self, resident: str, stored: StoredSet) -> None:
-        """Remember an observation set."""
+    def add_set(self, resident: str, stored: StoredSet, given: Mapping[Vital, Value]) -> None:
+        """Remember an observation set, and what was measured at its very moment."""
         if self._loaded is None:
             return
         before = self._loaded.sets.get(resident)
         self._undo.append(partial(_put_sets_back, self._loaded.sets, resident, before))
-        self._loaded.sets[resident] = with_set(before or (), stored)
+        self._loaded.sets[resident] = with_set(before, stored, given)
 
     def covers(self, resident: str, since: datetime, until: datetime) -> bool:
         """Whether `newest` finds all that was measured of a resident from `since` to `until`.
@@ -208,14 +219,15 @@ class Recent:
             while (position := position - 1) and _moment(by_time[position - 1]) == _moment(newest):
                 yield vital, by_time[position - 1]
 
-    def sets(self, resident: str) -> Sequence[StoredSet]:
-        """The newest observation set of each of the last hours that had any, oldest first."""
-        return self._window.sets.get(resident, ())
+    def hours(self, resident: str) -> Sequence[Hour]:
+        """What was measured of a resident in each of the last hours with any, oldest first."""
+        sets = self._window.sets.get(resident)
+        return () if sets is None else sets.hours
 
     def newest_set(self, resident: str) -> StoredSet | None:
         """The resident's newest observation set."""
-        sets = self.sets(resident)
-        return sets[-1] if sets else None
+        sets = self._window.sets.get(resident)
+        return None if sets is None else sets.newest
 
     def mark(self) -> int:
         """Where the transaction is now, for `undo_to`."""
@@ -244,7 +256,7 @@ def _trim(window: _Window) -> None:
                 known.complete_since = oldest
 
 
-def _put_sets_back(sets: dict[str, list[StoredSet]], resident: str, before: list[StoredSet] | None) -> None:
+def _put_sets_back(sets: dict[str, Sets], resident: str, before: Sets | None) -> None:
     if before is None:
         del sets[resident]
     else:

@@ -1,29 +1,31 @@
-"""The observation sets of the last days that are remembered: the newest of each hour of each resident.
+"""What the observation sets of the last days were of: what was measured of each resident in each hour.
 
 A stream makes a set a minute, and one round of single readings several; what a new set is compared with is
-one in four hours (`hub/assessment/earlier.py`).
+what was measured in each four hours before it (`hub/assessment/earlier.py`). For that each value counts once,
+when it was measured: as what the reading that measured it gave to the set that it completed. Beside these the
+newest set itself is remembered, whole.
 """
 
 from __future__ import annotations
 
 import bisect
 import sqlite3
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from hub.clock import from_microseconds
+from hub.assessment.hour import Hour
 from hub.present import Present
 from hub.readings import Value, Vital
 from hub.store.rows import SELECT_ASSESSMENT, AssessmentRow
 
 SETS_LOADED = 5_000
-"""The newest on the card are all looked at where the window is loaded."""
+"""Of so many of the newest it is known when their readings were measured, by the present clock."""
 
-_LOOKED_THROUGH = 15_000  # of those before only when they were: one of each hour is looked at
+_LOADED = 20_000
 _APART = timedelta(hours=1)
-_KEPT = 48  # of one resident: all of nine windows of four hours
+_KEPT = 48  # hours of one resident: all of nine windows of four hours
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -40,90 +42,66 @@ class StoredSet:
     values: Mapping[Vital, Value]
 
 
-def with_set(sets: Sequence[StoredSet], stored: StoredSet) -> list[StoredSet]:
-    """The sets, oldest first, with one more: in place of the one of its hour, unless that is newer."""
-    position = _not_after(sets, stored.at)
-    hour = _hour(stored.at)
-    if position < len(sets) and _hour(sets[position].at) == hour:
-        return [*sets]
-    of_this_hour = position > 0 and _hour(sets[position - 1].at) == hour
-    return [*sets[: position - of_this_hour], stored, *sets[position:]][-_KEPT:]
+class Sets(NamedTuple):
+    """A resident's newest set, and what was measured in each of the last hours with any, oldest first."""
+
+    newest: StoredSet
+    hours: Sequence[Hour] = ()
+
+
+def with_set(sets: Sets | None, stored: StoredSet, given: Mapping[Vital, Value]) -> Sets:
+    """The sets with one more, whatever the order in which they come.
+
+    `given` is what was measured at its very moment, by the reading that completed it.
+    """
+    if sets is None:
+        sets = Sets(stored)
+    newest = sets.newest
+    if (stored.at, stored.sequence) >= (newest.at, newest.sequence):
+        newest = stored
+    if not given:
+        return Sets(newest, sets.hours)
+    hours, at, number = sets.hours, stored.at, _hour(stored.at)
+    place = _place(hours, number)
+    if place < len(hours) and _hour(hours[place].end) == number:
+        hour = hours[place].and_also(at, stored.sequence, given)
+        return Sets(newest, [*hours[:place], hour, *hours[place + 1 :]])
+    return Sets(newest, [*hours[:place], Hour.of_set(at, stored.sequence, given), *hours[place:]][-_KEPT:])
 
 
 def _hour(moment: datetime) -> int:
     return (moment - _BEGIN) // _APART
 
 
-def _not_after(sets: Sequence[StoredSet], until: datetime) -> int:
-    """How many of them are not after a moment; mostly all are."""
-    if not sets or sets[-1].at <= until:
-        return len(sets)
-    return bisect.bisect_right(sets, until, key=lambda each: each.at)
+def _place(hours: Sequence[Hour], number: int) -> int:
+    """Where in their order the hour of a number is, or would be; mostly it is the last."""
+    if not hours or (last := _hour(hours[-1].end)) < number:
+        return len(hours)
+    if last == number:
+        return len(hours) - 1
+    return bisect.bisect_left(hours, number, key=lambda each: _hour(each.end))
 
 
 def load_sets(
     connection: sqlite3.Connection, present: Present | None, moments: Mapping[int, datetime]
-) -> dict[str, list[StoredSet]]:
+) -> dict[str, Sets]:
     """The sets on the card by resident, told by a clock (None: as they were told); `moments` has by their
     numbers when readings were measured. What cannot be read is left out: the hub must start."""
-    found: defaultdict[str, dict[int, StoredSet]] = defaultdict(dict)
-    newest = f"{SELECT_ASSESSMENT} ORDER BY a.sequence DESC LIMIT {SETS_LOADED}"
-    last = None
-    for row in connection.execute(newest):
-        last = row[0]
-        _load(found, row, present, moments)
-    if last is not None:
-        _load_older(found, connection, last, present, moments)
-    return {resident: [hours[hour] for hour in sorted(hours)][-_KEPT:] for resident, hours in found.items()}
-
-
-def _load_older(
-    found: defaultdict[str, dict[int, StoredSet]],
-    connection: sqlite3.Connection,
-    before: int,
-    present: Present | None,
-    moments: Mapping[int, datetime],
-) -> None:
-    """Take in one of each hour, as told, that has none yet."""
-    rows = connection.execute(
-        "SELECT a.sequence, a.resident, coalesce(a.at, r.measured_at, r.received_at)"
-        " FROM assessment a JOIN reading r ON r.sequence = a.reading WHERE a.sequence < ?"
-        f" ORDER BY a.sequence DESC LIMIT {_LOOKED_THROUGH}",
-        (before,),
-    ).fetchall()
-    seen = {(resident, hour) for resident, hours in found.items() for hour in hours}
-    for sequence, resident, at in rows:
+    found: dict[str, Sets] = {}
+    newest = f"SELECT sequence FROM assessment ORDER BY sequence DESC LIMIT {_LOADED}"
+    (first,) = connection.execute(f"SELECT min(sequence) FROM ({newest})").fetchone()
+    # In the order in which they were stored: a set that comes late takes longer to take in.
+    rows = f"{SELECT_ASSESSMENT} WHERE a.sequence >= ? ORDER BY a.sequence"
+    for columns in connection.execute(rows, (first,)):
         try:
-            hour = resident, _hour(from_microseconds(at))
-        except (TypeError, OverflowError):
+            row = AssessmentRow.of(columns)
+            at = moments.get(row.reading) if row.own else None
+            at = row.by(present) if at is None else at
+            if at is None or not row.is_of_a_score:
+                continue
+            stored = StoredSet(at, row.sequence, row.scale, row.values)
+            given = row.given if row.own else {}
+            found[row.resident] = with_set(found.get(row.resident), stored, given)
+        except (ValueError, TypeError, LookupError, OverflowError):
             continue
-        if hour in seen or len(found[resident]) >= _KEPT:
-            continue
-        row = connection.execute(f"{SELECT_ASSESSMENT} WHERE a.sequence = ?", (sequence,)).fetchone()
-        if row is not None and _load(found, row, present, moments):
-            seen.add(hour)
-
-
-def _load(
-    found: defaultdict[str, dict[int, StoredSet]],
-    row: Sequence[object],
-    present: Present | None,
-    moments: Mapping[int, datetime],
-) -> bool:
-    """Take in a set, unless there is a newer one of its hour; return whether it is one at all."""
-    try:
-        assessment = AssessmentRow.of(row)
-        if not assessment.is_of_a_score:
-            return False
-        at = moments.get(assessment.reading) if assessment.own else None
-        at = assessment.by(present) if at is None else at
-        if at is None:
-            return False
-        hour = _hour(at)
-    except (ValueError, TypeError, LookupError, OverflowError):
-        return False
-    hours = found[assessment.resident]
-    other = hours.get(hour)
-    if other is None or (other.at, other.sequence) < (at, assessment.sequence):
-        hours[hour] = StoredSet(at, assessment.sequence, assessment.scale, assessment.values)
-    return True
+    return found

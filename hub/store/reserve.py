@@ -10,7 +10,9 @@ from pathlib import Path
 SIZE = 16 << 20
 """Bytes: of 30 residents' spot checks some weeks, of a stream of 1 Hz more than a day."""
 
-_FULL_BELOW = 1 << 20  # bytes; a file system says "full" while a few blocks are left
+FULL_BELOW = 1 << 20
+"""Bytes: a card with less than that is full. A file system says so while a few blocks are left, and the
+database's log alone may grow to as much."""
 
 
 class Reserve:
@@ -30,7 +32,7 @@ class Reserve:
         if self.there:
             return True
         try:
-            if shutil.disk_usage(self._path.parent).free < self._size + max(least_free, _FULL_BELOW):
+            if shutil.disk_usage(self._path.parent).free < self._size + max(least_free, FULL_BELOW):
                 return False
             with self._path.open("xb") as file:
                 try:
@@ -42,10 +44,10 @@ class Reserve:
             return False  # full after all, read-only, or a file system that cannot
         return True
 
-    def give_up(self) -> bool:
-        """Let the database have it, if the card is full; return whether that made room."""
+    def give_up(self, below: int = FULL_BELOW) -> bool:
+        """Let the database have it, if less than that is free; return whether that made room."""
         try:
-            if not self.there or shutil.disk_usage(self._path.parent).free >= _FULL_BELOW:
+            if not self.there or shutil.disk_usage(self._path.parent).free >= below:
                 return False
             self._path.unlink()
             directory = os.open(self._path.parent, os.O_RDONLY)

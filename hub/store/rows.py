@@ -159,13 +159,13 @@ class AssessmentRow:
             band=str(band),
             total=_number(total),
             age=None if age is None else _number(age),
-            risk=float(risk) if isinstance(risk, int | float) else None,
+            risk=_probability(risk),
             model=None if name is None else ModelName(str(name), str(version), str(sha256)),
             own=bool(own),
             received_at=from_microseconds(_number(received_at)),
             stamp=_stamp(boot, since_boot, clock),
             reasons=_reasons(reasons),
-            uncalibrated=float(uncalibrated) if isinstance(uncalibrated, int | float) else None,
+            uncalibrated=_probability(uncalibrated),
             would_alert=None if would_alert is None else bool(would_alert),
         )
 
@@ -184,9 +184,12 @@ class AssessmentRow:
     @property
     def measured(self) -> frozenset[Vital]:
         """The vitals that the reading which completed the set gave to it."""
-        return frozenset(
-            [vital for vital, (_, source) in self.observations.items() if source == self.reading]
-        )
+        return frozenset(self.given)
+
+    @property
+    def given(self) -> dict[Vital, Value]:
+        """As `given`."""
+        return given(self.observations, self.reading)
 
     @property
     def is_of_a_score(self) -> bool:
@@ -194,13 +197,18 @@ class AssessmentRow:
         return is_of_a_score(self.observations, self.reading)
 
 
+def given(observations: Mapping[Vital, tuple[Value, int]], reading: int) -> dict[Vital, Value]:
+    """What the reading that completed a set gave to it."""
+    return {vital: value for vital, (value, source) in observations.items() if source == reading}
+
+
 def is_of_a_score(observations: Mapping[Vital, tuple[Value, int]], reading: int) -> bool:
     """Whether a set says something new of a score: not if its reading gave it weight or glucose alone.
 
     Then a person was not observed, whatever the set has of before: it is told, and counts as no set.
     """
-    given = [vital for vital, (_, source) in observations.items() if source == reading]
-    return not given or not OF_NO_SCORE.issuperset(given)
+    by_it = given(observations, reading)
+    return not by_it or not OF_NO_SCORE.issuperset(by_it)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +296,11 @@ def _number(value: object) -> int:
     if not isinstance(value, int):
         raise TypeError(f"a number was expected, not {type(value).__name__}")
     return value
+
+
+def _probability(value: object) -> float | None:
+    """None also where a damaged card has something else in its place: the assessment is told without it."""
+    return float(value) if isinstance(value, int | float) and 0 <= value <= 1 else None
 
 
 def _reasons(text: object) -> tuple[Reason, ...] | None:

@@ -37,7 +37,11 @@ _HOUR = HOUR // _MICROSECOND
 
 _AT = "coalesce(a.at, r.measured_at, r.received_at)"
 _RISK = "coalesce(a.uncalibrated, a.risk)"
-_FROM = "FROM assessment a JOIN reading r ON r.sequence = a.reading WHERE a.risk IS NOT NULL AND a.model"
+_FROM = (
+    "FROM assessment a JOIN reading r ON r.sequence = a.reading"
+    # A damaged card may have anything in place of a number, which must not keep all others from being found.
+    f" WHERE {_RISK} BETWEEN 0 AND 1 AND a.model"
+)
 _ASSESSED = (
     f"SELECT a.resident, a.model, {_AT}, r.clock, {_RISK}, a.would_alert, a.band, a.total,"
     f" a.observations, a.reading, a.age {_FROM} IS NOT NULL"
@@ -114,7 +118,10 @@ def history(connection: sqlite3.Connection) -> Iterator[Score]:
         )
     }
     found: dict[tuple[object, ...], Row] = {
-        tuple(row[:3]): tuple(row) for row in connection.execute("SELECT * FROM kept_score")
+        tuple(row[:3]): tuple(row)
+        for row in connection.execute(
+            "SELECT * FROM kept_score WHERE risk BETWEEN 0 AND 1 AND highest BETWEEN 0 AND 1"
+        )
     }
     for row in _merged(connection.execute(f"{_ASSESSED} ORDER BY a.sequence")):
         before = found.get(row[:3])

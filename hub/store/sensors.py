@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import Any
 
 from drivers.bluetooth.device_information import DeviceInformation
 from hub.clock import from_microseconds, to_microseconds
@@ -155,18 +157,21 @@ def information(connection: sqlite3.Connection) -> Mapping[str, InformationRow]:
     return found
 
 
-def contradicted(connection: sqlite3.Connection) -> list[str]:
-    """The addresses of enrolled sensors of which the trail last said something else.
+def contradicted(connection: sqlite3.Connection, elsewhere: Iterable[Sequence[Any]] = ()) -> list[str]:
+    """The addresses of enrolled sensors of which the trail last said something else; of the trail there is
+    more `elsewhere`: sequence, what and detail of each entry.
 
     So a row that was deleted, and is found again in what a damaged file has left, makes nobody the owner of a
     sensor that was taken from them.
     """
     said: dict[object, tuple[object, ...]] = {}
-    for what, detail in connection.execute(
+    entries: list[Sequence[Any]] = connection.execute(
         # As bytes: whatever has become of it, it may be no UTF-8 any more.
-        "SELECT what, CAST(detail AS BLOB) FROM audit WHERE what IN (?, ?) ORDER BY sequence",
+        "SELECT sequence, what, CAST(detail AS BLOB) FROM audit WHERE what IN (?, ?)",
         (ENROLLED, FORGOTTEN),
-    ):
+    ).fetchall()
+    entries += [entry for entry in elsewhere if entry[1] in {ENROLLED, FORGOTTEN}]
+    for _, what, detail in sorted(entries, key=itemgetter(0)):
         try:
             of = json.loads(detail)
             user = of.get("user")

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from hub.assessment.hour import Hour
 from hub.assessment.reason import Reason
 from hub.clock import ClockStamp, Step, to_microseconds
 from hub.placed import PlacedReading
@@ -28,6 +29,7 @@ from hub.store.rows import (
     ModelName,
     StoredReading,
     assessment_by_number,
+    given,
     is_of_a_score,
     newest_assessment,
     newest_stamp,
@@ -195,16 +197,17 @@ class Transaction(Pieces):
         self._numbers.assessment = sequence
         if is_of_a_score(observations, reading):
             values = {vital: value for vital, (value, _) in observations.items()}
-            self._recent.add_set(resident, StoredSet(moment, sequence, scale, values))
+            its_own = given(observations, reading) if at is None else {}
+            self._recent.add_set(resident, StoredSet(moment, sequence, scale, values), its_own)
         return sequence
 
     def assessment(self, sequence: int) -> AssessmentRow | None:
         """An assessment by its number."""
         return assessment_by_number(self._with_all(), sequence)
 
-    def sets(self, resident: str) -> Sequence[StoredSet]:
-        """The newest observation set of each of the last hours that had any, oldest first."""
-        return self._window.sets(resident)
+    def hours(self, resident: str) -> Sequence[Hour]:
+        """What was measured in each of the last hours with any, oldest first."""
+        return self._window.hours(resident)
 
     def newest_set(self, resident: str) -> StoredSet | None:
         """The newest observation set of a resident, but for those that weight or glucose completed."""

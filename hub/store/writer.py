@@ -20,14 +20,17 @@ from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from hub.store.database import open_for_writing
-from hub.store.errors import NotCommittedError, StoreError, is_fault_of_database, trouble_of_card
+from hub.store.errors import NoRoomError, NotCommittedError, is_fault_of_database, trouble_of_card
 from hub.store.numbers import Numbers
 from hub.store.recent import Recent
 from hub.store.reserve import SIZE, Reserve
 from hub.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from hub.store.standing_in import StandIn
 
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
@@ -96,24 +99,34 @@ class Writer:
         self._gather = gather.total_seconds()
         self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
         self.reserve = Reserve(path.with_name(RESERVE_NAME), reserve_bytes)
+        self._stand_in: StandIn | None = None
         try:
-            self._connection = open_for_writing(path)
-        except StoreError:
-            if not self.reserve.give_up():
-                raise
-            self._connection = open_for_writing(path)
+            self._connection = open_for_writing(path, self.reserve)
+        except NoRoomError as error:
+            from hub.store.standing_in import StandIn  # on a full card only: it costs memory
+
+            self._stand_in = StandIn(path, self.reserve, error)
+            self._connection = self._stand_in.connection
+        self._know()
+        self._thread = threading.Thread(target=self._run, name="store-writer")
+        self._loop = asyncio.get_running_loop()
+        self._failed: asyncio.Future[None] = self._loop.create_future()
+        self.outbox_changed = asyncio.Event()
+        self.opened = asyncio.Event()
+        """Set as soon as the database itself is in use: not before the card has had room for it."""
+        if self._stand_in is None:
+            self.opened.set()
+
+    def _know(self) -> None:
+        """Learn what the database has."""
         self._schema = [
             sql
             for (sql,) in self._connection.execute(
                 "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
             )
         ]
-        self._recent = Recent(self._connection)
+        self._recent = Recent(self._connection, lasting=self._stand_in is not None)
         self._numbers = Numbers.of(self._connection)
-        self._thread = threading.Thread(target=self._run, name="store-writer")
-        self._loop = asyncio.get_running_loop()
-        self._failed: asyncio.Future[None] = self._loop.create_future()
-        self.outbox_changed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self._thread.start()
@@ -190,9 +203,10 @@ class Writer:
         Returns the jobs, whether the writer is to end, and whether the outbox has grown.
         """
         jobs, ended, urgent = [first], False, False
+        self._look_at_card()
         transaction = Transaction(self._connection, self._recent, self._numbers)
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
             worked = self._timed(first, transaction)
             while not ended and len(jobs) < _MOST_IN_ONE_COMMIT and worked < _LONGEST_IN_ONE_COMMIT:
                 urgent = urgent or transaction.urgent or jobs[-1].urgent
@@ -207,11 +221,28 @@ class Writer:
                     jobs.append(job)
                     worked += self._timed(job, transaction)
             transaction.finish()
-            self._connection.execute("COMMIT")
+            self._commit()
         except Exception as error:  # noqa: BLE001  # whatever is wrong with one row, each job gets its answer
             return jobs, ended, self._take_singly(jobs, transaction, error)
         self._recent.settled()
         return jobs, ended, transaction.outbox_grew
+
+    def _look_at_card(self) -> None:
+        """Go over to the database itself, once the card has room for it."""
+        if self._stand_in is not None and (card := self._stand_in.card()) is not None:
+            self._connection, self._stand_in = card, None
+            self._know()
+            self._loop.call_soon_threadsafe(self.opened.set)
+            self._loop.call_soon_threadsafe(self.outbox_changed.set)
+
+    def _begin(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._changes = self._connection.total_changes
+
+    def _commit(self) -> None:
+        if self._stand_in is not None and self._connection.total_changes != self._changes:
+            raise self._stand_in.refuse()
+        self._connection.execute("COMMIT")
 
     def _timed(self, job: _Job[object], transaction: Transaction) -> float:
         """Run a job; return how many seconds it took."""
@@ -241,10 +272,10 @@ class Writer:
                 continue
             transaction = Transaction(self._connection, self._recent, self._numbers)
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
+                self._begin()
                 job.run(transaction)
                 transaction.finish()
-                self._connection.execute("COMMIT")
+                self._commit()
             except Exception as its_error:  # noqa: BLE001  # as above
                 self._undo(transaction)
                 job.error = self._answer_to(its_error)

@@ -13,6 +13,7 @@ import itertools
 import logging
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
@@ -20,7 +21,7 @@ from uuid import UUID
 
 from hub.errors import CareportError
 from hub.store.outbox import Outbox, OutboxRow
-from hub.uplink.cloudevents import Event, from_json, to_json
+from hub.uplink.cloudevents import Event, EventError, from_json, to_json
 
 AGAIN_AFTER = timedelta(minutes=30)
 """Of one resident and band, one raised alert in so long: the next reading would raise it anew each time."""
@@ -56,16 +57,33 @@ class WithUnkept:
     def tell(self, events: Sequence[str]) -> None:
         """Have alerts told that could not be committed; what was told of late is not told again."""
         for event in map(from_json, events):
-            if len(self._rows) >= _MOST or not self._new(event):
-                continue
-            number = next(self._numbers)
-            marked = replace(event, extensions={**event.extensions, COMMITTED: "false"})
-            self._alerts[event.extensions.get("alert", "")] = None
-            if len(self._alerts) > _MOST_ALERTS:
-                self._alerts.popitem(last=False)
-            self._rows[number] = OutboxRow(number, self._channel, to_json(marked))
-            _log.critical("an alert could not be committed and is told from memory alone: event %s", event.id)
-            self.changed.set()
+            if len(self._rows) < _MOST and self._new(event):
+                self._put(event)
+                _log.critical(
+                    "an alert could not be committed and is told from memory alone: event %s", event.id
+                )
+
+    def tell_waiting(self, events: Sequence[str]) -> int:
+        """Have alerts told that wait on a card of which nothing can be sent; return how many are dealt with.
+
+        They take half the room at the most, and no new alert is held to be told for their sake.
+        """
+        for taken, text in enumerate(events):
+            if len(self._rows) >= _MOST // 2:
+                return taken
+            with suppress(EventError):  # damaged: it is set aside where it is sent from the card
+                self._put(event := from_json(text))
+                _log.warning("an alert that waits on the card is told from memory: event %s", event.id)
+        return len(events)
+
+    def _put(self, event: Event) -> None:
+        number = next(self._numbers)
+        marked = replace(event, extensions={**event.extensions, COMMITTED: "false"})
+        self._alerts[event.extensions.get("alert", "")] = None
+        if len(self._alerts) > _MOST_ALERTS:
+            self._alerts.popitem(last=False)
+        self._rows[number] = OutboxRow(number, self._channel, to_json(marked))
+        self.changed.set()
 
     def _new(self, event: Event) -> bool:
         since = monotonic() - AGAIN_AFTER / timedelta(seconds=1)
@@ -90,6 +108,12 @@ class WithUnkept:
             if not rows:
                 raise
             return rows
+
+    def let_go(self, rows: Sequence[OutboxRow]) -> Sequence[OutboxRow]:
+        """The broker has these: make room for others, whatever the card takes; return those of the card."""
+        for row in rows:
+            self._rows.pop(row.sequence, None)
+        return [row for row in rows if row.sequence > 0]
 
     async def delivered(self, sequences: Collection[int]) -> None:
         """The broker acknowledged these."""

@@ -13,7 +13,7 @@ import pytest
 
 from drivers.gatt import Bonding
 from hub.config import Config
-from hub.enrolment import EnrolmentError
+from hub.enrolment import Enrolled, Enrolment, EnrolmentError
 from hub.residents import UnknownResidentError
 from hub.settings import configuration_hash
 from hub.settings import settings as settings_of
@@ -336,3 +336,20 @@ async def test_a_sensor_that_is_handed_on_begins_anew_and_one_that_is_repaired_g
         assert shared.since == shared.at
         await enrolment.forget(NEW, SAM)
         assert (await enrolment.add(sensor(resident=None), SAM)).since != shared.since
+
+
+# --- not known at the start
+
+
+async def test_what_could_not_be_known_at_the_start_is_taken_in_as_soon_as_it_is(config: Config) -> None:
+    async with running(config) as enrolment:
+        await enrolment.add(sensor(), SAM)
+    path = config.hub.data_directory / FILE_NAME
+    async with Writer(path, reserve_bytes=0) as writer:
+        enrolment = Enrolment(config, writer, [Enrolled(each) for each in config.sensors])
+        assert owner(enrolment) is None
+        for _ in range(2):
+            await enrolment.look_again()
+            assert owner(enrolment) == ILL
+            assert NEW in [each.address for each in enrolment.to_collect]
+        assert len(enrolment.all) == len(config.sensors) + 1

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,10 +20,12 @@ from hub import risks
 from hub.alerts import Alert
 from hub.assessment.deterioration import SHIPPED_CARD, SHIPPED_MODEL, DeteriorationModel
 from hub.assessment.news2 import Band
-from hub.assessment.reason import NOTHING
+from hub.assessment.reason import NOTHING, Reason
 from hub.clock import ClockQuality, ClockStamp
 from hub.intake import Taken
 from hub.readings import Consciousness, Reading, Vital
+from hub.shadow import AlertBudget
+from hub.store.transaction import Transaction
 from hub.uplink.cloudevents import to_json
 from hub.uplink.contract import AlertChange
 from hub.uplink.fhir.understood import HeardRisk
@@ -55,7 +58,23 @@ def getting_worse(noon: datetime) -> list[Reading]:
     ]
 
 
-ANSWERS = {
+NO_FLOAT = cast(float, numpy.float32(0.25))
+REASON = Reason(Vital.PULSE_RATE, 118.0, 76.0, usual=True, moved=0.7)
+
+
+class Unsayable(StandIn):
+    """Gives a reason that is none."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__()
+        self._reason = reason
+
+    def reasons(self, *_: object, **__: object) -> tuple[Reason, ...]:
+        """It."""
+        return (self._reason,)
+
+
+ANSWERS: dict[str, Callable[[], StandIn]] = {
     "never": lambda: StandIn(0.0),
     "always": lambda: StandIn(1.0),
     "by the pulse": lambda: StandIn(),
@@ -65,6 +84,11 @@ ANSWERS = {
     "breaks": lambda: StandIn(RuntimeError("the interpreter broke")),
     "has no memory": lambda: StandIn(MemoryError()),
     "does not know why": lambda: StandIn(why=ZeroDivisionError("the reasons broke")),
+    "no float": lambda: StandIn(NO_FLOAT, recalibrated=NO_FLOAT),
+    "gives no reasons": lambda: Unsayable(cast(Reason, object())),
+    "gives reasons that cannot be stored": lambda: Unsayable(replace(REASON, moved=NO_FLOAT)),
+    "gives reasons that are no text": lambda: Unsayable(replace(REASON, since="\ud800")),
+    "gives reasons that have no words": lambda: Unsayable(replace(REASON, input=Vital.BODY_WEIGHT)),
 }
 """What a model may do."""
 
@@ -145,14 +169,42 @@ def test_a_model_that_breaks_is_said_once_in_the_log(
     assert caplog.text.count("the deterioration model failed") == 1
 
 
+def test_a_past_that_cannot_be_found_costs_the_risk_and_nothing_else(
+    tmp_path: Path, noon: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    readings = getting_worse(noon)
+    without = run(tmp_path / "without", readings, None)
+    monkeypatch.setattr(Transaction, "hours", broken)
+    assert run(tmp_path / "with", readings, StandIn().model) == without
+
+
 def test_a_risk_that_nobody_can_explain_is_a_risk_all_the_same(tmp_path: Path, noon: datetime) -> None:
-    house = House(tmp_path, model=StandIn(0.25, why=ValueError("broken")).model)
+    house = House(tmp_path, model=StandIn(0.25, why=ZeroDivisionError("broken")).model)
     house.take(oximeter(97, noon))
     (risk,) = [one["risk"] for one in house.assessments()]
     assert (risk["probability"], risk["reasons"]) == (0.25, None)
     (told,) = house.told_observations()
     assert told.risk is not None
     assert told.risk.reasons is None
+
+
+@pytest.mark.parametrize("what", ["not a number", "no probability", "less than none"])
+def test_what_is_no_probability_is_not_kept_as_a_risk(tmp_path: Path, noon: datetime, what: str) -> None:
+    house = House(tmp_path, model=ANSWERS[what]().model, budget=AlertBudget(0.2))
+    house.take(oximeter(97, noon))
+    (row,) = house.connection.execute("SELECT risk, model, would_alert, reasons FROM assessment")
+    assert row == (None, None, None, None)
+
+
+def test_a_risk_that_is_no_float_is_kept_as_one(tmp_path: Path, noon: datetime) -> None:
+    """Else it were a few bytes on the card, of which nobody could tell what they are."""
+    house = House(tmp_path, model=ANSWERS["no float"]().model, budget=AlertBudget(0.2))
+    house.take(oximeter(97, noon))
+    (row,) = house.connection.execute("SELECT risk, uncalibrated, would_alert FROM assessment")
+    assert row == (0.25, 0.25, 1)
 
 
 def test_a_model_that_is_slow_rests_and_keeps_no_alert_waiting_again(
@@ -296,11 +348,57 @@ def test_the_model_is_given_one_set_of_each_four_hours_before_this_one_oldest_fi
     assert [one[Vital.OXYGEN_SATURATION] for one in stand_in.asked[4].earlier] == [90, 92], "6.5 h before"
 
 
+def test_the_model_is_given_what_was_measured_though_each_set_had_only_a_part_of_it(
+    tmp_path: Path, noon: datetime
+) -> None:
+    """Single readings, each sent alone: of a round five hours ago, and of this one, which took an hour."""
+    stand_in = StandIn()
+    house = House(tmp_path, model=stand_in.model)
+    for hours in (5, 0):
+        end = noon - hours * HOUR
+        house.take(thermometer(36.0 + hours / 10, end - 50 * MINUTE))
+        house.take(cuff(120 + hours, end - 35 * MINUTE, pulse=60))
+        house.take(entry(end - 20 * MINUTE), ILL)
+        house.take(oximeter(95 - hours, end, pulse=70))
+    last = stand_in.asked[-1]
+    assert Vital.SYSTOLIC_PRESSURE not in last.current
+    before, this_round = last.earlier
+    assert before[Vital.TEMPERATURE] == 36.5
+    assert before[Vital.SYSTOLIC_PRESSURE] == 125
+    assert before[Vital.OXYGEN_SATURATION] == 90
+    assert (before[Vital.PULSE_RATE], before[Vital.CONSCIOUSNESS]) == (70, Consciousness.ALERT)
+    assert this_round[Vital.TEMPERATURE] == 36.0
+    assert this_round[Vital.SYSTOLIC_PRESSURE] == 120
+    assert not {Vital.OXYGEN_SATURATION, Vital.PULSE_RATE, Vital.CONSCIOUSNESS} & this_round.keys()
+    assert last.carried == 2
+
+
+def test_a_set_that_comes_late_is_judged_by_what_was_known_then(tmp_path: Path, noon: datetime) -> None:
+    """And the newest set anew, with it: it is seen there as of its own time, and once."""
+    stand_in = StandIn()
+    house = House(tmp_path, model=stand_in.model)
+    house.take(thermometer(37.0, noon - 5 * HOUR))
+    house.take(thermometer(38.9, noon + 40 * MINUTE))
+    house.take(cuff(99, noon + 50 * MINUTE, pulse=130, measured=noon + 20 * MINUTE))
+    late, anew = stand_in.asked[-2:]
+    assert late.current.keys() & {Vital.TEMPERATURE, Vital.SYSTOLIC_PRESSURE} == {Vital.SYSTOLIC_PRESSURE}
+    assert [dict(each) for each in late.earlier] == [{Vital.TEMPERATURE: 37.0}]
+    assert {Vital.TEMPERATURE, Vital.SYSTOLIC_PRESSURE} <= anew.current.keys()
+    assert [dict(each) for each in anew.earlier] == [{Vital.TEMPERATURE: 37.0}]
+    house.take(oximeter(97, noon + 4.5 * HOUR))
+    *_, before, own_time = stand_in.asked[-1].earlier
+    assert before[Vital.SYSTOLIC_PRESSURE] == 99, "measured before the last four hours"
+    assert own_time == {Vital.TEMPERATURE: 38.9}
+
+
 def test_a_restart_changes_nothing_of_what_the_model_is_given(tmp_path: Path, noon: datetime) -> None:
     before, after = StandIn(), StandIn()
     house = House(tmp_path / "before", model=before.model)
     for number in range(100):
-        house.take(oximeter(90 + number % 9, noon + number * 31 * MINUTE))
+        at = noon + number * 31 * MINUTE
+        house.take(oximeter(90 + number % 9, at))
+        if number % 5 == 0:
+            house.take(cuff(120 + number % 9, at + 7 * MINUTE, measured=at - number % 3 * MINUTE))
     house.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     shutil.copytree(tmp_path / "before", tmp_path / "after")
     last = oximeter(90, noon + 3200 * MINUTE)
@@ -308,3 +406,19 @@ def test_a_restart_changes_nothing_of_what_the_model_is_given(tmp_path: Path, no
     House(tmp_path / "after", model=after.model).take(last)
     assert after.asked == before.asked[-1:]
     assert len(after.asked[0].earlier) == 8
+
+
+def test_an_alert_that_a_set_raises_which_is_no_news_is_told_with_its_reasons(
+    tmp_path: Path, noon: datetime
+) -> None:
+    """Its band alerts since the hub was started again, within the minute, with another configuration."""
+    high = House(tmp_path, '[alerts]\nfrom_band = "high"\n', model=StandIn().model)
+    high.take(oximeter(91, noon, pulse=118))
+    assert high.alerts() == []
+    high.connection.close()
+    house = House(tmp_path, model=StandIn().model)
+    house.take(oximeter(91, noon + timedelta(seconds=1), pulse=118))
+    assert len(house.told_observations()) == 1, "the second set says nothing new"
+    (alert,) = house.told_alerts()
+    assert alert.assessment.risk is not None
+    assert alert.assessment.risk.reasons is not None

@@ -200,3 +200,12 @@ def test_a_fault_of_it_takes_no_summary_away(
     assert [each.pulse for each in residents] == [None, None]
     assert residents[0].sets > 0
     assert "what was found of rhythms is in no summary" in caplog.text
+
+
+def test_a_damaged_part_of_the_card_takes_rhythms_from_the_summary_and_nothing_else(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.connection.execute("DROP TABLE rhythm_window")
+    _, residents = read(house.connection, house.config, DAY)
+    assert [each.pulse for each in residents] == [None, None]
+    assert "what was found of rhythms is in no summary" in caplog.text

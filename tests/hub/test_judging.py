@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
@@ -62,7 +63,9 @@ def test_events_are_read_from_a_list(column: str) -> None:
         ("", "must name the columns"),
         ("resident,when\nR-1,2026-03-01\n", "must name the columns"),
         ("resident,time\nR-1,yesterday\n", "line 2: give the time as"),
-        ("resident,time\nR-1,2026-03-01\n ,2026-03-01\n", "line 3: there is nothing"),
+        ("resident,time\nR-1,2026-03-01T12:00\n ,2026-03-01T12:00\n", "line 3: there is nothing"),
+        ("resident,time\nR-1,2026-03-01\n", "line 2: give the time as"),
+        ("resident,time\nR-1,20260301\n", "line 2: give the time as"),
         ("resident,time\nR-1\n", "line 2: give the time as"),
     ],
 )
@@ -96,6 +99,12 @@ def test_what_the_list_does_not_cover_is_not_judged() -> None:
     scores = [score(NOON + number * DAY) for number in range(5)]
     found = judged(*scores, events=[], since=NOON + DAY, until=NOON + 3 * DAY + HOUR)
     assert len(found.judged) == 2, "the third's horizon ends when nobody knows yet"
+
+
+def test_a_set_of_before_the_hubs_clock_was_set_is_not_judged_since_nobody_knows_when_it_was() -> None:
+    unset = replace(score(NOON), clock=ClockQuality.NOT_YET)
+    found = judged(unset, score(NOON + HOUR), events=[Outcome("R-1", NOON + 2 * HOUR)])
+    assert (len(found.judged), found.undated) == (1, 1)
 
 
 def test_an_event_of_somebody_who_was_never_judged_is_counted_apart() -> None:
@@ -161,3 +170,15 @@ def test_the_error_is_of_residents_who_had_no_part_in_the_fit() -> None:
     """Where it is measured on those it was fitted on, it is too good: here by chance alone."""
     made, checked = recalibrated(people(8, 15, 0.5, seed=4), model_sha256=SHA256, at=NOON, by="Dr. A")
     assert checked.after != pytest.approx(made.expected_calibration_error.after)
+
+
+def test_what_is_no_better_on_residents_left_out_is_refused() -> None:
+    """The probabilities are right already, so that a recalibration only fits what happened by chance."""
+    random = Random(2)
+    right = tuple(
+        Judged(f"R-{number % 20}", risk, random.random() < risk)
+        for number, risk in enumerate(random.uniform(0.02, 0.9) for _ in range(1_000))
+    )
+    events = sum(each.happened for each in right)
+    with pytest.raises(RecalibrationError, match="it is no better"):
+        recalibrated(History(right, events, 0, 0), model_sha256=SHA256, at=NOON, by="Dr. A")

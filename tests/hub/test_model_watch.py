@@ -1,44 +1,23 @@
-"""The watch over the model: the threshold of its budget, what it is given against what it was trained on and
-against the home's first month; found again at the next start, and told."""
+"""What the watch over the model finds: the threshold of its budget, and what it is given against what it was
+trained on and against the home's first month."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from hub.assessment.budget import Basis
 from hub.assessment.deterioration import SHIPPED_CARD
 from hub.assessment.expectations import Expectations
-from hub.clock import to_microseconds
-from hub.model_watch import WINDOW, ModelWatch, first_month, look, watched
-from hub.readings import Vital
-from hub.shadow import AlertBudget
-from hub.store.encoding import observations_text
-from hub.store.writer import Writer
-from hub.trail import Audited
-from tests.rigs.house import House, oximeter
+from hub.model_watch import WINDOW, first_month, look
+from tests.rigs.house import House
 from tests.rigs.made_up_model import MODEL_NAME, OTHER_NAME, made_up_model
+from tests.rigs.watched_home import PULSE, evenly, expectations, fill
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-PULSE = Vital.PULSE_RATE.value
-CARD: dict[str, Any] = {
-    "budget": [
-        {"alerts_per_100_days": 1.0, "threshold": 0.8},
-        {"alerts_per_100_days": 3.0, "threshold": 0.6},
-    ],
-    "drift": {
-        PULSE: {"edges": [60, 80, 100], "shares": [0.25, 0.25, 0.25, 0.25], "missing": 0.1},
-        "age": {"edges": [50, 70], "shares": [0.3, 0.4, 0.3]},
-        "risk": {"edges": [0.3, 0.4, 0.5], "shares": [0.25, 0.25, 0.25, 0.25]},
-    },
-}
-EVENLY = (50.0, 70.0, 90.0, 110.0)
-"""Pulses, each as often as another: as in training."""
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -46,48 +25,6 @@ def house(tmp_path: Path) -> Iterator[House]:
     house = House(tmp_path, model=made_up_model())
     yield house
     house.connection.close()
-
-
-def fill(
-    house: House,
-    begin: datetime,
-    days: int,
-    pulse: Callable[[int], float],
-    *,
-    residents: int = 4,
-    risk: Callable[[int], float] | None = None,
-    age: int = 60,
-) -> None:
-    """Four sets a day of each resident, written at once; `pulse` and `risk` are of the set's number."""
-    house.take(oximeter(96, begin))
-    house.connection.execute("UPDATE assessment SET risk = 0.1")
-    (source,) = house.connection.execute("SELECT max(sequence) FROM reading").fetchone()
-    model, sequence = house.connection.execute(
-        "SELECT (SELECT max(number) FROM model), max(sequence) FROM assessment"
-    ).fetchone()
-    rows = []
-    for number in range(days * 4):
-        for resident in range(residents):
-            sequence += 1
-            at = to_microseconds(begin + number * 6 * HOUR)
-            of_set = number * residents + resident
-            beats = pulse(of_set)
-            text = observations_text({Vital.PULSE_RATE: (beats, source)}, source)
-            own = beats / 200 if risk is None else risk(of_set)
-            rows.append((sequence, f"R-{resident}", at, source, 1, text, "zero", 0, age, own, model))
-    house.connection.executemany(
-        "INSERT INTO assessment (sequence, resident, at, reading, scale, observations, band, total, age,"
-        f" risk, model) VALUES ({', '.join('?' * 11)})",
-        rows,
-    )
-
-
-def expectations(**changed: object) -> Expectations:
-    return Expectations.of({**CARD, **changed})
-
-
-def evenly(number: int) -> float:
-    return EVENLY[number % 4]
 
 
 # --- what is found
@@ -231,64 +168,3 @@ def test_another_model_begins_its_first_month_anew(house: House, noon: datetime)
     _, month = look(house.connection, OTHER_NAME, expectations(), 3.0, later, believed=True)
     assert month is not None
     assert (month.model, month.since, month.inputs) == (OTHER_NAME, later, None)
-
-
-# --- the hub
-
-
-def watch_of(
-    house: House, writer: Writer, tmp_path: Path, budget: float = 3.0, **changed: object
-) -> ModelWatch:
-    card = tmp_path / "card.json"
-    card.write_text(json.dumps(CARD))
-    return ModelWatch(house.path, writer, MODEL_NAME, card, budget)
-
-
-async def test_before_the_first_look_the_cards_threshold_is_in_force(house: House, tmp_path: Path) -> None:
-    async with Writer(house.path) as writer:
-        watch = watch_of(house, writer, tmp_path)
-        assert watch.in_force.threshold is None
-        await writer.write(watch.begin)
-    assert watch.in_force.threshold == 0.6
-
-
-async def test_what_was_found_is_in_force_noted_and_found_again_at_the_next_start(
-    house: House, tmp_path: Path, noon: datetime
-) -> None:
-    fill(house, noon, 28, evenly, risk=lambda number: 0.9 if number % 151 == 0 else 0.1)
-    async with Writer(house.path) as writer:
-        watch = watch_of(house, writer, tmp_path)
-        for _ in range(2):  # the second finds nothing new, and notes nothing
-            await watch.turn(noon + 28 * DAY, believed=True)
-        assert watch.in_force.threshold == 0.9
-        assert watched(house.connection) == watch.last
-        again = watch_of(house, writer, tmp_path)
-        await writer.write(again.begin)
-        assert again.in_force.threshold == 0.9
-        other = watch_of(house, writer, tmp_path, budget=1.0)
-        await writer.write(other.begin)
-        assert other.in_force.threshold == 0.8, "another budget: what was found for the last one is not its"
-    noted = house.connection.execute(
-        "SELECT detail FROM audit WHERE what = ?", (Audited.SHADOW_THRESHOLD.value,)
-    ).fetchall()
-    assert [json.loads(detail)["risk"] for (detail,) in noted] == [0.9]
-
-
-async def test_what_another_version_kept_is_not_believed(house: House, tmp_path: Path) -> None:
-    async with Writer(house.path) as writer:
-        for text in ("", "{}", '{"model": 1}', "[]"):
-            await writer.write(lambda transaction, text=text: transaction.set_fact("model watch", text))  # type: ignore[misc]  # mypy does not see the default
-            assert watched(house.connection) is None
-            watch = watch_of(house, writer, tmp_path)
-            await writer.write(watch.begin)
-            assert watch.in_force.threshold == 0.6
-
-
-@pytest.mark.parametrize(
-    ("threshold", "risk", "said"),
-    [(0.5, 0.5, True), (0.5, 0.4999, False), (None, 0.9, None), (0.5, None, None)],
-)
-def test_would_alert_is_said_of_a_risk_that_reaches_the_threshold(
-    threshold: float | None, risk: float | None, said: bool | None
-) -> None:
-    assert AlertBudget(threshold).would_alert(risk) is said

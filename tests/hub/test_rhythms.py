@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import sqlite3
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -17,11 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.virtual import encoding
+from hub import rhythms
 from hub.assessment.rhythm import LEAST_BEATS, MOST_BEATS, RhythmModel
 from hub.clock import ClockQuality, ClockStamp
 from hub.config import Sensor, load
 from hub.readings import Reading
 from hub.rhythms import Heard, completed, in_runs, load_rhythm_model
+from hub.risks import REST_SECONDS
 from hub.store.rhythm import KeptWindow, kept_windows
 from hub.streams import ClosedStretch
 from tests.rigs.clocks import RightClock
@@ -345,6 +348,24 @@ def test_a_model_that_breaks_is_said_once_in_the_log(
     assert caplog.text.count("the rhythm of a pulse could not be judged") == 1
 
 
+def test_a_model_that_is_slow_rests_and_keeps_no_stretch_waiting_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow = Saying(0.9)
+    house = House(tmp_path, STRAPS, rhythm=cast(RhythmModel, slow))
+    over = stretches_of(house, regular(400))
+    with monkeypatch.context() as patch:
+        patch.setattr(rhythms, "PATIENCE_SECONDS", 0.0)
+        house.take_all(over)
+    assert len(house.stretches()) == len(over)
+    assert slow.asked == [], "there is no window yet of the first, which was the last to be judged"
+    assert caplog.text.count("none is judged for 10 minutes") == 1
+    monkeypatch.setattr(rhythms, "monotonic", lambda: time.monotonic() + REST_SECONDS + 1)
+    wear(house, regular(130), NOON + timedelta(hours=1))
+    house.end_streams()
+    assert slow.asked
+
+
 def test_where_windows_cannot_be_stored_the_stretch_is_stored_without_them_when_it_is_tried_again(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -382,6 +403,8 @@ def test_only_a_stretch_that_tells_of_beats_is_taken_apart_for_them(house: House
     [
         ('[rhythm]\nmode = "off"\n', ""),
         ('[rhythm]\nfile = "/nowhere/rhythm.tflite"\n', "The hub goes on without it"),
+        ('[rhythm]\nfile = "/"\n', "The hub goes on without it"),
+        ('[rhythm]\nfile = "a\\u0000b"\n', "Invalid argument"),
     ],
 )
 def test_without_a_model_the_hub_goes_on(

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from hub.config import Broker, Config, load
 from hub.settings import changed, configuration_hash, files, settings
+from hub.small_file import LARGEST_BYTES
 from tests.rigs.house import NAMES, write_configuration
 
 SECRET = "correct horse battery staple"
@@ -136,3 +137,13 @@ def test_of_a_secret_file_only_the_time_is_told_and_of_others_a_digest(
     assert later["broker.ca_file"] != states["broker.ca_file"]
     assert later["broker.password_file"] == "cannot be read: No such file or directory"
     assert changed({"settings": {}, "files": states}, {}, later) == ["broker.ca_file", "broker.password_file"]
+
+
+def test_a_file_that_is_too_large_or_none_is_said_to_be_and_keeps_no_hub_from_starting(
+    config: Config, tmp_path: Path
+) -> None:
+    large = tmp_path / "large.tflite"
+    with large.open("wb") as file:
+        file.truncate(LARGEST_BYTES + 1)
+    said = {path: files(altered(config, "model", file=path))["model.file"] for path in (large, Path("a\0b"))}
+    assert list(said.values()) == ["cannot be read: File too large", "cannot be read: Invalid argument"]

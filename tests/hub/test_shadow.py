@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,21 @@ def test_without_a_threshold_there_is_nothing_to_tell(noon: datetime) -> None:
     assert tallied(period) is None
     assert tallied(period, *course(noon, None, None)) is None
     assert tallied(period, *course(noon - 48 * HOUR, True)) is None
+
+
+def test_a_threshold_that_is_taken_away_while_a_risk_is_compared_with_it_costs_no_risk() -> None:
+    """`hub/model_watch.py` sets it on another thread than the writer's."""
+
+    class TakenAway(AlertBudget):
+        asked = 0
+
+        def __getattribute__(self, name: str) -> Any:
+            if name == "threshold":
+                TakenAway.asked += 1
+                return 0.5 if TakenAway.asked == 1 else None
+            return super().__getattribute__(name)
+
+    assert TakenAway().would_alert(0.7) is True
 
 
 @pytest.fixture
@@ -94,3 +110,19 @@ def test_no_threshold_raises_moves_or_ends_an_alert(
     beside = alerts(House(tmp_path / "with", model=made_up_model(), budget=AlertBudget(threshold)))
     assert beside == without
     assert {each[0] for each in without} == {ILL, WELL}
+
+
+def test_a_shadow_that_fails_takes_no_summary_away(
+    tmp_path: Path, noon: datetime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = House(tmp_path, model=made_up_model(), budget=AlertBudget(0.5))
+    house.take(oximeter(91, noon))
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ShadowTally, "summary", fails)
+    hub, _ = read(house.connection, house.config, Period(noon, noon + HOUR))
+    assert (hub.shadow, hub.alerts.raised) == (None, 1)
+    assert "the shadow record is in no summary" in caplog.text
+    house.connection.close()

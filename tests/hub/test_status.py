@@ -290,9 +290,11 @@ async def test_what_became_of_a_recalibration_is_told_with_the_model(
     tmp_path: Path, recalibration: Recalibration | None, refused: str | None, said: str
 ) -> None:
     model = DeteriorationModel.configured(None)
-    model.recalibration, model.refused = recalibration, refused
     async with home(tmp_path) as enrolment:
         told = HubStatus(enrolment.configuration, model, enrolment, None, lambda: None)
+        before = told._changing()
+        model.recalibration, model.refused = recalibration, refused
+        assert (told._changing() != before) == (said != "none"), "it is told anew"
         (model_said, rhythm_said) = (
             told.event(Presence.ONLINE).data[key] for key in ("model", "rhythm_model")
         )

@@ -21,6 +21,13 @@ ZONE = ZoneInfo("Europe/London")
 _PRESSURES = (Vital.SYSTOLIC_PRESSURE, Vital.DIASTOLIC_PRESSURE)
 _SOONER = timedelta(minutes=10)
 _CARRIED = timedelta(hours=24)
+A_MINUTE = timedelta(minutes=1)
+BEFORE_THE_END = {
+    Vital.TEMPERATURE: 3 * A_MINUTE,
+    **dict.fromkeys(_PRESSURES, 2 * A_MINUTE),
+    **dict.fromkeys((Vital.PULSE_RATE, Vital.OXYGEN_SATURATION), A_MINUTE),
+}
+"""From one device of a round to the next it takes a minute; the carer who counts the breaths is the last."""
 
 
 class NobodyError(CareportError):
@@ -90,11 +97,15 @@ def expected(model: DeteriorationModel, person: Person, times: Sequence[datetime
                 each.values,
                 [person.rounds[earlier].values for earlier in before],
                 None if birth_year is None else times[number].year - birth_year,
-                carried=sum(times[number] - times[earlier] <= _CARRIED for earlier in before),
-                times=Times(local[number], local[first:number]),
+                carried=sum(times[number] - times[earlier] < _CARRIED for earlier in before),
+                times=Times(local[number], [_measured(person.rounds[n], local[n]) for n in before]),
             )
         )
     return risks
+
+
+def _measured(each: Round, end: datetime) -> dict[Vital, datetime]:
+    return {vital: end - BEFORE_THE_END.get(vital, timedelta(0)) for vital in each.values}
 
 
 def birth_year_of(person: Person, last: datetime) -> int | None:

@@ -16,15 +16,13 @@ from drivers.virtual import encoding
 from hub.readings import Breathing, RawPayload, Vital
 from hub.uplink.cloudevents import Event, Message, from_message
 from hub.uplink.heard import HeardAlert, HeardObservation, alert_heard, observation_heard
-from tests.model_replay.person import Person, Round, birth_year_of
+from tests.model_replay.person import A_MINUTE, BEFORE_THE_END, Person, Round, birth_year_of
 from tests.model_replay.sleeping_hub import VARIABLE, SleepingClock
 from tests.rigs.broker import Ics, Mosquitto, until
 from tests.rigs.hub_process import HubProcess, carehub_here
 
 RESIDENT = "R-0001"
 CUFF, OXIMETER, THERMOMETER = (f"C4:F2:17:00:01:0{last}" for last in (1, 2, 3))
-A_MINUTE = timedelta(minutes=1)
-"""From one device of a round to the next; the carer who counts the breaths is the last."""
 _PATIENCE_SECONDS = 60.0
 
 _CONFIGURATION = """
@@ -146,13 +144,13 @@ def payloads(each: Round, time: datetime) -> Iterator[RawPayload]:
     systolic, diastolic = values.get(Vital.SYSTOLIC_PRESSURE), values.get(Vital.DIASTOLIC_PRESSURE)
     if (celsius := values.get(Vital.TEMPERATURE)) is not None:
         sent = encoding.temperature(float(celsius))
-        yield RawPayload(THERMOMETER, "thermometer", sent, time - 3 * A_MINUTE, "2a1c")
+        yield RawPayload(THERMOMETER, "thermometer", sent, time - BEFORE_THE_END[Vital.TEMPERATURE], "2a1c")
     if systolic is not None and diastolic is not None:
         sent = encoding.blood_pressure(float(systolic), float(diastolic), pulse=_number(pulse))
-        yield RawPayload(CUFF, "blood_pressure", sent, time - 2 * A_MINUTE, "2a35")
+        yield RawPayload(CUFF, "blood_pressure", sent, time - BEFORE_THE_END[Vital.SYSTOLIC_PRESSURE], "2a35")
     if saturation is not None or pulse is not None:
         sent = encoding.spot_check(_or_nan(saturation), _or_nan(pulse))
-        yield RawPayload(OXIMETER, "pulse_oximeter", sent, time - A_MINUTE, "2a5e")
+        yield RawPayload(OXIMETER, "pulse_oximeter", sent, time - BEFORE_THE_END[Vital.PULSE_RATE], "2a5e")
 
 
 def entries(each: Round) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,10 @@ class SmallCard:
                         pass
                 except OSError:
                     continue
+
+    def free_bytes(self) -> int:
+        """How many bytes are free."""
+        return shutil.disk_usage(self.root).free
 
     def free(self) -> None:
         """Others give it back."""

@@ -29,6 +29,7 @@ from hub.assessment.model_file import Card, ModelFile
 from hub.assessment.recalibration import CalibrationError, FittedOn, Recalibration
 from hub.errors import CareportError
 from hub.readings import Breathing, Consciousness, Value, Vital
+from hub.small_file import LARGEST_BYTES
 
 MODEL = DeteriorationModel.load(SHIPPED_MODEL, SHIPPED_CARD)
 
@@ -188,6 +189,33 @@ def test_a_configured_recalibration_that_is_missing_is_said(installed: Installed
     assert "No such file" in model.refused
 
 
+def test_a_recalibration_that_is_made_changed_or_removed_is_taken_when_it_is_read_again(
+    installed: Installed,
+) -> None:
+    beside = installed.model.with_suffix(".recalibration.json")
+    model = DeteriorationModel.configured(installed.model)
+    assert not model.recalibrate(), "there is none still"
+    beside.write_text(recalibration().model_dump_json())
+    assert model.recalibrate()
+    assert not model.recalibrate()
+    assert model.recalibration == recalibration()
+    beside.write_text("{")
+    assert model.recalibrate()
+    assert model.recalibration is None
+    assert model.refused is not None
+    beside.unlink()
+    assert model.recalibrate()
+    assert (model.recalibration, model.refused) == (None, None)
+
+
+def test_a_recalibration_of_a_gigabyte_is_refused(installed: Installed) -> None:
+    with installed.model.with_suffix(".recalibration.json").open("wb") as file:
+        file.truncate(1 << 30)
+    model = DeteriorationModel.configured(installed.model)
+    assert model.refused is not None
+    assert "File too large" in model.refused
+
+
 def test_why_a_risk_is_what_it_is_comes_with_it() -> None:
     well: dict[Vital, Value] = {vital: scale.centre for vital, scale in SCALES.items()}
     risk = MODEL.risk(WORSE, [well] * 4, None)
@@ -248,6 +276,19 @@ def test_a_missing_model_is_refused(installed: Installed) -> None:
 def test_a_missing_card_is_refused(installed: Installed) -> None:
     installed.card.unlink()
     assert "No such file" in installed.refusal(installed.card)
+
+
+@pytest.mark.parametrize("at_fault", ["model", "card"])
+def test_a_file_that_is_too_large_is_refused(installed: Installed, at_fault: str) -> None:
+    path: Path = getattr(installed, at_fault)
+    with path.open("r+b") as file:
+        file.truncate(LARGEST_BYTES + 1)
+    assert "File too large" in installed.refusal(path)
+
+
+def test_a_path_that_names_no_file_is_refused() -> None:
+    with pytest.raises(ModelError, match="names no file"):
+        DeteriorationModel.configured(Path("/"))
 
 
 def test_a_folder_in_place_of_the_model_is_refused(installed: Installed) -> None:

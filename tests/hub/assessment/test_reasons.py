@@ -71,7 +71,7 @@ def asked(
 
 def with_times(earlier: Sequence[Values], *hours_before: float) -> Times:
     assert len(earlier) == len(hours_before)
-    return Times(NOON, [NOON - hours * HOUR for hours in hours_before])
+    return Times(NOON, [dict.fromkeys(INPUT_VITALS, NOON - hours * HOUR) for hours in hours_before])
 
 
 # --- what is said
@@ -193,6 +193,48 @@ def test_what_falls_from_set_to_set_is_falling() -> None:
     assert found.words == "oxygen saturation falling since Tuesday (91 %, usually 97)"
 
 
+def test_what_nobody_saw_otherwise_has_been_so_at_least_since_then() -> None:
+    """The window moves on with each set: what is oldest in it is not when it began."""
+    worse: dict[Vital, Value] = {
+        **WELL,
+        Vital.RESPIRATION_RATE: 26.0,
+        Vital.SUPPLEMENTAL_OXYGEN: Breathing.OXYGEN,
+        Vital.CONSCIOUSNESS: Consciousness.VOICE,
+    }
+    found = reasons(by_hand, worse, [worse] * 3, None, times=with_times([worse] * 3, 46, 30, 6))
+    assert in_words(found) == (
+        "breathing faster than typical since at least Tuesday (26 a minute); "
+        "less than fully awake since at least Tuesday (responds to voice); "
+        "oxygen given since at least Tuesday"
+    )
+    (since, *_) = reasons(
+        by_hand, worse, [WELL, *[worse] * 3], None, times=with_times([WELL] * 4, 50, 46, 30, 6)
+    )
+    assert since.words == "breathing faster than typical since Tuesday (26 a minute)"
+
+
+def test_what_is_said_of_time_is_of_when_the_value_itself_was_measured() -> None:
+    """Not of the newest value that was measured in the same four hours."""
+    now: Values = {Vital.PULSE_RATE: 76.0}
+    fast: Values = {**WELL, Vital.RESPIRATION_RATE: 26.0}
+    earlier = [WELL, WELL, WELL, fast, fast]
+    times = with_times(earlier, 60, 48, 36, 26, 5)
+    newest = {**times.earlier[4], Vital.RESPIRATION_RATE: NOON - 7 * HOUR}
+    before = {**times.earlier[3], Vital.RESPIRATION_RATE: NOON - 38 * HOUR}
+    exact = Times(NOON, [*times.earlier[:3], before, newest])
+    (found,) = reasons(by_hand, now, earlier, None, carried=2, times=exact)
+    assert found.words == (
+        "breathing faster than usual since Tuesday (26 a minute, from 7 h ago, usually 16)"
+    )
+
+
+def test_a_value_of_a_few_minutes_ago_is_not_said_to_be_hours_old() -> None:
+    now: Values = {Vital.PULSE_RATE: 76.0}
+    earlier: list[Values] = [WELL, WELL, {Vital.RESPIRATION_RATE: 26.0}]
+    (found,) = reasons(by_hand, now, earlier, None, times=with_times(earlier, 10, 6, 0.4))
+    assert found.words == "breathing faster than usual (26 a minute, from less than an hour ago, usually 16)"
+
+
 def test_without_times_nothing_is_said_of_since() -> None:
     (found,) = asked({Vital.OXYGEN_SATURATION: 92.0}, [*[WELL] * 4, {**WELL, Vital.OXYGEN_SATURATION: 92.0}])
     assert found.since is None
@@ -245,6 +287,17 @@ def test_a_value_of_an_earlier_set_is_said_with_its_age() -> None:
     assert found.words == "breathing faster than usual (26 a minute, from an earlier set, usually 16)"
 
 
+@pytest.mark.parametrize("at", ["2026-03-29T04:30Z", "2026-10-25T04:30Z"])
+def test_how_old_a_value_is_does_not_change_with_the_clocks_in_the_night(at: str) -> None:
+    now: Values = {vital: value for vital, value in WELL.items() if vital != Vital.RESPIRATION_RATE}
+    earlier = [WELL, WELL, {**WELL, Vital.RESPIRATION_RATE: 26.0}]
+    moment = datetime.fromisoformat(at)
+    measured = [dict.fromkeys(WELL, moment - hours * HOUR) for hours in (18, 12, 6)]
+    times = Times(moment.astimezone(LONDON), measured)
+    (found,) = reasons(by_hand, now, earlier, None, times=times)
+    assert found.hours_old == 6
+
+
 def test_a_value_that_is_too_old_to_be_carried_is_no_reason() -> None:
     now: Values = {vital: value for vital, value in WELL.items() if vital != Vital.RESPIRATION_RATE}
     earlier = [WELL, WELL, WELL, {**WELL, Vital.RESPIRATION_RATE: 26.0}]
@@ -261,6 +314,17 @@ def test_nothing_stands_out_where_all_is_as_usual() -> None:
 
 def test_what_is_reassuring_is_not_said() -> None:
     assert asked({Vital.RESPIRATION_RATE: 12.0, Vital.PULSE_RATE: 60.0}) == ()
+
+
+def test_a_saturation_above_the_usual_is_not_said_though_the_model_takes_it_for_a_bad_sign() -> None:
+    def of_ventilators(current: Values, earlier: Sequence[Values], age_years: int | None) -> float:
+        return float(current[Vital.OXYGEN_SATURATION]) / 200 + (current[Vital.PULSE_RATE] == 110.0) / 10
+
+    low: Values = {**WELL, Vital.OXYGEN_SATURATION: 91.0}
+    high: Values = {**WELL, Vital.OXYGEN_SATURATION: 99.0}
+    assert reasons(of_ventilators, high, [low] * 4, None) == ()
+    (found,) = reasons(of_ventilators, {**high, Vital.PULSE_RATE: 110.0}, [low] * 4, None)
+    assert found.input == Vital.PULSE_RATE
 
 
 def test_nothing_is_said_where_the_risk_is_not_raised_by_all_of_it_together() -> None:
@@ -282,7 +346,7 @@ def test_of_a_model_that_says_always_the_same_or_no_number_nothing_is_said(answe
 
 def test_times_that_are_not_of_the_sets_are_refused() -> None:
     with pytest.raises(ValueError, match="1 for 4"):
-        asked({}, times=Times(NOON, [NOON]))
+        asked({}, times=Times(NOON, [{}]))
 
 
 # --- whatever is asked
@@ -316,8 +380,10 @@ def test_a_reason_is_of_what_was_measured_and_moved_the_risk_up(
         vector = features(now, before, age_years, carried=carried)
         return 1 / (1 + math.exp(-float(vector @ (weight * len(vector))[: len(vector)])))
 
-    moments = [NOON - 6 * number * HOUR for number in range(len(earlier), 0, -1)]
-    times = Times(NOON, moments) if timed else None
+    hours = range(6 * len(earlier), 0, -6)
+    times = (
+        Times(NOON, [dict.fromkeys(INPUT_VITALS, NOON - each * HOUR) for each in hours]) if timed else None
+    )
     found = reasons(model, current, earlier, age, carried=carried, times=times)
     assert len(found) <= MOST_REASONS
     assert found == reasons(model, current, earlier, age, carried=carried, times=times)

@@ -12,7 +12,7 @@ import pytest
 from hub.store.database import open_for_reading
 from hub.store.delivery import waiting
 from hub.store.encoding import event_text
-from hub.store.errors import NotCommittedError, StoreError
+from hub.store.errors import NotCommittedError
 from hub.store.reserve import Reserve
 from hub.store.transaction import Transaction
 from hub.store.writer import RESERVE_NAME, Writer
@@ -93,16 +93,6 @@ async def test_a_start_on_a_full_card_takes_the_reserve(card: SmallCard) -> None
         assert not writer.reserve.there
         await writer.write(alert(1))  # type: ignore[arg-type]
     assert kept(card) == [0, 1]
-
-
-async def test_a_start_without_any_room_is_refused_with_the_reason_and_loses_nothing(card: SmallCard) -> None:
-    async with writer_on(card) as writer:
-        await writer.write(alert(0))  # type: ignore[arg-type]
-    card.fill()
-    with pytest.raises(StoreError, match=r"full|space"):
-        writer_on(card)
-    card.free()
-    assert kept(card) == [0]
 
 
 def test_the_reserve_leaves_others_what_they_shall_have(card: SmallCard) -> None:

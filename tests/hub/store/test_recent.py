@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from hub.assessment.hour import Hour
 from hub.assessment.observation_set import Observation
 from hub.clock import stamp
 from hub.placed import PlacedReading
@@ -64,7 +65,7 @@ measured = st.lists(
     st.tuples(st.sampled_from(_VITALS), st.integers(30, 40), st.sampled_from(Quality)), min_size=1, max_size=2
 )
 pieces = st.lists(
-    st.tuples(st.sampled_from(RESIDENTS), moments, measured, *[st.booleans()] * 3),
+    st.tuples(st.sampled_from(RESIDENTS), moments, measured, *[st.booleans()] * 4),
     min_size=1, max_size=4,
 )  # fmt: skip
 
@@ -94,17 +95,24 @@ class Window(RuleBasedStateMachine):
     @rule(work=pieces, committed=st.booleans())
     def transaction(
         self,
-        work: list[tuple[str, datetime, list[tuple[Vital, int, Quality]], bool, bool, bool]],
+        work: list[tuple[str, datetime, list[tuple[Vital, int, Quality]], bool, bool, bool, bool]],
         committed: bool,
     ) -> None:
         transaction = Transaction(self.connection, self.recent, self.numbers)
         self.connection.execute("BEGIN")
-        for resident, at, said, formed, undone, compared in work:
+        for resident, at, said, formed, own, undone, compared in work:
             transaction.begin_piece()
             number = transaction.add_reading(self.placed(resident, at, said))
             if formed:
-                values: dict[Vital, tuple[Value, int]] = {said[0][0]: (float(said[0][1]), number)}
-                transaction.add_assessment(resident, None, at, number, 1, values, "low", 1, None, None, None)
+                values: dict[Vital, tuple[Value, int]] = {
+                    Vital.RESPIRATION_RATE: (15.0, number - 1),  # of another reading, which has its own set
+                    **{vital: (float(value), number) for vital, value, _ in said},
+                }
+                moment = at if own else at + timedelta(minutes=7)  # of the newest set, to which it comes late
+                told = None if own else moment
+                transaction.add_assessment(
+                    resident, told, moment, number, 1, values, "low", 1, None, None, None
+                )
             if undone:
                 transaction.undo_piece()
             else:
@@ -141,7 +149,7 @@ class Window(RuleBasedStateMachine):
             for one in RESIDENTS
             for until in moments
         }
-        sets = {one: transaction.sets(one) for one in RESIDENTS}
+        hours = {one: [as_said(hour) for hour in transaction.hours(one)] for one in RESIDENTS}
         newest_sets = {one: transaction.newest_set(one) for one in RESIDENTS}
         connection = transaction.connection
         all_read = [StoredReading.of(row) for row in connection.execute(SELECT_READING)]
@@ -151,17 +159,40 @@ class Window(RuleBasedStateMachine):
             expected = newest(measurements(all_read, resident), until - since, until)
             assert newest(found, until - since, until) == expected
         for resident in RESIDENTS:
-            # Whoever was weighed was told of, and not observed: what completes a set here is its only value.
+            # Whoever was weighed, and nothing else, was told of, and not observed.
             kept = sorted(
-                (each.at, each.sequence)
+                (each.at, each.sequence, each)
                 for each in all_sets
-                if each.resident == resident and Vital.BODY_WEIGHT not in each.values
+                if each.resident == resident and each.measured != {Vital.BODY_WEIGHT}
             )
             newest_set = newest_sets[resident]
-            assert (newest_set and (newest_set.at, newest_set.sequence)) == (kept[-1] if kept else None)
-            of_each = {(at - EPOCH) // APART: (at, sequence) for at, sequence in kept}
-            found_sets = [(each.at, each.sequence) for each in sets[resident]]
-            assert found_sets == [of_each[number] for number in sorted(of_each)][-4:]
+            assert (newest_set and (newest_set.at, newest_set.sequence)) == (kept[-1][:2] if kept else None)
+            assert newest_set is None or newest_set.values == kept[-1][2].values
+            assert hours[resident] == hours_by_hand([each for *_, each in kept])
+
+
+FirstAndLast = dict[Vital, list[tuple[datetime, int, Value]]]
+
+
+def as_said(hour: Hour) -> FirstAndLast:
+    return {
+        vital: [(*each.when[vital], each.values[vital]) for each in (hour.first, hour.last)]
+        for vital in hour.last.values
+    }
+
+
+def hours_by_hand(sets: Iterable[AssessmentRow]) -> list[FirstAndLast]:
+    """Of each hour the first and the last value of each vital, reckoned from all sets on the card."""
+    found: dict[int, FirstAndLast] = {}
+    for each in sets:
+        for vital, (value, source) in each.observations.items():
+            if each.own and source == each.reading:
+                hour = found.setdefault((each.at - EPOCH) // APART, {})
+                hour.setdefault(vital, []).append((each.at, each.sequence, value))
+    return [
+        {vital: [min(all_of_it), max(all_of_it)] for vital, all_of_it in found[number].items()}
+        for number in sorted(found)[-4:]
+    ]
 
 
 Found = dict[Vital, set[tuple[Value, datetime, int, Quality]]]

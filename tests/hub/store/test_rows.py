@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -184,3 +185,17 @@ def test_reasons_that_cannot_be_read_cost_no_assessment(damaged: str) -> None:
     row = assessment_by_number(connection, number)
     assert row is not None
     assert (row.observations, row.risk, row.reasons) == (values, 0.25, None)
+
+
+@pytest.mark.parametrize("damaged", [math.inf, -0.1, 7, "half", b"\x00"])
+def test_a_damaged_risk_costs_no_assessment(damaged: object) -> None:
+    """It is told without: infinity were no JSON."""
+    connection, transaction = opened()
+    reading = a_reading(transaction)
+    values: dict[Vital, tuple[Value, int]] = {Vital.PULSE_RATE: (118.0, reading)}
+    number = transaction.add_assessment("R-1", None, NOON, reading, 1, values, "low", 1, 85, None, None)
+    transaction.finish()
+    connection.execute("UPDATE assessment SET risk = ?1, uncalibrated = ?1", (damaged,))
+    row = assessment_by_number(connection, number)
+    assert row is not None
+    assert (row.total, row.risk, row.uncalibrated) == (1, None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -215,3 +216,29 @@ def test_of_late_the_newest_are_taken_where_there_are_too_many(
 def test_what_a_wrong_clock_put_into_the_future_is_not_of_late(house: House, noon: datetime) -> None:
     house.take(oximeter(96, noon + 400 * DAY))
     assert list(recent_risks(house.connection, MODEL_NAME, noon - DAY, noon)) == []
+
+
+@pytest.mark.parametrize("column", ["risk", "uncalibrated"])
+@pytest.mark.parametrize("damaged", [b"\x00", "seven", 7.0, math.inf])
+def test_a_damaged_risk_costs_its_own_set_and_no_other(
+    house: House, noon: datetime, column: str, damaged: object
+) -> None:
+    """Else nothing would be removed from the card any more, and no threshold found."""
+    for hours, pulse in ((0, 80), (1, 90)):
+        house.take(oximeter(97, noon + hours * HOUR, pulse=pulse))
+    house.connection.execute(f"UPDATE assessment SET {column} = ? WHERE sequence = 1", (damaged,))
+    model, since, until = MODEL_NAME, noon - DAY, noon + DAY
+    assert [each.risk for each in told(house)] == [0.45]
+    assert [risk for _, _, risk in recent_risks(house.connection, model, since, until)] == [0.45]
+    assert [each.risk for each in recent_sets(house.connection, model, since, until, 9)] == [0.45]
+    remove_all(house)
+    assert [each.risk for each in told(house)] == [0.45]
+
+
+def test_a_damaged_row_of_the_history_costs_itself_alone(house: House, noon: datetime) -> None:
+    for hours in (0, 1):
+        house.take(oximeter(97, noon + hours * HOUR, pulse=80))
+    remove_all(house)
+    house.take(oximeter(97, noon + MINUTE, pulse=90))
+    house.connection.execute("UPDATE kept_score SET highest = 'x' WHERE at = ?", (to_microseconds(noon),))
+    assert [each.risk for each in told(house)] == [0.45, 0.4]

@@ -123,3 +123,23 @@ async def test_it_knows_of_which_alerts_it_has_told_but_not_of_all_that_there_ev
     assert not outbox.told_of(uuid.uuid4())
     assert [outbox.told_of(alert) for alert in told_alerts[:2]] == [False, True]
     assert outbox.told_of(told_alerts[-1])
+
+
+async def test_what_waits_on_the_card_holds_no_new_alert_to_be_told() -> None:
+    outbox = WithUnkept(Card(), "alert")
+    assert outbox.tell_waiting([raised("of last week")]) == 1
+    outbox.tell([raised("new")])
+    assert [told(row)[0] for row in await outbox.waiting(2, [])] == ["of last week", "new"]
+
+
+async def test_what_waits_on_the_card_leaves_room_for_what_is_new_and_is_told_when_there_is_more() -> None:
+    outbox = WithUnkept(Card(), "alert")
+    waiting = ["damaged", *(raised(str(number)) for number in range(300))]
+    taken = outbox.tell_waiting(waiting)
+    assert taken == 101
+    assert outbox.tell_waiting(waiting[taken:]) == 0
+    outbox.tell([raised("new")])
+    rows = await outbox.waiting(101, [])
+    assert [told(row)[0] for row in rows] == [*map(str, range(100)), "new"]
+    assert outbox.let_go([*rows, OutboxRow(7, "alert", "{}")]) == [OutboxRow(7, "alert", "{}")]
+    assert outbox.tell_waiting(waiting[taken:]) == 100

@@ -39,12 +39,13 @@ from hub.assessment.deterioration import HASH_PREFIX, SHIPPED_MODEL, Deteriorati
 from hub.assessment.drift import RISK, Counted, InputDrift, Tally, as_number, drift
 from hub.assessment.expectations import Expectations
 from hub.assessment.features import out_of_range
+from hub.assessment.model_file import beside
 from hub.clock import ClockQuality, now, stamp
 from hub.config import Config
 from hub.shadow import AlertBudget
 from hub.store.database import open_for_reading
 from hub.store.errors import NotCommittedError
-from hub.store.rows import ModelName
+from hub.store.rows import ModelName, fact_of
 from hub.store.scores import RecentSet, recent_risks, recent_sets
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
@@ -186,9 +187,9 @@ def first_month(connection: sqlite3.Connection) -> FirstMonth | None:
 
 
 def _kept(connection: sqlite3.Connection, name: str, kind: TypeAdapter[Found]) -> Found | None:
-    row = connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+    kept = fact_of(connection, name)
     try:
-        return None if row is None else kind.validate_json(row[0])
+        return None if kept is None else kind.validate_json(kept)
     except ValueError:
         return None
 
@@ -254,7 +255,7 @@ class ModelWatch:
         """The watch of a hub's model; None where it has none."""
         if model is None:
             return None
-        card = (config.model.file or SHIPPED_MODEL).with_suffix(".json")
+        card = beside(config.model.file or SHIPPED_MODEL, ".json")
         return cls(path, writer, model, card, config.model.alerts_per_100_resident_days)
 
     def begin(self, transaction: Transaction) -> None:

@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, TypeAdapter
 
 from hub import trail
 from hub.assessment.budget import Threshold
-from hub.store.rows import ModelName
+from hub.store.rows import ModelName, fact_of
 from hub.store.transaction import Transaction
 from hub.trail import Moment
 
@@ -45,9 +45,9 @@ _ALL = TypeAdapter(tuple[InForce, ...])
 
 def thresholds(connection: sqlite3.Connection) -> tuple[InForce, ...]:
     """All that are known, in the order in which they came; none where they cannot be read."""
-    row = connection.execute("SELECT value FROM fact WHERE name = ?", (_FACT,)).fetchone()
+    kept = fact_of(connection, _FACT)
     try:
-        return () if row is None else _ALL.validate_json(row[0])
+        return () if kept is None else _ALL.validate_json(kept)
     except ValueError:
         return ()
 

@@ -39,7 +39,7 @@ from hub.store.database import open_for_reading
 from hub.store.encoding import stretch_of
 from hub.store.queries import OF_NOBODY_YET, outbox_size
 from hub.store.retention import removed
-from hub.store.rows import SELECT_ALERT, SELECT_ASSESSMENT, AlertRow, AssessmentRow
+from hub.store.rows import SELECT_ALERT, SELECT_ASSESSMENT, AlertRow, AssessmentRow, fact_of
 from hub.store.sensors import information
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
@@ -111,9 +111,9 @@ class Summaries:
     def _told(self) -> list[datetime]:
         """The ends of the last summaries that were told, in the order of telling; none if unreadable."""
         with closing(open_for_reading(self._path)) as connection:
-            row = connection.execute("SELECT value FROM fact WHERE name = ?", (_TOLD,)).fetchone()
+            told = fact_of(connection, _TOLD)
         try:
-            return [from_microseconds(int(each)) for each in str(row[0]).split()] if row else []
+            return [from_microseconds(int(each)) for each in told.split()] if told else []
         except (ValueError, OverflowError):
             return []
 

@@ -207,15 +207,3 @@ class DeteriorationModel:
         own = self._file.answer(features(current, earlier, age_years, carried=carried))
         of_site = self.recalibration  # `recalibrate` may set another meanwhile
         return Probabilities(own) if of_site is None else Probabilities(of_site.applied(own), own)
-
-    def probability(
-        self,
-        current: Mapping[Vital, Value],
-        earlier: Sequence[Mapping[Vital, Value]],
-        age_years: int | None,
-        *,
-        carried: int = CARRIED_SETS,
-    ) -> float | None:
-        """The probability of `risk` alone; None as there."""
-        found = self.probabilities(current, earlier, age_years, carried=carried)
-        return None if found is None else found.told

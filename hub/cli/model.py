@@ -51,12 +51,13 @@ def show_model(config_path: Path, as_json: bool) -> None:
     which risk on it would have alerted and why, how often it would have, and whether what it is given differs
     from what it was trained on."""
     from hub.assessment.deterioration import SHIPPED_MODEL
+    from hub.assessment.model_file import beside
     from hub.config import load
     from hub.model_page import page
 
     config = load(config_path)
     model = _model(config)
-    card = json.loads((config.model.file or SHIPPED_MODEL).with_suffix(".json").read_bytes())
+    card = json.loads(beside(config.model.file or SHIPPED_MODEL, ".json").read_bytes())
     found, shadow, lacking = _here(config)
     if found is not None and found.model.sha256 != model.sha256[:12]:
         found, lacking = None, "the hub has not looked at this model yet: it does so at its next start"
@@ -372,8 +373,9 @@ def _checked_words(checked: CrossChecked) -> str:
 def _beside(config: Config) -> Path:
     """Where the hub looks for it."""
     from hub.assessment.deterioration import RECALIBRATION, SHIPPED_MODEL
+    from hub.assessment.model_file import beside
 
-    return config.model.recalibration or (config.model.file or SHIPPED_MODEL).with_suffix(RECALIBRATION)
+    return config.model.recalibration or beside(config.model.file or SHIPPED_MODEL, RECALIBRATION)
 
 
 def _write(made: Recalibration, path: Path) -> Path:

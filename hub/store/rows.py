@@ -336,3 +336,9 @@ def _uuid(value: object) -> uuid.UUID:
 
 
 _boot = lru_cache(maxsize=16)(_uuid)
+
+
+def fact_of(connection: sqlite3.Connection, name: str) -> str | None:
+    """A fact about a database, if it has it."""
+    row = connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+    return None if row is None else str(row[0])

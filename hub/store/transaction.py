@@ -29,6 +29,7 @@ from hub.store.rows import (
     ModelName,
     StoredReading,
     assessment_by_number,
+    fact_of,
     given,
     is_of_a_score,
     newest_assessment,
@@ -298,8 +299,7 @@ class Transaction(Pieces):
 
     def fact(self, name: str) -> str | None:
         """A fact about this database, if it has it."""
-        row = self._connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
+        return fact_of(self._connection, name)
 
     def set_fact(self, name: str, value: str) -> None:
         """Store a fact about this database, in place of the one that it may have."""

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.rigs.home import Home
+from tests.rigs.house import House
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """Where a test has not one of its own kind."""
+    house = House(tmp_path)
+    yield house
+    house.connection.close()
 
 
 @pytest.fixture

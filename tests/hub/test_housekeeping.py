@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -17,13 +16,6 @@ from hub.store.retention import Size, removed
 from hub.store.writer import Writer
 from hub.trail import Audited
 from tests.rigs.house import House, oximeter
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.connection.close()
 
 
 @pytest.fixture

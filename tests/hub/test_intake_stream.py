@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -30,13 +30,6 @@ from tests.rigs.house import ILL, OXIMETER, SHARED, WELL_OXIMETER, House, cuff, 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 NAN = math.nan  # no finger
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.connection.close()
 
 
 def streamed(saturation: float, at: datetime, *, pulse: float = 72, device: str = OXIMETER) -> Reading:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import permutations
 from pathlib import Path
@@ -25,13 +24,6 @@ from tests.rigs.house import ILL, THERMOMETER, House, cuff, decoded, entry, oxim
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.connection.close()
 
 
 def test_a_value_older_than_its_limit_is_missing_and_never_carried_forward(

@@ -29,13 +29,6 @@ Result = TypeVar("Result")
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.connection.close()
-
-
-@pytest.fixture
 async def writer(house: House) -> AsyncIterator[Writer]:
     async with Writer(house.path) as writer:
         yield writer

@@ -79,7 +79,8 @@ def test_the_probability_alone_is_the_risks(
     current: Mapping[Vital, Value], earlier: list[Mapping[Vital, Value]], age: int | None
 ) -> None:
     risk = MODEL.risk(current, earlier, age)
-    assert MODEL.probability(current, earlier, age) == (None if risk is None else risk.probability)
+    found = MODEL.probabilities(current, earlier, age)
+    assert (None if found is None else found.told) == (None if risk is None else risk.probability)
 
 
 def test_what_was_measured_before_is_seen() -> None:
@@ -89,7 +90,9 @@ def test_what_was_measured_before_is_seen() -> None:
 
 def test_of_how_many_earlier_sets_a_value_may_be_carried_is_for_the_caller_to_say() -> None:
     now: dict[Vital, Value] = {Vital.TEMPERATURE: 38.7}
-    assert MODEL.probability(now, [WORSE], 84, carried=0) != MODEL.probability(now, [WORSE], 84, carried=1)
+    assert MODEL.probabilities(now, [WORSE], 84, carried=0) != MODEL.probabilities(
+        now, [WORSE], 84, carried=1
+    )
 
 
 def test_with_no_vital_at_all_there_is_no_risk() -> None:

@@ -127,7 +127,9 @@ def test_of_nobody_there_are_no_earlier_rows() -> None:
 def test_digits_tell_any_two_risks_apart() -> None:
     scorer = Scorer(MODEL, with_reasons=False)
     told = [scorer.added(row_of("", pulse_rate=60 + tenth / 10))[3] for tenth in range(500)]
-    exact = [MODEL.probability(row_of("", pulse_rate=60 + tenth / 10).values, (), 70) for tenth in range(500)]
+    exact = [
+        MODEL.probabilities(row_of("", pulse_rate=60 + tenth / 10).values, (), 70) for tenth in range(500)
+    ]
     assert len(set(told)) == len(set(exact))
 
 

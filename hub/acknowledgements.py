@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from hub.alert_answers import Acknowledgement as Acknowledged
 from hub.alert_book import UnreadableAlertError
-from hub.alerts import Acknowledgement as Acknowledged
 from hub.alerts import AlertError, AlertState
 from hub.allowance import Allowance
 from hub.clock import now

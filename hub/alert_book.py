@@ -33,6 +33,8 @@ AUDITED = {
     AlertChange.ACKNOWLEDGED: Audited.ACKNOWLEDGED,
     AlertChange.STEPPED_DOWN: Audited.STEPPED_DOWN,
     AlertChange.RESOLVED: Audited.RESOLVED,
+    AlertChange.CONCERN_SAID: Audited.CONCERN_SAID,
+    AlertChange.CONCERN_SETTLED: Audited.CONCERN_SETTLED,
 }
 
 
@@ -88,11 +90,19 @@ class AlertBook:
         transaction.update_alert(self._row(transaction, alert))
 
     def add(
-        self, transaction: Transaction, alert: Alert, at: datetime, reading: int, assessment: int
+        self,
+        transaction: Transaction,
+        alert: Alert,
+        at: datetime,
+        reading: int,
+        assessment: int,
+        *,
+        detail: Mapping[str, object] | None = None,
     ) -> None:
-        """Store a newly raised alert, with what raised it, and tell of it."""
+        """Store a newly raised alert, with what raised it and what its history should say of it, and tell of
+        it."""
         transaction.add_alert(_row(alert, reading, assessment))
-        self._tell(transaction, AlertChange.RAISED, alert, at, None, {})
+        self._tell(transaction, AlertChange.RAISED, alert, at, None, detail or {})
 
     def change(
         self,
@@ -133,8 +143,8 @@ class AlertBook:
         assert row is not None, "only a stored alert can be told of"
         raised_by = _whole(transaction, lambda: transaction.assessment(row.assessment))
         newest = None
-        if change is AlertChange.ESCALATED:
-            # Whoever is called now needs to know how the resident is now.
+        if change in {AlertChange.ESCALATED, AlertChange.CONCERN_SAID} or alert.concerned:
+            # Whoever is called now needs to know how the resident is now. A concern has measured nothing.
             newest = _whole(transaction, lambda: transaction.newest_assessment(alert.resident))
         event = alert_event(
             self._identity, change, alert, at, raised_by or alert_alone(alert), tell=tell, newest=newest

@@ -21,7 +21,10 @@ The rules, each tested in `tests/hub/test_alerts.py` or, about clocks, in `tests
 - Nor does a measurement whose time is doubtful lower or resolve anything; it may raise an alert.
 - The hub's own clock may have been ahead. Once it is put right, no moment that an alert remembers is
   later than the clock: that delays its end by `resolve_after` at the most, and hides no relapse.
-- An alert without acknowledgement climbs its ladder, each rung once, by the time since it was raised.
+- An alert without acknowledgement climbs its ladder, each rung once, by the time since it was raised
+  (`hub/alert_answers.py`).
+- Somebody's concern counts whatever the score (`hub/alerts_of_concern.py`). While it is not settled nothing
+  that is measured ends the alert or steps it down; a higher band supersedes it and takes the concern along.
 
 The learned model's risk is no input here: it can add, never take away.
 """
@@ -37,6 +40,7 @@ from uuid import UUID
 
 from hub.assessed import Assessed
 from hub.assessment.news2 import Band, News2, in_words
+from hub.concern import Concern
 from hub.config import Alerts, ObservationSets, Rung
 from hub.errors import CareportError
 from hub.readings import Vital
@@ -64,6 +68,9 @@ class Resolution(StrEnum):
 
     RECOVERED = "recovered"
     SUPERSEDED = "superseded"
+    SETTLED = "settled"  # somebody ended the concern, and nothing else held it open
+    WITHDRAWN = "withdrawn"  # it rested on a reading that was not theirs, and nothing else holds it open
+    LEFT = "left"  # the resident is not watched any more: in hospital, moved, deceased, without consent
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +81,26 @@ class AlertPolicy:
     resolve_after: timedelta
     late: timedelta
     ladder: Mapping[Band, Sequence[Rung]] = field(default_factory=dict)
+    concern_ladder: Sequence[Rung] = ()
 
     @classmethod
     def of(cls, alerts: Alerts, observation_sets: ObservationSets) -> Self:
         """The policy that `[alerts]` and `observation_sets.late` ask for."""
-        return cls(alerts.from_band, alerts.resolve_after, observation_sets.late, alerts.ladder)
+        return cls(
+            alerts.from_band,
+            alerts.resolve_after,
+            observation_sets.late,
+            alerts.ladder,
+            alerts.concern_ladder,
+        )
 
     def ladder_of(self, alert: Alert) -> Sequence[Rung]:
-        """The ladder of the band in which the alert was raised, even if it was stepped down since."""
-        return self.ladder.get(alert.news2.band, ())
+        """The ladder of the band in which the alert was raised, even if it was stepped down since; with a
+        concern that is not settled that of a concern too, whichever rung comes first."""
+        of_band = () if alert.of_concern_alone else self.ladder.get(alert.news2.band, ())
+        if not alert.concerned:
+            return of_band
+        return sorted((*of_band, *self.concern_ladder), key=lambda rung: rung.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +112,10 @@ class Alert:
     `assessed_until` is the newest moment assessed. `below_since` has, for each alerting band up to
     `band`, since when all assessments lay below it with every contributing vital measured;
     `quiet_since` the same by what was measured alone. `rung` counts the rungs climbed.
+
+    `concern` is the last that was said of them in this alert, settled or not. While it is not,
+    `but_for_concern` is the band that the alert would have come down to by what was measured, None while it
+    would not have. An alert that nothing but a concern holds has no `contributing` vital.
     """
 
     id: UUID
@@ -116,6 +138,18 @@ class Alert:
     acknowledged_via: str | None = None
     resolved_at: datetime | None = None
     resolution: Resolution | None = None
+    concern: Concern | None = None
+    but_for_concern: Band | None = None
+
+    @property
+    def concerned(self) -> bool:
+        """Whether somebody's concern holds it open."""
+        return self.concern is not None and not self.concern.settled
+
+    @property
+    def of_concern_alone(self) -> bool:
+        """Whether nothing but a concern raised it: no score has called for it since."""
+        return self.concern is not None and not self.contributing
 
     @property
     def state(self) -> AlertState:
@@ -125,6 +159,14 @@ class Alert:
         if self.acknowledged_at is not None:
             return AlertState.ACKNOWLEDGED
         return AlertState.RAISED if self.delivered_at is None else AlertState.DELIVERED
+
+    @property
+    def response(self) -> str:
+        """What is asked for at the least, in short: by chart 4, and for a concern whatever the score is."""
+        if not self.concerned:
+            return self.band.response
+        seen = "see this person now, whatever the score"
+        return seen if self.of_concern_alone else f"{seen}; {self.band.response}"
 
     @property
     def open(self) -> bool:
@@ -145,7 +187,11 @@ class Alert:
             notes.append(f"when it was measured is doubtful, its sensor's clock may be wrong: {doubtful}")
         if self.band is not self.news2.band:
             notes.append(f"since then stepped down to {self.band.words}")
-        return "; ".join([f"{self.resident}: {self.news2.describe(self.questionable)}", *notes])
+        score = self.news2.describe(self.questionable)
+        if self.concern is None or (self.concern.settled and not self.of_concern_alone):
+            return "; ".join([f"{self.resident}: {score}", *notes])
+        settled = " (settled)" if self.concern.settled else ""
+        return "; ".join([f"{self.resident}: {self.concern.told}{settled}. {score}", *notes])
 
 
 class Outcome(StrEnum):
@@ -158,6 +204,7 @@ class Outcome(StrEnum):
     STEPPED_DOWN = "stepped down"
     RESOLVED = "resolved"
     TOO_LATE = "too late"  # measured too long ago to be alerted
+    CONCERN = "concern joined"  # somebody's concern joined the open alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +265,7 @@ def _raise(assessed: Assessed, new_id: UUID, superseded: Alert | None = None) ->
         supersedes=superseded.id,
         contributing=alert.contributing | superseded.contributing,
         assessed_until=max(alert.assessed_until, superseded.assessed_until),
+        concern=superseded.concern if superseded.concerned else None,
     )
 
 
@@ -240,9 +288,13 @@ def _is_news(alert: Alert, assessed: Assessed, policy: AlertPolicy) -> bool:
     band = assessed.news2.band
     if band.rank > alert.band.rank:
         return True
-    silent = alert.acknowledged_at is not None or (
-        band is alert.band and alert.rung >= len(policy.ladder_of(alert))
-    )
+    if alert.of_concern_alone:
+        return True
+    climbed = alert.rung >= len(policy.ladder_of(alert))
+    silent = alert.acknowledged_at is not None or (band is alert.band and climbed)
+    if alert.but_for_concern is not None and band.rank > alert.but_for_concern.rank:
+        # Without the concern the alert would have come down, and this would have raised another.
+        return silent or climbed
     if not silent:
         return False
     quiet_since = alert.quiet_since.get(band)
@@ -255,6 +307,9 @@ def _is_news(alert: Alert, assessed: Assessed, policy: AlertPolicy) -> bool:
 
 def _follow(alert: Alert, assessed: Assessed, policy: AlertPolicy) -> Decision:
     """The open alert after an assessment that raises nothing: unchanged, stepped down or resolved."""
+    if alert.of_concern_alone:
+        until = max(alert.assessed_until, assessed.at)
+        return Decision(Outcome.UNCHANGED, replace(alert, assessed_until=until))
     band = assessed.news2.band
     # A from_band that was configured higher since then must not close at once what is open.
     lowest = min(policy.from_band, alert.band, key=lambda each: each.rank)
@@ -274,17 +329,32 @@ def _follow(alert: Alert, assessed: Assessed, policy: AlertPolicy) -> Decision:
         quiet_since=_below(alert.quiet_since, bands, assessed, may_begin=touched),
     )
     if not comparable:
-        return Decision(Outcome.UNCHANGED, followed)
+        return Decision(Outcome.UNCHANGED, _higher_again(followed, band) if alert.concerned else followed)
     observations = assessed.observations.observations
     # A value carried in the set from the start of the recovery is no second measurement. (A clock that
     # runs ahead must not end the wait either: hence `at` among them.)
     anew = min([assessed.at, *(observations[vital].measured_at for vital in contributing)])
     held = [each for each in bands if not _left(followed, each, anew, policy)]
+    if alert.concerned:
+        # Whoever is concerned sees what no sensor does: it stays as it is until somebody settles that.
+        come_down = held[-1] if held else Band.ZERO
+        return Decision(
+            Outcome.UNCHANGED,
+            replace(followed, but_for_concern=None if come_down is alert.band else come_down),
+        )
     if not held:
         return Decision(Outcome.RESOLVED, _resolve(followed, assessed, Resolution.RECOVERED))
     if held[-1] is alert.band:
         return Decision(Outcome.UNCHANGED, followed)
     return Decision(Outcome.STEPPED_DOWN, replace(followed, band=held[-1]))
+
+
+def _higher_again(alert: Alert, band: Band) -> Alert:
+    """What the alert would have come down to, but for its concern, is no lower than what was measured
+    since."""
+    if alert.but_for_concern is None or band.rank <= alert.but_for_concern.rank:
+        return alert
+    return replace(alert, but_for_concern=None if band.rank >= alert.band.rank else band)
 
 
 def _below(
@@ -308,72 +378,3 @@ def _below(
 def _left(alert: Alert, band: Band, anew: datetime, policy: AlertPolicy) -> bool:
     since = alert.below_since.get(band)
     return since is not None and anew - since >= policy.resolve_after
-
-
-def deliver(alert: Alert, at: datetime) -> Alert:
-    """The broker took the alert at `at`. The first delivery is the one recorded."""
-    return alert if alert.delivered_at is not None else replace(alert, delivered_at=at)
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledgement:
-    """What an acknowledgement came to; `accepted` is False where another was there before."""
-
-    alert: Alert
-    accepted: bool
-
-    @property
-    def words(self) -> str:
-        """The answer to whoever acknowledged."""
-        already = "" if self.accepted else "already "
-        return f"alert {self.alert.id}: {already}acknowledged by {self.alert.acknowledged_by}"
-
-
-def acknowledge(alert: Alert, by: str, at: datetime, via: str) -> Acknowledgement:
-    """Somebody (`by`, never empty) has seen the alert, and said so at `at` by way of `via` ("ics", "cli").
-
-    The first acknowledgement is recorded and never overwritten. One that comes before the delivery,
-    or after the alert is resolved, is recorded too.
-
-    Raises:
-        AlertError: nobody is named.
-    """
-    if not by.strip():
-        raise AlertError(alert.id, "an acknowledgement must say by whom")
-    if alert.acknowledged_at is not None:
-        return Acknowledgement(alert, accepted=False)
-    acknowledged = replace(alert, acknowledged_at=at, acknowledged_by=by, acknowledged_via=via)
-    return Acknowledgement(acknowledged, accepted=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Escalation:
-    """An alert that climbed: `rungs` are those newly due, lowest first; several after an outage."""
-
-    alert: Alert
-    rungs: tuple[Rung, ...]
-
-    @property
-    def rung(self) -> Rung:
-        """The highest rung that is due: whom to tell now."""
-        return self.rungs[-1]
-
-    @property
-    def words(self) -> str:
-        """The escalation in one line, for people."""
-        minutes = self.rung.after / timedelta(minutes=1)
-        tell = ", ".join(rung.tell for rung in self.rungs)
-        return f"nobody has acknowledged for at least {minutes:g} min: tell {tell}. {self.alert.words}"
-
-
-def escalate(alert: Alert, ladder: Sequence[Rung], now: datetime) -> Escalation | None:
-    """The rungs that are due now and were not climbed before; None if there are none.
-
-    `ladder` is `AlertPolicy.ladder_of(alert)`. An alert that is acknowledged or resolved climbs no more.
-    """
-    if alert.acknowledged_at is not None or not alert.open:
-        return None
-    due = sum(now - alert.raised_at >= rung.after for rung in ladder)
-    if due <= alert.rung:
-        return None
-    return Escalation(replace(alert, rung=due), tuple(ladder[alert.rung : due]))

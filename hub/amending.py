@@ -31,6 +31,7 @@ from hub.store.audit import history
 from hub.store.encoding import CLOCK_QUALITY_NUMBERS
 from hub.store.errors import is_fault_of_database
 from hub.store.outbox import CannotBeToldError
+from hub.store.ownership import withdrawn_assessment
 from hub.store.recent_sets import StoredSet
 from hub.store.rows import SELECT_ALERT, SELECT_ASSESSMENT, AlertRow, AssessmentRow, assessment_by_number
 from hub.store.steps import steps_of
@@ -38,7 +39,11 @@ from hub.store.transaction import Transaction
 from hub.telling import KeptReadings, Teller, alert_alone, assessment_of, worth_telling
 from hub.uplink.cloudevents import Event
 from hub.uplink.contract import Channel
-from hub.uplink.feed import amended_alert_event, amended_observation_event
+from hub.uplink.feed import (
+    amended_alert_event,
+    amended_observation_event,
+    withdrawn_observation_event,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -204,11 +209,22 @@ class AmendingTeller(Teller):
     def _made(self, connection: sqlite3.Connection, channel: str, first: int, last: int) -> Event:
         match channel:
             case Channel.AMENDED_OBSERVATION:
+                if (withdrawn := withdrawn_assessment(connection, first)) is not None:
+                    return self._withdrawn(connection, *withdrawn)
                 return amended_observation_event(self._identity, self._assessment(connection, first))
             case Channel.AMENDED_ALERT:
                 return self._amended_alert(connection, first)
             case _:
                 return super()._made(connection, channel, first, last)
+
+    def _withdrawn(self, connection: sqlite3.Connection, row: AssessmentRow, entry: int) -> Event:
+        """What was said of somebody by a reading that was not theirs, as that entry of the trail says."""
+        said = connection.execute("SELECT subject FROM audit WHERE sequence = ?", (entry,)).fetchone()
+        if said is None:
+            raise CannotBeToldError(f"entry {entry} of the trail, which withdrew it, is no longer kept")
+        readings = KeptReadings(connection, self._rule, before_entry=entry)
+        assessment = assessment_of(readings, row)
+        return withdrawn_observation_event(self._identity, assessment, uuid.UUID(bytes=said[0]))
 
     def _amended_alert(self, connection: sqlite3.Connection, number: int) -> Event:
         """The alert of an entry of the trail as it is now, and the last change of it."""

@@ -5,7 +5,8 @@ somebody's can hide one resident's fall and call help to another. So each doubt 
 
 **A personal sensor's** readings are its resident's: of one that numbers people, those of the enrolled number;
 of one that was handed on, what it measured since and the hub received since. In a home of one person every
-enrolled sensor is theirs.
+enrolled sensor is theirs. Who is not watched (in hospital, moved, died, without consent) owns nothing, and of
+one who is back what was measured and received since (`hub/residents.py`).
 
 **A shared sensor's** readings are of the resident who had the round of its kit (`hub/rounds.py`) when the hub
 received them, if they were also *measured* in it. For whoever measures: **scan first, then measure.**
@@ -104,7 +105,7 @@ class Attribution:
         found = self._rounds.at(sensor.kit, stamp)
         if found is None or not self._measured_in(found, reading, stamp, began, age):
             return None
-        return self._register.find(found.resident)
+        return self._register.find_watched(found.resident)
 
     def _measured_in(
         self,

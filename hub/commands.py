@@ -1,4 +1,4 @@
-"""What happens to alerts beside readings: delivered, acknowledged, escalated.
+"""What happens to alerts beside readings: delivered, acknowledged, escalated, settled, closed for leaving.
 
 Each is a piece of work for the store's writer: given a transaction, it does the whole of the change.
 """
@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hub import trail
+from hub.alert_answers import Acknowledgement, acknowledge, deliver, escalate
 from hub.alert_book import AlertBook, UnreadableAlertError
-from hub.alerts import Acknowledgement, Alert, AlertPolicy, acknowledge, deliver, escalate
+from hub.alerts import Alert, AlertPolicy
+from hub.alerts_of_concern import Settled, close, settle
 from hub.clock import ClockQuality
 from hub.errors import CareportError
 from hub.following import ClockFollower, raised_entry
@@ -89,6 +91,46 @@ class Commands:
             moment = Moment(at, self._book.clock.stamp())
             transaction.audit(trail.alert(Audited.ACKNOWLEDGED_AGAIN, alert_id, moment, detail))
         return done
+
+    def settle(
+        self, transaction: Transaction, alert_id: uuid.UUID, by: str, at: datetime, note: str
+    ) -> Settled:
+        """Record that somebody has looked after the concern in an alert, and what they found.
+
+        Raises:
+            UnknownAlertError: this hub has no such alert.
+            AlertError: there is no concern in it to be settled.
+            ConcernError: nobody is named, or it is not said what was found.
+            UnreadableAlertError: what the database has of it is no alert.
+        """
+        self._follow(transaction)
+        alert = self._book.alert(transaction, alert_id)
+        if alert is None:
+            raise UnknownAlertError(alert_id)
+        done = settle(alert, by, at, note, self._policy)
+        change = AlertChange.CONCERN_SETTLED if done.alert.open else AlertChange.RESOLVED
+        concern = done.alert.concern
+        detail = {"by": by, "note": concern and concern.note, "concern": "settled"}
+        self._book.change(transaction, change, done.alert, at, detail=detail)
+        return done
+
+    def close_for_leaving(
+        self, transaction: Transaction, resident: str, why: str, by: str, at: datetime
+    ) -> uuid.UUID | None:
+        """Close the open alert of a resident (a pseudonym) who is not watched any more; its id, None where
+        none was open. Call it in the transaction that stores that they are not.
+
+        Args:
+            why: as `Whereabouts` or `Consent` say it ("in hospital"); kept in the alert's history with `by`.
+        """
+        self._follow(transaction)
+        alert = self._book.open_alert(transaction, resident, at)
+        if alert is None:
+            return None
+        self._book.change(
+            transaction, AlertChange.RESOLVED, close(alert, at), at, detail={"by": by, "why": why}
+        )
+        return alert.id
 
     def deliver(self, transaction: Transaction, alert_ids: Iterable[uuid.UUID], at: datetime) -> None:
         """The broker has taken the news of these alerts."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import tomllib
 from datetime import time, timedelta
 from ipaddress import ip_address
@@ -12,8 +11,14 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from drivers.usb.address import is_usb
-from hub.assessment.news2 import Band, OxygenScale
+from hub.assessment.news2 import OxygenScale
+from hub.config_alerts import Alerts as Alerts
+from hub.config_alerts import ObservationSets as ObservationSets
+from hub.config_alerts import Recency as Recency
+from hub.config_alerts import Rung as Rung
+from hub.config_beacon import Beacon
 from hub.config_models import Model, Rhythm
+from hub.config_page import Page
 from hub.config_values import (
     Address,
     Duration,
@@ -28,7 +33,6 @@ from hub.config_values import (
     zone,
 )
 from hub.errors import CareportError
-from hub.readings import Vital
 
 PLAINTEXT = (
     "broker.tls = false, and the broker is another machine: whoever is on the way can read and change what"
@@ -198,28 +202,6 @@ class Replay(Section):
     socket: Path | None = None
 
 
-Recency = Annotated[Duration, Field(ge=timedelta(minutes=1))]
-"""Less, and a cuff and an oximeter that are used one after the other would never be scored together."""
-
-
-class ObservationSets(Section):
-    """How long a measurement stays part of the resident's current observation set.
-
-    See `hub/assessment/observation_set.py` for the rule. `stream` is how much of a sensor's stream makes
-    one observation (`hub/assessment/stream.py`): an alert comes that much later. For how long a saturation
-    was below `low_saturation` (in %; for residents on scale 2 the other) is counted, and decides nothing.
-    """
-
-    recent: Recency = timedelta(minutes=30)
-    recent_by_vital: dict[Vital, Recency] = Field(default_factory=dict)
-    late: Duration = timedelta(hours=24)
-    stream: Annotated[Duration, Field(ge=timedelta(seconds=10), le=timedelta(minutes=5))] = timedelta(
-        seconds=30
-    )
-    low_saturation: Annotated[float, Field(ge=50, le=100)] = 90.0
-    low_saturation_on_scale_2: Annotated[float, Field(ge=50, le=100)] = 88.0
-
-
 class SensorClock(Section):
     """How far a sensor's own clock is believed. See `hub/timing.py` for the rule."""
 
@@ -238,46 +220,6 @@ class RoundTimes(Section):
     def _settles_while_it_lasts(self) -> Self:
         if self.settle >= self.lasts:
             raise ValueError("settle must be shorter than lasts, or what tells no time were never anybody's")
-        return self
-
-
-class Rung(Section):
-    """A step of the escalation ladder: after so long without acknowledgement, tell these people."""
-
-    after: Duration
-    tell: str
-
-
-def _default_ladder() -> dict[Band, tuple[Rung, ...]]:
-    minutes = timedelta(minutes=1)
-    return {
-        Band.SINGLE_RED: (Rung(after=30 * minutes, tell="senior carer"), Rung(after=60 * minutes, tell="GP")),
-        Band.MEDIUM: (Rung(after=15 * minutes, tell="senior carer"), Rung(after=30 * minutes, tell="111")),
-        Band.HIGH: (Rung(after=5 * minutes, tell="senior carer"), Rung(after=10 * minutes, tell="999")),
-    }
-
-
-def _whole_ladder(ladder: dict[Band, tuple[Rung, ...]]) -> dict[Band, tuple[Rung, ...]]:
-    """A band that the file leaves out keeps its default: no alerting band is without a ladder."""
-    return {**_default_ladder(), **ladder}
-
-
-class Alerts(Section):
-    """When an alert is raised, when it may be resolved, and who is told when nobody acknowledges."""
-
-    from_band: Literal[Band.SINGLE_RED, Band.MEDIUM, Band.HIGH] = Band.SINGLE_RED
-    resolve_after: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=30)
-    ladder: Annotated[dict[Band, tuple[Rung, ...]], AfterValidator(_whole_ladder)] = Field(
-        default_factory=_default_ladder
-    )
-
-    @model_validator(mode="after")
-    def _rungs_climb(self) -> Self:
-        for band, rungs in self.ladder.items():
-            if not rungs:
-                raise ValueError(f"ladder.{band.value}: has no rung, so nobody would ever be told")
-            if any(later.after <= earlier.after for earlier, later in itertools.pairwise(rungs)):
-                raise ValueError(f'ladder.{band.value}: each "after" must be longer than the one before it')
         return self
 
 
@@ -332,9 +274,11 @@ class Config(Section):
     alerts: Alerts = Alerts()
     model: Model = Model()
     rhythm: Rhythm = Rhythm()
+    beacon: Beacon = Beacon()
     publish: Publish = Publish()
     store: Store = Store()
     summary: Summary = Summary()
+    page: Page = Page()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -353,6 +297,7 @@ class Config(Section):
             if sensor.resident is not None and sensor.resident not in residents:
                 raise ValueError(
                     f"sensors: {sensor.address} belongs to resident {sensor.resident}, who is not listed"
+                    " here: one of somebody who was entered is enrolled with 'carehub devices add'"
                 )
         if self.bluetooth.radio == "virtual" and not self.site.test_data:
             raise ValueError(

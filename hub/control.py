@@ -17,7 +17,7 @@ from hub.errors import CareportError
 from hub.local_socket import Peer, peer_of, serve
 
 _log = logging.getLogger(__name__)
-_LONGEST_REQUEST = 64 * 1024
+_LONGEST_REQUEST = 512 * 1024  # a table of residents (hub/resident_import.py)
 _PATIENCE = 15.0  # seconds
 
 Answer = Mapping[str, object]

@@ -160,6 +160,7 @@ class AlertStamps:
     delivered: ClockStamp | None = None
     acknowledged: ClockStamp | None = None
     resolved: ClockStamp | None = None
+    concern: ClockStamp | None = None
 
 
 def shifted(alert: Alert, step: Step) -> Alert:
@@ -183,8 +184,12 @@ def retold(alert: Alert, stamps: AlertStamps, steps: Sequence[Step]) -> Alert:
     (`hub/timing.py`), so what was measured moves as what was received.
     """
     raised_at, _ = corrected(alert.raised_at, stamps.raised, steps)
+    concern = alert.concern
+    if concern is not None and (said_at := _retold(concern.said_at, stamps.concern, steps)) is not None:
+        concern = replace(concern, said_at=said_at)
     return replace(
         alert,
+        concern=concern,
         raised_at=raised_at,
         measured_at=alert.measured_at + (raised_at - alert.raised_at),
         delivered_at=_retold(alert.delivered_at, stamps.delivered, steps),

@@ -16,27 +16,31 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from drivers.replay import ReplaySocket
 from hub import trail
 from hub.acknowledgements import Acknowledgements, KeptAcknowledgements
+from hub.alert_answers import Acknowledgement as Acknowledged
 from hub.alert_book import AlertBook
-from hub.alerts import Acknowledgement as Acknowledged
 from hub.alerts import AlertPolicy
 from hub.amending import AmendingTeller
 from hub.assessment.deterioration import DeteriorationModel
 from hub.assessment.rhythm import RhythmModel
+from hub.beacon import Beacon
+from hub.beacon_output import output_of
 from hub.clock import Step, now
 from hub.collecting import collect_bluetooth, collect_usb
 from hub.commands import Commands
+from hub.concern_requests import ConcernRequests
 from hub.config import Config
 from hub.control import ControlServer
 from hub.enrolment import Enrolment, refuse_misfits
 from hub.following import ClockFollower
+from hub.household import Household
 from hub.housekeeping import Housekeeping
 from hub.intake import Intake
+from hub.ladders import Ladders
 from hub.memory import give_back_memory, share_memory
 from hub.model_watch import ModelWatch, forget_watched, load_model
 from hub.patience import within
@@ -45,12 +49,15 @@ from hub.radios import open_radio
 from hub.reboots import Reboots
 from hub.reception import Reception
 from hub.requests import Requests
+from hub.resident_requests import ResidentRequests
 from hub.rhythms import load_rhythm_model
+from hub.round_requests import RoundRequests
 from hub.rounds import Rounds
 from hub.scans import Scans
 from hub.sensor_information import SensorInformation
 from hub.sensor_requests import SensorRequests
 from hub.service_manager import ServiceManager
+from hub.staff_requests import StaffRequests
 from hub.starting import Start
 from hub.status import HubStatus
 from hub.store.database import FILE_NAME
@@ -82,7 +89,6 @@ if TYPE_CHECKING:
     from drivers.usb.bus import UsbBus
 
 _log = logging.getLogger(__name__)
-_ESCALATION_SECONDS = 1.0
 _FAREWELL_SECONDS = 2.0
 _SWITCH_SECONDS = 0.0005
 
@@ -134,6 +140,7 @@ async def running(config: Config) -> AsyncIterator[Hub]:
             await start.refuse_mixed_data()
             enrolment = await Enrolment.load(config, writer)
             register = enrolment.register
+            household = await Household.load(config, writer, register)
             information = await SensorInformation.load(
                 writer, lambda address: register.sensor(address) is not None
             )
@@ -150,6 +157,7 @@ async def running(config: Config) -> AsyncIterator[Hub]:
                 follower.follow(transaction)  # before anything is stamped
                 trail.begin(transaction.connection, Moment.present(), enrolment.configuration, model)
                 enrolment.begin(transaction)
+                household.begin(transaction)
                 if watch is None:
                     forget_watched(transaction)
                 else:
@@ -164,6 +172,7 @@ async def running(config: Config) -> AsyncIterator[Hub]:
                     writer,
                     outbox,
                     enrolment,
+                    household,
                     information,
                     radio,
                     ports,
@@ -196,6 +205,7 @@ class Hub:
         writer: Writer,
         outbox: CardOutbox,
         enrolment: Enrolment,
+        household: Household,
         information: SensorInformation,
         radio: Radio | None,
         ports: UsbBus | None,
@@ -212,6 +222,7 @@ class Hub:
         self._writer = writer
         self._watch = watch
         self._enrolment = enrolment
+        self._household = household
         self._identity = Identity(config.site.id, config.hub.id, config.site.test_data)
         self._commands = Commands(
             AlertBook(self._identity), AlertPolicy.of(config.alerts, config.observation_sets), follower
@@ -220,11 +231,12 @@ class Hub:
         self._outbox = WithUnkept(outbox, Channel.ALERT)
         self._start = start
         self._card_trouble = None if writer.opened.is_set() else "full"
+        self._beacon = Beacon(output_of(config.beacon))
         self._reception = Reception(
             writer,
             intake,
             on_trouble=self._card_has,
-            on_uncommitted=self._outbox.tell,
+            on_uncommitted=self._beacon.overhears(self._outbox.tell),
         )
         self._scans = scans
         self._collector = self._usb = None
@@ -245,10 +257,16 @@ class Hub:
             config, model, enrolment, self._collector, lambda: self._card_trouble, self._usb, rhythm, watch
         )
         enrolment.before_forgetting = partial(self._reception.close_streams, patience_seconds=1.0)
+        household.before_leaving = enrolment.before_forgetting
+        household.close_rounds = scans.left
+        household.close_alert = self._commands.close_for_leaving
         self._housekeeping = Housekeeping(config, config.hub.data_directory / FILE_NAME, writer)
         self._kept = KeptAcknowledgements(self._commands, self._outbox.told_of)
         acknowledgements = Acknowledgements(
-            self._identity, self._acknowledge, self._note_refused, self._kept.keep
+            self._identity,
+            self._acknowledge,
+            self._note_refused,
+            self._beacon.overhears_kept(self._kept.keep),
         )
         self._forwarder = Forwarder(
             config.broker,
@@ -273,7 +291,10 @@ class Hub:
         self._requests = Requests(
             writer, self._reception, self._commands, self._forwarder,
             SensorRequests(enrolment, information, self._collector, self._usb), self._status.radio, model,
-            lambda: self._card_trouble, self._status.usb, scans,
+            lambda: self._card_trouble, self._status.usb, scans, self._beacon,
+            more={**ResidentRequests(household).handlers, **StaffRequests(writer).handlers,
+                  **ConcernRequests(writer, self._reception, self._commands).handlers,
+                  **RoundRequests.of(config, writer, scans, enrolment, intake, follower).handlers},
         )  # fmt: skip
 
     async def run(self) -> None:
@@ -283,7 +304,8 @@ class Hub:
                 self._config.hub.control_socket, self._requests.handlers, self._requests.note_access
             ).run,
             "forwarder": self._forwarder.run,
-            "escalation": self._escalate,
+            "escalation": Ladders(self._writer, self._commands, self._kept, self._outbox, self._beacon).run,
+            "beacon": self._beacon.run,
             "clock": Timekeeper(self._clock_was_set).run,
             "certificates": partial(watch, self._config.broker),
             "streams": self._reception.watch_streams,
@@ -330,7 +352,9 @@ class Hub:
         await run()
 
     async def _start_late(self) -> None:
-        await self._start.late(self._outbox.tell_waiting, self._enrolment.look_again)
+        await self._start.late(
+            self._outbox.tell_waiting, self._household.look_again, self._enrolment.look_again
+        )
         if self._reception.waiting == 0 and self._card_trouble is not None:
             self._card_has(None)
 
@@ -345,33 +369,17 @@ class Hub:
     async def _clock_was_set(self, _step: Step) -> None:
         await self._writer.write(self._follower.follow)
 
-    async def _escalate(self) -> None:
-        while True:
-            await asyncio.sleep(_ESCALATION_SECONDS)
-            try:
-                acknowledged, climbed = await self._writer.write(self._climb)
-            except NotCommittedError:
-                # Whoever is to be called next must be, though the card takes nothing.
-                with suppress(NotCommittedError):
-                    self._outbox.tell(await self._writer.rehearse(self._climb))
-                continue
-            self._kept.forget(acknowledged)
-            if climbed:
-                _log.warning("%d alert(s) without acknowledgement climbed the ladder", climbed)
-
-    def _climb(self, transaction: Transaction) -> tuple[Sequence[uuid.UUID], int]:
-        """Together: who has acknowledged an alert must not be passed over, now that the card has it."""
-        acknowledged = self._kept.record(transaction)
-        return acknowledged, self._commands.escalate(transaction, now(), monotonic())
-
     def _card_has(self, trouble: str | None) -> None:
         self._card_trouble = trouble
+        if trouble is None:
+            self._beacon.card_took_all()
         self._forwarder.tell_status()
 
     async def _delivered(self, rows: Sequence[OutboxRow]) -> None:
         alerts = []
-        # Of what was told from memory the card is told when that is sent from there.
-        for row in self._outbox.let_go(rows):
+        for row in self._outbox.let_go(
+            rows
+        ):  # what was told from memory counts when it is sent from the card
             if row.channel == Channel.ALERT and isinstance(row.event, str):
                 event = json.loads(row.event)
                 if event["type"] == event_type(Channel.ALERT, AlertChange.RAISED):

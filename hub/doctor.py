@@ -61,7 +61,12 @@ def _daemon(status: Status) -> list[Finding]:
     broker = status["broker"]
     well = broker["connected"] and not broker.get("nobody_listens")
     link = Finding("link to the ICS", Verdict.PASS if well else Verdict.FAIL, str(broker["words"]))
-    return [Finding("daemon", Verdict.PASS, f"runs, version {status['version']}"), link, *_card(status)]
+    return [
+        Finding("daemon", Verdict.PASS, f"runs, version {status['version']}"),
+        link,
+        *_card(status),
+        *_beacon(status),
+    ]
 
 
 def _card(status: Status) -> list[Finding]:
@@ -74,6 +79,16 @@ def _card(status: Status) -> list[Finding]:
         " acknowledged. Make room, or replace the card; a restart loses what waits"
     )
     return [Finding("card", Verdict.FAIL, words)]
+
+
+def _beacon(status: Status) -> list[Finding]:
+    """Nothing where the hub has none."""
+    beacon = status.get("beacon")
+    if beacon is None:
+        return []
+    if beacon["trouble"] is not None:
+        return [Finding("beacon", Verdict.FAIL, str(beacon["trouble"]))]
+    return [Finding("beacon", Verdict.PASS, "can be switched; see with your own eyes whether it shines")]
 
 
 def _clock(config: Config) -> list[Finding]:

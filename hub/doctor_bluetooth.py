@@ -18,6 +18,7 @@ from hub.config import Config
 from hub.enrolment import Enrolled, enrolled_sensors
 from hub.errors import CareportError
 from hub.findings import Finding, Verdict
+from hub.listed import residents_of
 from hub.sensor_information import BATTERY_LOW
 from hub.store.database import FILE_NAME, open_for_reading
 from hub.store.queries import newest_by_device, unassigned
@@ -83,9 +84,11 @@ def sensors(config: Config, status: Status) -> list[Finding]:
         connection = open_for_reading(config.hub.data_directory / FILE_NAME)
     except CareportError:
         enrolled, newest, known, waiting = [Enrolled(each) for each in config.sensors], None, {}, 0
+        residents = list(config.residents)
     else:
         try:
             enrolled = enrolled_sensors(config, connection)
+            residents = [each.resident for each in residents_of(config, connection) if each.care.watched]
             newest = newest_by_device(connection)
             known = dict(information(connection))
             waiting = unassigned(connection, now() - _QUIET)
@@ -103,7 +106,7 @@ def sensors(config: Config, status: Status) -> list[Finding]:
     for each in enrolled:
         address = each.sensor.address
         findings += _sensor(each, newest.get(address), on_air.get(address), known.get(address))
-    findings += doctor_usb.rounds(config, enrolled, status)
+    findings += doctor_usb.rounds(residents, enrolled, status)
     if waiting:
         words = (
             f"{waiting} reading(s) of the last day are nobody's and were not scored: see 'carehub readings"

@@ -12,7 +12,7 @@ from drivers.catalogue import DRIVERS
 from drivers.usb.address import is_usb
 from drivers.usb.bus import Kind
 from hub.clock import now
-from hub.config import Config
+from hub.config import Config, Resident
 from hub.enrolment import Enrolled
 from hub.findings import Finding, Verdict
 from hub.fitting import is_reader
@@ -134,9 +134,10 @@ def _day(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
-def rounds(config: Config, enrolled: Sequence[Enrolled], status: Status) -> list[Finding]:
-    """Whether a scan can say whose readings come next: it takes a wristband, and a shared sensor."""
-    worn = sum(each.wristband is not None for each in config.residents)
+def rounds(residents: Sequence[Resident], enrolled: Sequence[Enrolled], status: Status) -> list[Finding]:
+    """Whether a scan can say whose readings come next: it takes a wristband of somebody who is here, and a
+    shared sensor."""
+    worn = sum(each.wristband is not None for each in residents)
     readers = [each.sensor for each in enrolled if is_reader(DRIVERS.get(each.sensor.driver))]
     if not readers:
         if not worn:
@@ -155,10 +156,10 @@ def rounds(config: Config, enrolled: Sequence[Enrolled], status: Status) -> list
         if each.kit not in shared
     ]
     if not worn:
-        wrong.append("no resident has one in the configuration (residents.wristband)")
+        wrong.append("no code of any resident who is here is known ('carehub residents change --wristband')")
     if wrong:
         return [Finding("wristbands", Verdict.WARN, f"a scan can open no round: {'; '.join(wrong)}")]
-    words = f"{worn} of {len(config.residents)} residents have one in the configuration"
+    words = f"of {worn} of {len(residents)} residents who are here the code is known"
     return [Finding("wristbands", Verdict.PASS, words), *_scans(status.get("rounds"))]
 
 

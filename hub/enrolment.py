@@ -23,8 +23,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -43,6 +43,7 @@ from hub.clock import now
 from hub.config import Config, ConfigError, Sensor
 from hub.errors import CareportError
 from hub.fitting import misfit
+from hub.listed import residents_of
 from hub.residents import Register
 from hub.settings import Settings, settings
 from hub.store import sensors as store
@@ -98,7 +99,7 @@ def enrolled_sensors(config: Config, connection: sqlite3.Connection) -> list[Enr
 
 
 def _enrolled_by_command(config: Config, connection: sqlite3.Connection) -> list[Enrolled]:
-    found = []
+    found, listed = [], {each.resident.id for each in residents_of(config, connection)}
     for row in store.enrolled(connection):
         try:
             sensor = Sensor.model_validate(
@@ -116,18 +117,19 @@ def _enrolled_by_command(config: Config, connection: sqlite3.Connection) -> list
         except (ValidationError, ValueError, TypeError):
             _log.error("an enrolled sensor on the card is damaged and left out: enrol it again")
             continue
-        trouble = _trouble(config, sensor)
+        trouble = _trouble(sensor, listed)
         found.append(Enrolled(sensor, str(row.enrolled_by), row.enrolled_at, trouble, row.theirs_since))
     return found
 
 
-def _trouble(config: Config, sensor: Sensor) -> str | None:
+def _trouble(sensor: Sensor, listed: Collection[str]) -> str | None:
     if (wrong := misfit(sensor)) is not None:
         return f"nothing is collected: {wrong.words}"
-    if sensor.resident is not None and sensor.resident not in {each.id for each in config.residents}:
+    if sensor.resident is not None and sensor.resident not in listed:
         return (
-            f"its resident {sensor.resident} is not in the configuration any more, and its readings are"
-            " nobody's: forget it, and add it for whoever has it now"
+            f"its resident {sensor.resident} is not listed any more, and its readings are nobody's: forget"
+            " it,"
+            " and add it for whoever has it now"
         )
     return None
 
@@ -181,8 +183,13 @@ class Enrolment:
 
     @property
     def all(self) -> tuple[Enrolled, ...]:
-        """Every enrolled sensor: the configuration's first, then the others in the order of enrolment."""
-        return tuple(self._enrolled.values())
+        """Every enrolled sensor: the configuration's first, then the others in the order of enrolment. Whose
+        resident is listed is as it is now: they may have been entered since."""
+        listed = {each.id for each in self.register.residents}
+        return tuple(
+            each if each.by is None else replace(each, trouble=_trouble(each.sensor, listed))
+            for each in self._enrolled.values()
+        )
 
     @property
     def to_collect(self) -> list[EnrolledSensor]:

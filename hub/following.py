@@ -11,17 +11,18 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hub import trail
-from hub.alert_book import AlertBook
+from hub.alert_book import AlertBook, UnreadableAlertError, alert_of
 from hub.alerts import Alert
 from hub.clock import (
     MACHINE_CLOCK,
     Clock,
     ClockQuality,
+    ClockStamp,
     ClockState,
     Step,
     StepKind,
@@ -40,6 +41,7 @@ _log = logging.getLogger(__name__)
 _STATE = "clock"
 """The fact that says what the clock was when it was followed last."""
 _MICROSECOND = timedelta(microseconds=1)
+_MOST_SUPERSEDED = 5  # alerts that took each other's place while a concern was carried on
 
 OnFirstSet = Callable[[Transaction, Step], Mapping[str, int]]
 """What else is done when a clock was set for the first time in its boot, by that step; returns how many of
@@ -148,18 +150,41 @@ def alert_stamps(transaction: Transaction, alert: Alert) -> AlertStamps | None:
         stamps.get(Audited.DELIVERED),
         stamps.get(Audited.ACKNOWLEDGED),
         stamps.get(Audited.RESOLVED),
+        _concern_stamp(transaction, alert),
     )
+
+
+def _concern_stamp(transaction: Transaction, alert: Alert) -> ClockStamp | None:
+    """Which clock told when a concern was said: in this alert, or in the ones that it superseded."""
+    concern, named = alert.concern, alert
+    for _ in range(_MOST_SUPERSEDED):
+        if concern is None:
+            return None
+        for entry in _history(transaction, named):
+            if entry.what in {Audited.RAISED, Audited.CONCERN_SAID} and entry.at == concern.said_at:
+                return entry.stamp
+        row = None if named.supersedes is None else transaction.alert(named.supersedes)
+        if row is None:
+            return None
+        try:
+            named = alert_of(row)
+        except UnreadableAlertError:
+            return None
+    return None
+
+
+def _history(transaction: Transaction, alert: Alert) -> Sequence[AuditEntry]:
+    try:
+        return history(transaction.connection, alert.id)
+    except AuditError as error:
+        _log.error("%s", error)
+        return ()
 
 
 def _first(transaction: Transaction, alert: Alert, *kinds: Audited) -> dict[str, AuditEntry]:
     """The first entry of each kind."""
-    try:
-        entries = history(transaction.connection, alert.id)
-    except AuditError as error:
-        _log.error("%s", error)
-        return {}
     found: dict[str, AuditEntry] = {}
-    for entry in entries:
+    for entry in _history(transaction, alert):
         if entry.what in kinds:
             found.setdefault(entry.what, entry)
     return found

@@ -3,10 +3,11 @@ completes, the score, the model's risk, the alert, and the events that tell of t
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sqlite3
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -24,8 +25,10 @@ from hub.assessment.observation_set import ObservationSet, form, taken
 from hub.assessment.rhythm import RhythmModel
 from hub.attribution import Attribution
 from hub.clock import ClockStamp, Step
+from hub.concern import Concern, concern_of
 from hub.config import Config, Resident
 from hub.following import ClockFollower
+from hub.heeding import heed_concern
 from hub.placed import PlacedReading
 from hub.present import Place
 from hub.readings import OF_NO_SCORE, OF_THE_ROOM, Measurement, Reading, Value, Vital
@@ -35,6 +38,7 @@ from hub.risks import Budget, Risks, kept_columns
 from hub.rounds import Rounds
 from hub.store.errors import trouble_of_card
 from hub.store.recent_sets import StoredSet
+from hub.store.rows import AssessmentRow, StoredReading
 from hub.store.transaction import Transaction
 from hub.streams import ClosedStretch, Streams
 from hub.telling import worth_telling as is_worth_telling
@@ -54,6 +58,7 @@ class Taken:
     outcome: Outcome | None = None
     score: News2 | None = None
     questionable: frozenset[Vital] = frozenset()
+    alert: uuid.UUID | None = None  # that somebody's concern raised or joined
 
     @property
     def words(self) -> str | None:
@@ -80,6 +85,16 @@ class _Source:
     def as_told(self, moment: datetime) -> datetime:
         """A moment of the present clock as the one would tell it that told when the reading was received."""
         return moment - (self.place.received_at - self.told.received_at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Formed:
+    """A set that was stored, its number, its score, and its moment as it was told."""
+
+    number: int
+    observations: ObservationSet
+    score: News2
+    told: datetime
 
 
 class Intake:
@@ -135,7 +150,7 @@ class Intake:
         if transaction.knows_reading(reading.id):
             return Taken(duplicate=True)
         if resident_id is not None:
-            resident: Resident | None = self._register.resident(resident_id)
+            resident: Resident | None = self._register.watched_resident(resident_id)
         else:
             resident = self.attribution.owner(reading, stamp)
         if resident is not None and by is not None:
@@ -166,24 +181,88 @@ class Intake:
         observed: tuple[Measurement, ...] | None,
     ) -> Taken:
         told, place = self._places(transaction, reading, stamp)
-        moment, owner = place.measured_at, resident.id if resident else None
+        owner = resident.id if resident else None
         kept = PlacedReading(reading, owner, told.measured_at, told.time_quality, stamp, observed)
         number = transaction.add_reading(kept, place)
         if self._publish.reading and not reading.of_the_room:
             alone = reading.stretch is not None  # it may be large
             transaction.tell_reading(Channel.READING.priority, Channel.READING, number, alone=alone)
+        if resident is not None and (said := concern_of(reading)) is not None:
+            return self._heed(transaction, said, _Source(reading, number, frozenset(), told, place), resident)
         if resident is None or not (measured := _measured(kept)):
             return Taken(resident=owner)
-        newest = transaction.newest_set(resident.id)
-        source = _Source(reading, number, measured, told, place)
+        return self._regard(transaction, _Source(reading, number, measured, told, place), resident)
+
+    def _regard(self, transaction: Transaction, source: _Source, resident: Resident) -> Taken:
+        """Assess a resident for a reading that was stored as theirs."""
+        moment, newest = source.place.measured_at, transaction.newest_set(resident.id)
         became = self._assess(transaction, source, resident, moment, newest, own=True)
-        if source.is_scored and newest is not None and newest.at > moment:
-            # It comes late (from a sensor's memory, or after a full disk), and may belong with what was
-            # measured since: nothing else may be measured for hours.
-            present, _ = self._observations(transaction, resident, newest.at)
-            if any(each.reading_id == reading.id for each in present.observations.values()):
-                became = self._assess(transaction, source, resident, newest.at, newest, own=False)
+        # What comes late (from a sensor's memory, or after a full disk) may belong with what was measured
+        # since: nothing else may be measured for hours.
+        late = source.is_scored and newest is not None and newest.at > moment
+        if late and newest is not None and self._belongs_to(transaction, source, resident, newest.at):
+            became = self._assess(transaction, source, resident, newest.at, newest, own=False)
         return became
+
+    def _belongs_to(
+        self, transaction: Transaction, source: _Source, resident: Resident, moment: datetime
+    ) -> bool:
+        found, _ = self._observations(transaction, resident, moment)
+        return any(each.reading_id == source.reading.id for each in found.observations.values())
+
+    def _heed(self, transaction: Transaction, said: Concern, source: _Source, resident: Resident) -> Taken:
+        """Somebody is concerned about a resident: that counts, whatever is known of them at the moment."""
+        place, newest = source.place, transaction.newest_set(resident.id)
+        formed = self._form(transaction, source, resident, place.measured_at, newest, own=True)
+        clock = self._follower.clock.now()
+        assessed = Assessed(resident.id, formed.observations, formed.score, place.received_at, clock)
+        new_id = partial(_free_alert_id, transaction, source.reading.id, formed.told)
+        said = replace(said, said_at=place.received_at)
+        alert, raised = heed_concern(
+            transaction, self._book, self._policy, said, assessed, new_id, source.number, formed.number
+        )
+        outcome = Outcome.RAISED if raised else Outcome.CONCERN
+        return Taken(False, resident.id, outcome, formed.score, formed.observations.questionable, alert.id)
+
+    def give(
+        self, transaction: Transaction, stored: StoredReading, resident: Resident, since: Sequence[datetime]
+    ) -> Sequence[Taken]:
+        """What follows of a reading that is stored as this resident's now, and was nobody's or another's.
+
+        As where one comes late: it was measured then, and is known of them only now. They are assessed at its
+        moment, and at each `since` of which it was: what was at its worst may have passed.
+        """
+        source = self._source(transaction, stored)
+        if source is None or not source.measured:
+            return [Taken(resident=resident.id)]
+        newest = transaction.newest_set(resident.id)
+        moment = source.place.measured_at
+        became = [self._assess(transaction, source, resident, moment, newest, own=True, known_now=True)]
+        for later in since if source.is_scored else ():
+            if later > moment and self._belongs_to(transaction, source, resident, later):
+                formed = self._assess(transaction, source, resident, later, newest, own=False, known_now=True)
+                became.append(formed)
+        return became
+
+    def form_anew(self, transaction: Transaction, row: AssessmentRow, resident: Resident) -> int | None:
+        """Form a set anew that had something of a reading which is not theirs, and was withdrawn; return its
+        number. None where nothing is left of it, or nobody knows how old it is. No alert is decided on."""
+        stored, moment = transaction.reading(row.reading), row.by(transaction.present)
+        source = None if stored is None else self._source(transaction, stored)
+        if source is None or moment is None:
+            return None
+        if row.own:
+            moment = source.place.measured_at
+        # As if there were none before it: what is told to be in error is told anew, whatever it says.
+        return self._form(transaction, source, resident, moment, None, own=row.own).number
+
+    def _source(self, transaction: Transaction, stored: StoredReading) -> _Source | None:
+        """A reading of before; None where nobody knows by now how old it is."""
+        reading, told, present = stored.placed.reading, stored.place, transaction.present
+        place = told if present is None else present.place(reading, stored.placed.stamp, told)
+        if place is None:
+            return None
+        return _Source(reading, stored.sequence, _measured(stored.placed), told, place)
 
     def assess_anew(self, transaction: Transaction, resident: Resident, boot: uuid.UUID) -> bool:
         """Assess a resident once more at the moment of their newest set, if it was formed in this boot and a
@@ -219,7 +298,7 @@ class Intake:
         amended = self._unless_unreadable(
             "amendments", lambda: amend(transaction, self._book, step, sets=self._publish.observation)
         )
-        residents = self._register.residents
+        residents = self._register.watched
         assessed = self._unless_unreadable(
             "assessments anew",
             lambda: {
@@ -267,21 +346,54 @@ class Intake:
         *,
         own: bool,
         anew: bool = False,
+        known_now: bool = False,
     ) -> Taken:
         """Assess the resident at a moment: the reading's own, or that of another.
 
         `before` is the newest set that there was. `anew` is where the reading was known and its age was not:
         what comes of it is known only now, and ends no alert: that is for what is measured from now on.
+        `known_now` is where it was known, and not whose it is.
         """
+        formed = self._form(transaction, source, resident, moment, before, own=own)
+        outcome = None
+        if source.is_scored:
+            clock = self._follower.clock.now()
+            known_at = clock if anew or known_now else source.place.received_at
+            assessed = Assessed(resident.id, formed.observations, formed.score, known_at, clock)
+            new_id = partial(_free_alert_id, transaction, source.reading.id, formed.told)
+            outcome = self._alert(
+                transaction, assessed, new_id, source.number, formed.number, may_end=not anew
+            ).outcome
+        return Taken(
+            resident=resident.id,
+            outcome=outcome,
+            score=formed.score,
+            questionable=formed.observations.questionable,
+        )
+
+    def _form(
+        self,
+        transaction: Transaction,
+        source: _Source,
+        resident: Resident,
+        moment: datetime,
+        before: StoredSet | None,
+        *,
+        own: bool,
+    ) -> _Formed:
+        """Form the resident's set at a moment, and store what it says."""
         told = source.told.measured_at if own else source.as_told(moment)
         its_own = source if own else None
         observations, sources = self._observations(transaction, resident, moment, its_own)
         score = news2.score(observations.values, resident.oxygen_scale)
         age = age_at(resident, moment.year)
-        worth_telling = is_worth_telling(before, moment, score, source.measured)
+        # A concern has measured nothing: its alert is told with what is known, and no set.
+        worth_telling = bool(source.measured) and is_worth_telling(before, moment, score, source.measured)
         may_alert = score.band.rank >= self._policy.from_band.rank  # no alert is told without its reasons
         explain = worth_telling or may_alert
-        risk = self._risks.of(transaction, resident.id, observations, age, explain=explain)
+        risk = None
+        if source.measured:  # of what a model was asked before, it is asked no second time
+            risk = self._risks.of(transaction, resident.id, observations, age, explain=explain)
         assessment = transaction.add_assessment(
             resident.id,
             None if own else told,
@@ -296,21 +408,7 @@ class Intake:
         )
         if self._publish.observation and worth_telling:
             transaction.tell_assessment(Channel.OBSERVATION.priority, Channel.OBSERVATION, assessment)
-        outcome = None
-        if source.is_scored:
-            clock = self._follower.clock.now()
-            known_at = clock if anew else source.place.received_at
-            assessed = Assessed(resident.id, observations, score, known_at, clock)
-            new_id = partial(_alert_id, source.reading, told)
-            outcome = self._alert(
-                transaction, assessed, new_id, source.number, assessment, may_end=not anew
-            ).outcome
-        return Taken(
-            resident=resident.id,
-            outcome=outcome,
-            score=score,
-            questionable=observations.questionable,
-        )
+        return _Formed(assessment, observations, score, told)
 
     def _observations(
         self, transaction: Transaction, resident: Resident, moment: datetime, its_own: _Source | None = None
@@ -356,12 +454,21 @@ class Intake:
         return decision
 
 
-def _alert_id(reading: Reading, at: datetime) -> uuid.UUID:
+def alert_id(reading: uuid.UUID, at: datetime, before: int = 0) -> uuid.UUID:
     """The same again if the same reading is taken again: it raises at most one alert at a time.
 
-    `at` is as it was told: the clock may have been set meanwhile.
+    `at` is as it was told: the clock may have been set meanwhile. `before` is how many it has raised of
+    others, whose it is not.
     """
-    return uuid.uuid5(reading.id, f"alert:{at.isoformat()}")
+    return uuid.uuid5(reading, f"alert:{at.isoformat()}{f':{before}' if before else ''}")
+
+
+def _free_alert_id(transaction: Transaction, reading: uuid.UUID, at: datetime) -> uuid.UUID:
+    return next(
+        free
+        for before in itertools.count()
+        if transaction.alert(free := alert_id(reading, at, before)) is None
+    )
 
 
 def _measured(kept: PlacedReading) -> frozenset[Vital]:

@@ -15,7 +15,8 @@ class PlacedReading:
     """A reading with its owner (None: nobody yet) and its place in time.
 
     `measured_at` is aware; `stamp` is when the hub took it, without its wall clock. `observed` is what
-    observation sets may take from it, where that is not what it says itself (a stream's median).
+    observation sets may take from it, where that is not what it says itself (a stream's median). `corrected`
+    is how often it was taken from somebody whose it was said to be: what is told of it then has another name.
     """
 
     reading: Reading
@@ -24,6 +25,7 @@ class PlacedReading:
     time_quality: TimeQuality
     stamp: ClockStamp
     observed: tuple[Measurement, ...] | None = None
+    corrected: int = 0
 
     @property
     def taken(self) -> tuple[Measurement, ...]:

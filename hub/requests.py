@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 
 from hub import __version__, trail
 from hub.assessment.deterioration import DeteriorationModel
+from hub.beacon import Beacon
 from hub.clock import now
 from hub.commands import Commands
 from hub.control import ControlError, Handler
 from hub.local_socket import Peer
-from hub.manual import observation
+from hub.manual import POSSIBLE, number_of, observation
 from hub.readings import Breathing, Consciousness
 from hub.reception import Reception
 from hub.scans import Scans
@@ -39,6 +40,8 @@ class Requests:
         card_trouble: Callable[[], str | None],
         usb: Callable[[], UsbSaid | None] = lambda: None,
         scans: Scans | None = None,
+        beacon: Beacon | None = None,
+        more: Mapping[str, Handler] | None = None,
     ) -> None:
         """Answer with these parts.
 
@@ -48,6 +51,7 @@ class Requests:
             card_trouble: what the card has ("full", "read-only", "failing"); None when it is well.
             scans: knows whose rounds are open; None where nothing can be scanned.
             usb: how it is; None where it is off.
+            more: commands of other rooms: of residents, rounds, staff.
         """
         self._writer = writer
         self._reception = reception
@@ -59,11 +63,14 @@ class Requests:
         self._card_trouble = card_trouble
         self._scans = scans
         self._usb = usb
+        self._beacon = beacon
         self.handlers: Mapping[str, Handler] = {
             "observe": self.observe,
             "acknowledge": self.acknowledge,
             "status": self.status,
             **sensors.handlers,
+            **({} if beacon is None else beacon.handlers),
+            **(more or {}),
         }
 
     async def note_access(self, command: str, peer: Peer) -> None:
@@ -79,14 +86,17 @@ class Requests:
             CareportError: no such resident, or the observation cannot be.
         """
         consciousness, breathing = _text(request, "consciousness"), _text(request, "breathing")
-        rate, by = _text(request, "respiration_rate"), _text(request, "by") or "unnamed"
+        by = _text(request, "by") or "unnamed"
+        numbers = {
+            vital.value: number_of(vital, said) for vital in POSSIBLE if (said := _text(request, vital.value))
+        }
         try:
             reading = observation(
                 by,
                 now(),
                 consciousness=Consciousness(consciousness) if consciousness else None,
                 breathing=Breathing(breathing) if breathing else None,
-                respiration_rate=int(rate) if rate else None,
+                **numbers,
             )
         except ValueError as error:
             raise ControlError(f"observe: {error}") from error
@@ -131,6 +141,7 @@ class Requests:
             "sensors": (await self._sensors.sensors({}))["sensors"],
             "model": f"{self._model.name} {self._model.version}" if self._model else None,
             "rounds": None if self._scans is None else self._scans.data(),
+            "beacon": None if self._beacon is None else self._beacon.data(),
         }
 
 

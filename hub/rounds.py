@@ -1,9 +1,11 @@
 """Rounds: whose turn it is on a kit that many residents share, now and of late. Pure.
 
 A kit is one cuff, one oximeter and so on that go from resident to resident, with a reader of wristbands. The
-scan of a wristband opens a round for the resident who wears it, on the reader's kit. The round lasts
+scan of a wristband opens a round for the resident who wears it, on the reader's kit; or a person opens one on
+the staff page. The round lasts
 
-- until another resident is scanned there;
+- until another resident is scanned there, or a round is opened for another on the page;
+- until a person closes it on the page, or its resident has left;
 - until something is scanned that is nobody's wristband here, or that was damaged on its way: whoever was
   scanned, it need not be the resident of the round;
 - until the reader is pulled out or forgotten, or is heard only from now on: who is scanned then nobody knows;
@@ -33,6 +35,9 @@ class Closing(StrEnum):
     """Why a round was closed."""
 
     NEXT_SCAN = "next scan"
+    NEXT_ROUND = "opened for another"
+    BY_PERSON = "by a person"
+    RESIDENT_LEFT = "resident not watched any more"
     UNKNOWN_CODE = "unknown code"
     DAMAGED_SCAN = "damaged scan"
     READER_UNHEARD = "reader not heard"
@@ -42,14 +47,16 @@ class Closing(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Round:
     """One resident's turn on a kit (None: the one of all that name none), opened by the reader with that
-    address. `until` is the time since boot from which on it is over; `closed` says why, once it is."""
+    address, or `by` a person (then `reader` is None). `until` is the time since boot from which on it is
+    over; `closed` says why, once it is."""
 
     kit: str | None
     resident: str
-    reader: str
+    reader: str | None
     opened: Moment
     until: timedelta
     closed: Closing | None = None
+    by: str | None = None
 
     @property
     def ends_at(self) -> datetime:
@@ -69,10 +76,13 @@ class Rounds:
         self._lasts = lasts
         self._rounds: dict[str | None, tuple[Round, ...]] = {}  # of each kit, the newest last; replaced whole
 
-    def open(self, kit: str | None, resident: str, reader: str, moment: Moment) -> Sequence[Round]:
+    def open(
+        self, kit: str | None, resident: str, reader: str | None, moment: Moment, by: str | None = None
+    ) -> Sequence[Round]:
         """It is this resident's turn: their round on the kit goes on, or a new one replaces another's.
 
-        Returns what was closed and what was opened, in this order; nothing where it goes on.
+        `reader` has scanned their wristband; or it is None, and a person has said so (`by`). Returns what was
+        closed and what was opened, in this order; nothing where it goes on.
         """
         until = moment.stamp.since_boot + self._lasts
         timed_out = self._time_out(kit, moment.stamp)
@@ -80,8 +90,8 @@ class Rounds:
         if current is not None and current.resident == resident:
             self._replace_newest(replace(current, until=until))
             return timed_out
-        closed = self.close(kit, Closing.NEXT_SCAN, moment)
-        opened = Round(kit, resident, reader, moment, until)
+        closed = self.close(kit, Closing.NEXT_SCAN if by is None else Closing.NEXT_ROUND, moment)
+        opened = Round(kit, resident, reader, moment, until, by=by)
         self._rounds = {**self._rounds, kit: (*self._of(kit), opened)[-REMEMBERED:]}
         return [*timed_out, *closed, opened]
 

@@ -1,4 +1,5 @@
-"""What readers of wristbands scan: whose turn it is changes at once, and the trail is told of it.
+"""What readers of wristbands scan, and what a person says on the page instead: whose turn it is changes at
+once, and the trail is told of it.
 
 A code is personal data (it may be an NHS number): it is compared here, and then forgotten. No log, no trail
 and no message has it.
@@ -91,6 +92,46 @@ class Scans:
             self._tell(self._rounds.close(kit, Closing.READER_UNHEARD, moment), moment)
         self._wait_for_the_next_end(moment)
 
+    def opened_by(self, by: str, resident: str, kit: str | None) -> tuple[Round, Sequence[Round]]:
+        """A person (`by`) says whose turn it is on a kit (None: the one of all that name none), as a scan
+        would.
+
+        Returns their round, which may have been open before and goes on, and those of others that were closed
+        for it.
+
+        Raises:
+            CareportError: there is no such resident, or nothing may be taken of them.
+        """
+        who = self._register.watched_resident(resident)
+        moment = self._present()
+        changed = self._rounds.open(kit, who.id, None, moment, by)
+        self._tell(changed, moment, by)
+        self._wait_for_the_next_end(moment)
+        current = self._rounds.at(kit, moment.stamp)
+        assert current is not None, "it was just opened"
+        return current, [each for each in changed if each.closed is Closing.NEXT_ROUND]
+
+    def closed_by(self, by: str, kit: str | None, resident: str | None = None) -> Round | None:
+        """A person says that a round is over; return it, or None where none was open there.
+
+        With `resident` only theirs is closed: somebody else may have opened another's since.
+        """
+        moment = self._present()
+        current = self._rounds.at(kit, moment.stamp)
+        if current is None or resident not in (None, current.resident):
+            return None
+        self._tell(self._rounds.close(kit, Closing.BY_PERSON, moment), moment, by)
+        self._wait_for_the_next_end(moment)
+        return current
+
+    def left(self, resident: str, by: str) -> None:
+        """Nothing is taken of this resident any more, as a person has said: their rounds are over."""
+        moment = self._present()
+        for each in self._rounds.open_rounds(moment.stamp):
+            if each.resident == resident:
+                self._tell(self._rounds.close(each.kit, Closing.RESIDENT_LEFT, moment), moment, by)
+        self._wait_for_the_next_end(moment)
+
     def open_rounds(self) -> tuple[Round, ...]:
         """The rounds that are open now, the newest last."""
         return self._rounds.open_rounds(self._present().stamp)
@@ -104,6 +145,7 @@ class Scans:
                     "resident": each.resident,
                     "kit": each.kit,
                     "reader": each.reader,
+                    "by": each.by,
                     "since": each.opened.at.isoformat(),
                     "until": each.ends_at.isoformat(),
                 }
@@ -133,17 +175,22 @@ class Scans:
         self._tell(self._rounds.time_out(moment.stamp), moment)
         self._wait_for_the_next_end(moment)
 
-    def _tell(self, changed: Sequence[Round], moment: Moment) -> None:
+    def _tell(self, changed: Sequence[Round], moment: Moment, by: str | None = None) -> None:
+        """Of rounds that were opened or closed, `by` a person where one has said so."""
         for each in changed:
             kit = "" if each.kit is None else f" on kit {each.kit}"
             if each.closed is None:
-                _log.info("reader %s: a round is open for %s%s", each.reader, each.resident, kit)
-                self._unnoted.append(trail.round_opened(moment, each.resident, each.kit, each.reader))
+                how = "on the page" if each.reader is None else f"reader {each.reader}"
+                _log.info("%s: a round is open for %s%s", how, each.resident, kit)
+                self._unnoted.append(
+                    trail.round_opened(moment, each.resident, each.kit, each.reader, each.by)
+                )
             else:
                 _log.info("the round of %s%s is closed: %s", each.resident, kit, each.closed.value)
                 ended = _earlier(moment, moment.stamp.since_boot - each.until)
+                who = None if each.closed is Closing.TIME_OUT else by
                 self._unnoted.append(
-                    trail.round_closed(ended, each.resident, each.kit, each.reader, each.closed.value)
+                    trail.round_closed(ended, each.resident, each.kit, each.reader, each.closed.value, who)
                 )
         if self._unnoted and (self._noting is None or self._noting.done()):
             self._noting = asyncio.ensure_future(self._note())

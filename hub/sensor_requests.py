@@ -204,6 +204,7 @@ class SensorRequests:
             "frames": 0 if status is None or isinstance(status, SensorStatus) else status.frames,
             "passed_over": 0 if status is None or isinstance(status, SensorStatus) else status.passed_over,
             "trouble": enrolled.trouble or (status.trouble if status is not None else None),
+            "nobodys": self._enrolment.register.why_nobodys(sensor),
             "battery": None if information is None else information.battery,
             "manufacturer": None if information is None else information.manufacturer,
             "model": None if information is None else information.model,
@@ -254,6 +255,8 @@ class SensorRequests:
             notes += self._of_bluetooth(heard=sighting is not None)
         if suggestions and sensor.driver not in {each.driver for each in suggestions}:
             notes.append(f"is {sensor.driver} right? It {_may_be(suggestions)}")
+        if (why := self._enrolment.register.why_nobodys(sensor)) is not None:
+            notes.append(why)
         return notes
 
     def _of_bluetooth(self, *, heard: bool) -> list[str]:

@@ -33,7 +33,7 @@ Settings = Mapping[str, object]
 _SHOWN = frozenset(
     {
         "id", "timezone", "host", "driver", "address", "resident", "user", "kit", "bonding", "radio",
-        "adapter", "ports", "mode", "tell",
+        "adapter", "ports", "mode", "tell", "output",
     }
 )  # fmt: skip
 _ONLY_THAT_THERE_IS_ONE = frozenset({"passkey", "wristband"})

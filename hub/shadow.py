@@ -67,7 +67,8 @@ class ShadowTally:
             (names[whose], from_microseconds(int(moment)))
             for whose, moment in zip(*(each[raised(person, at, above)] for each in (person, at)), strict=True)
         ]
-        news2 = [alert for alert in alerts if alert.raised_at in period]
+        # What somebody's concern raised, no score has called for: a model is not held to have foreseen it.
+        news2 = [alert for alert in alerts if alert.raised_at in period and not alert.of_concern_alone]
         return ShadowSummary(
             scored=scored,
             would_alert=sum(moment in period for _, moment in found),

@@ -63,14 +63,14 @@ class Start:
             _log.error("the start of the hub is not in the trail: %s", error)
 
     async def late(
-        self, tell: Callable[[Sequence[str]], int], look_again: Callable[[], Awaitable[None]]
+        self, tell: Callable[[Sequence[str]], int], *look_again: Callable[[], Awaitable[None]]
     ) -> None:
         """Note what could not be noted, as soon as it can be.
 
         Args:
             tell: until then it is given the events of alerts that wait in a database for which the card has
                 no room, and returns how many of them it has dealt with: the others are given to it again.
-            look_again: takes in what could not be known of that database; before the start is noted.
+            look_again: each takes in what could not be known of that database; before the start is noted.
 
         Raises:
             StoreError: it turns out that the database was begun with the other kind of data.
@@ -80,7 +80,8 @@ class Start:
             try:
                 await self._compare()
                 if self._begin is not None:
-                    await look_again()
+                    for each in look_again:
+                        await each()
                     await self._writer.write(self._begin, urgent=True)
                     self._begin = None
             except NotCommittedError:

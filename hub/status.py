@@ -46,7 +46,6 @@ class HubStatus:
         watch: ModelWatch | None = None,
     ) -> None:
         self._identity = Identity(config.site.id, config.hub.id, config.site.test_data)
-        self._residents = len(config.residents)
         self._model = model
         self._rhythm_model = rhythm_model
         self._watch = watch
@@ -64,7 +63,7 @@ class HubStatus:
             "model": _model_said(self._model),
             "rhythm_model": _model_said(self._rhythm_model),
             "sensors": len(self._enrolment.all),
-            "residents": self._residents,
+            "residents": len(self._enrolment.register.watched),
             "card": self._card_trouble() or "well",
             "clock": {
                 "quality": stamped.quality.value,

@@ -32,12 +32,13 @@ from hub.config import Config
 from hub.enrolment import enrolled_sensors
 from hub.fitting import is_reader
 from hub.irregular_pulse import pulses_or_none
+from hub.listed import residents_of
 from hub.model_watch import watched
 from hub.shadow import ShadowTally
 from hub.store import audit
 from hub.store.database import open_for_reading
 from hub.store.encoding import stretch_of
-from hub.store.queries import OF_NOBODY_YET, outbox_size
+from hub.store.queries import NOT_DECODED, OF_NOBODY_YET, outbox_size
 from hub.store.retention import removed
 from hub.store.rows import SELECT_ALERT, SELECT_ASSESSMENT, AlertRow, AssessmentRow, fact_of
 from hub.store.sensors import information
@@ -142,7 +143,8 @@ def read(
 ) -> tuple[HubSummary, list[ResidentSummary]]:
     """The summaries of a period, from what the store keeps."""
     first = first_reading(connection, period.before.since)
-    tallies = {resident.id: Tally(resident.id, period) for resident in config.residents}
+    here = [each.resident.id for each in residents_of(config, connection) if each.care.watched]
+    tallies = {resident: Tally(resident, period) for resident in here}
     shadow, found_of_model = ShadowTally(), watched(connection)
     for row in _assessments(connection, tallies, first):
         tallies[row.resident].add(row)
@@ -160,7 +162,7 @@ def read(
         for resident, tally in tallies.items()
     ]
     readings, unassigned, not_decoded = connection.execute(
-        f"SELECT count(*), total({OF_NOBODY_YET}), total(problem IS NOT NULL)"
+        f"SELECT count(*), total({OF_NOBODY_YET}), total({NOT_DECODED})"
         " FROM reading WHERE sequence >= ? AND received_at >= ? AND received_at < ?",
         (first, *_bounds(period)),
     ).fetchone()
@@ -308,7 +310,7 @@ def _devices(connection: sqlite3.Connection, config: Config, period: Period) -> 
         device: (int(count), int(not_decoded), from_microseconds(last))
         for device, count, not_decoded, last in connection.execute(
             "SELECT s.device, total(r.received_at >= ?1),"
-            " total(r.received_at >= ?1 AND r.problem IS NOT NULL), max(r.received_at)"
+            f" total(r.received_at >= ?1 AND {NOT_DECODED}), max(r.received_at)"
             " FROM reading r JOIN source s ON s.number = r.source"
             " WHERE r.sequence >= ?3 AND r.received_at < ?2 GROUP BY s.device",
             (since, until, first_reading(connection, period.until - LONGEST)),

@@ -36,20 +36,13 @@ from statistics import median
 from uuid import UUID
 
 from hub.alerts import Alert
-from hub.assessment.news2 import PARAMETERS, Band
+from hub.assessment.news2 import DUE_WITHIN, PARAMETERS, Band
 from hub.clock import ClockQuality, from_microseconds, to_microseconds
 from hub.irregular_pulse import PulseSummary
 from hub.readings import Vital
 from hub.store.rows import AssessmentRow
 from hub.stretch import Stretch, StretchedVital
 
-_DUE_WITHIN: Mapping[Band, timedelta] = {
-    Band.ZERO: timedelta(hours=12),
-    Band.LOW: timedelta(hours=6),
-    Band.SINGLE_RED: timedelta(hours=1),
-    Band.MEDIUM: timedelta(hours=1),
-    Band.HIGH: timedelta(hours=1),
-}
 _BANDS = tuple(Band)
 
 
@@ -380,8 +373,8 @@ def _due(period: Period, scores: Iterable[tuple[int, int]]) -> float:
     for at, score in scores:
         moment = from_microseconds(at)
         if moment > since:
-            asked += (moment - since) / _DUE_WITHIN[_BANDS[rank]]
+            asked += (moment - since) / DUE_WITHIN[_BANDS[rank]]
             since = moment
         rank = score >> 1 if score & 1 else max(rank, score >> 1)
-    asked += (period.until - since) / _DUE_WITHIN[_BANDS[rank]]
+    asked += (period.until - since) / DUE_WITHIN[_BANDS[rank]]
     return round(asked, 2)

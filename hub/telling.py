@@ -53,14 +53,19 @@ class Kept(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeptReadings:
-    """The readings that a connection finds: their times put right by a rule; without one, as told."""
+    """The readings that a connection finds: their times put right by a rule; without one, as told.
+
+    `before_entry` is of the trail: whose they are was corrected as often as it had been by then.
+    """
 
     connection: sqlite3.Connection
     rule: ClockRule | None = None
+    before_entry: int | None = None
 
     def reading(self, sequence: int) -> StoredReading | None:
         """A reading by its number; None where retention has removed it."""
-        stored = reading_by_number(self.connection, sequence)
+        until = {} if self.before_entry is None else {"before_entry": self.before_entry}
+        stored = reading_by_number(self.connection, sequence, **until)
         return None if stored is None else put_right(self.connection, self.rule, [stored])[0]
 
 
@@ -165,7 +170,7 @@ def assessment_of(kept: Kept, row: AssessmentRow) -> Assessment:
             would_alert=row.would_alert,
         )
     return Assessment(
-        id=assessment_id(row.reading_id, row.at),
+        id=assessment_id(row.reading_id, row.at, row.withdrawn_before),
         resident=row.resident,
         observations=ObservationSet(at, observations),
         news2=news2.score(values, OxygenScale(row.scale)),
@@ -210,10 +215,11 @@ def alert_alone(alert: Alert) -> Assessment:
     )
 
 
-def assessment_id(reading: uuid.UUID, at: datetime) -> uuid.UUID:
+def assessment_id(reading: uuid.UUID, at: datetime, withdrawn_before: int = 0) -> uuid.UUID:
     """It follows from the reading that formed the set, and its time as it was told: put right, an assessment
-    that is told again keeps its id."""
-    return uuid.uuid5(reading, f"observation:{at.isoformat()}")
+    that is told again keeps its id. One in the place of one that was withdrawn has its own."""
+    again = f":{withdrawn_before}" if withdrawn_before else ""
+    return uuid.uuid5(reading, f"observation:{at.isoformat()}{again}")
 
 
 def _known_at(reading: StoredReading | None, row: AssessmentRow) -> datetime:

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Self
 
 from hub import __version__
 from hub.clock import ClockStamp, now, stamp
+from hub.concern import concern_of
 from hub.config import Config, Sensor
 from hub.settings import Settings, changed, configuration_hash, files, settings
-from hub.store import audit
+from hub.store import audit, people, rows
 from hub.store import sensors as sensor_rows
 from hub.store.audit import AuditEntry, AuditError, NewEntry
 
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from hub.readings import Reading
 
 _LONGEST_WORDS = 300
-_LOOKING = frozenset({"status", "scan", "sensors"})
-"""What the control socket answers without touching anything; 'carehub doctor' may ask it every minute."""
+_LOOKING = frozenset({"status", "scan", "sensors", "rounds", "note_sign_in"})
+"""What the control socket answers without touching anything, or by an entry of its own; 'carehub doctor' may
+ask it every minute, and the staff page every few seconds."""
 
 
 class Audited(StrEnum):
@@ -53,6 +55,8 @@ class Audited(StrEnum):
     ACKNOWLEDGED_AGAIN = "alert acknowledged again"
     STEPPED_DOWN = "alert stepped down"
     RESOLVED = "alert resolved"
+    CONCERN_SAID = "concern said"
+    CONCERN_SETTLED = "concern settled"
     UNREADABLE = "alert closed, since it could not be read"
     REFUSED = "acknowledgement refused"
     ENTERED = "entered by hand"
@@ -65,11 +69,27 @@ class Audited(StrEnum):
     FORGOTTEN = sensor_rows.FORGOTTEN
     ROUND_OPENED = "round opened"
     ROUND_CLOSED = "round closed"
+    ALERT_CORRECTED = "alert corrected"
+    ASSIGNED = "reading assigned"
+    DISCARDED = "reading discarded"
+    CORRECTED = rows.CORRECTED
     REBOOT = "reboot asked for"
     CARD_FULL = "card not writable"
     CARD_WRITABLE = "card writable again"
     SHADOW_THRESHOLD = "shadow threshold set"
     RECALIBRATED = "recalibration changed"
+    STAFF_ENTERED = "staff entered"
+    STAFF_CHANGED = "staff changed"
+    STAFF_REMOVED = "staff removed"
+    SIGNED_IN = "signed in"
+    SIGNED_OUT = "signed out"
+    SIGN_IN_REFUSED = "sign-in refused"
+    LOCKED_OUT = "locked out"
+    UNLOCKED = "unlocked"
+    RESIDENT_ENTERED = people.ENTERED
+    RESIDENT_CHANGED = people.CHANGED
+    RESIDENT_OF_THE_FILE = people.OF_THE_FILE
+    RESIDENT_CARE = people.CARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +246,10 @@ def acknowledgement_refused(
 def entered_by_hand(moment: Moment, reading: Reading, resident: str, by: str) -> NewEntry:
     """A person entered what they saw of a resident (a pseudonym); the values are the reading's."""
     vitals = sorted(measurement.vital.value for measurement in reading.measurements)
-    return _entry(moment, Audited.ENTERED, {"resident": resident, "vitals": vitals, "by": by}, reading.id)
+    detail: dict[str, object] = {"resident": resident, "vitals": vitals, "by": by}
+    if concern_of(reading) is not None:
+        detail["concern"] = True
+    return _entry(moment, Audited.ENTERED, detail, reading.id)
 
 
 def sensor_enrolled(moment: Moment, sensor: Sensor, by: str, configuration: Settings) -> NewEntry:
@@ -252,16 +275,54 @@ def sensor_forgotten(
     return _entry(moment, Audited.FORGOTTEN, detail)
 
 
-def round_opened(moment: Moment, resident: str, kit: str | None, reader: str) -> NewEntry:
+def round_opened(
+    moment: Moment, resident: str, kit: str | None, reader: str | None, by: str | None = None
+) -> NewEntry:
     """From now on what the shared sensors of a kit measure is this resident's (a pseudonym), whose wristband
-    was scanned by the reader with that address. What was scanned is not noted."""
-    return _entry(moment, Audited.ROUND_OPENED, {"resident": resident, "kit": kit, "reader": reader})
+    was scanned by the reader with that address, or for whom a person opened the round (`by`). What was
+    scanned is not noted."""
+    detail = {"resident": resident, "kit": kit, "reader": reader}
+    return _entry(moment, Audited.ROUND_OPENED, detail if by is None else {**detail, "by": by})
 
 
-def round_closed(moment: Moment, resident: str, kit: str | None, reader: str, why: str) -> NewEntry:
-    """From now on it is not. `reader` is the one that the round was opened by."""
+def round_closed(
+    moment: Moment, resident: str, kit: str | None, reader: str | None, why: str, by: str | None = None
+) -> NewEntry:
+    """From now on it is not. `reader` is the one that the round was opened by, `by` who closed it, where that
+    was a person."""
     detail = {"resident": resident, "kit": kit, "reader": reader, "why": why}
-    return _entry(moment, Audited.ROUND_CLOSED, detail)
+    return _entry(moment, Audited.ROUND_CLOSED, detail if by is None else {**detail, "by": by})
+
+
+def reading_assigned(moment: Moment, reading: uuid.UUID, resident: str, by: str) -> NewEntry:
+    """A person said that a reading, which was nobody's, is this resident's (a pseudonym)."""
+    return _entry(moment, Audited.ASSIGNED, {"resident": resident, "by": by}, reading)
+
+
+def reading_discarded(moment: Moment, reading: uuid.UUID, reason: str, by: str) -> NewEntry:
+    """A person said that a reading, which is nobody's, shall wait for nobody."""
+    return _entry(moment, Audited.DISCARDED, {"reason": reason, "by": by}, reading)
+
+
+def reading_corrected(
+    moment: Moment,
+    reading: uuid.UUID,
+    was: str,
+    resident: str | None,
+    reason: str,
+    by: str,
+    scores: Sequence[Mapping[str, object]],
+    withdrawn: int,
+) -> NewEntry:
+    """A person said that a reading was not theirs whose it `was`, but another's, or is nobody's (None).
+
+    Args:
+        scores: what was said of the wrong one and is withdrawn, each as it was and as it is without; of so
+            many (`withdrawn`) the first ones.
+    """
+    detail: dict[str, object] = {"was": was, "resident": resident, "reason": reason, "by": by}
+    detail |= {"scores": list(scores), "withdrawn": withdrawn}
+    return _entry(moment, Audited.CORRECTED, detail, reading)
 
 
 def reboot_asked_for(moment: Moment, reason: str) -> NewEntry:

@@ -16,6 +16,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from typing import NamedTuple, TypeVar
@@ -70,6 +71,17 @@ _RESPONSES = {
     Band.MEDIUM: "urgent assessment; observe at least every hour",
     Band.HIGH: "emergency assessment; observe continuously",
 }
+
+DUE_WITHIN: Mapping[Band, timedelta] = {
+    Band.ZERO: timedelta(hours=12),
+    Band.LOW: timedelta(hours=6),
+    Band.SINGLE_RED: timedelta(hours=1),
+    Band.MEDIUM: timedelta(hours=1),
+    Band.HIGH: timedelta(hours=1),
+}
+"""How long after a score of that band chart 4 asks for the next observation at the latest: where it asks
+for 4 to 6 hours the longer, and where it asks for continuous monitoring one hour, the least that it can
+mean."""
 
 PARAMETERS = (
     Vital.RESPIRATION_RATE,

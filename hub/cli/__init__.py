@@ -17,6 +17,8 @@ from hub.errors import CareportError
 
 _COMMANDS = {
     "run": "run",
+    "page": "page",
+    "staff": "staff",
     "demo": "demo",
     "listen": "listen",
     "devices": "devices",

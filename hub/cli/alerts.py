@@ -109,7 +109,7 @@ def show_one(alert: str, config_path: Path, as_json: bool) -> None:
         return
     click.echo(f"alert     {row.id}  ({whole.state.value})")
     click.echo(f"          {whole.words}")
-    click.echo(f"respond   {whole.band.response}")
+    click.echo(f"respond   {whole.response}")
     click.echo(f"measured  {observations_words(body['observations'])}")
     model = f" by {body['risk']['model']} {body['risk']['version']}" if body["risk"] else ""
     click.echo(f"risk      {risk_words(body['risk'])}{model}")

@@ -142,6 +142,11 @@ def list_lines(
         return [*lines, f"No sensor is enrolled. {_ENROL}"]
     lines += _table([_row(each) for each in rows])
     lines += [f"{each['address']}: {one_line(each['trouble'])}" for each in rows if each["trouble"]]
+    lines += [
+        f"{each['address']}: {one_line(each['nobodys'])}"
+        for each in rows
+        if each.get("nobodys") and not each["trouble"]
+    ]
     return lines
 
 

@@ -59,8 +59,10 @@ def event_lines(event: Event) -> list[str]:
             raised = f"raised {_day_and_hour(alert.raised_at)}"
             return [f"{when}  amended  no new alert{_test_data(alert.test_data)}, {raised}: {alert.words}"]
         case ["amended_observation"]:
-            assessment = amended_observation_heard(event).assessment
-            return [f"{when}  amended  {assessment.resident}: {_measured_words(assessment)}, times put right"]
+            amended = amended_observation_heard(event)
+            assessment = amended.assessment
+            how = "in error, not of them" if amended.withdrawn else "times put right"
+            return [f"{when}  amended  {assessment.resident}: {_measured_words(assessment)}, {how}"]
         case ["reading"]:
             return [_reading_line(reading) for reading in readings_heard(event)]
         case ["answer"]:

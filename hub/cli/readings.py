@@ -27,16 +27,19 @@ def command(
     from hub.cli.options import database, local, show
     from hub.cli.words import measurements_words, stretch_data, stretch_words
     from hub.config import load
+    from hub.listed import residents_of
     from hub.present import clock_rule
-    from hub.residents import Register
+    from hub.residents import UnknownResidentError
     from hub.store.queries import readings
     from hub.telling import put_right
     from hub.uplink.contract import measurement_data
 
     config = load(config_path)
-    if resident is not None:
-        Register(config.residents, config.sensors).resident(resident)
     with database(config) as connection:
+        if resident is not None and all(
+            each.resident.id != resident for each in residents_of(config, connection)
+        ):
+            raise UnknownResidentError(resident)
         kept = readings(connection, resident=resident, unassigned=unassigned, problems=problems, most=most)
         found = put_right(connection, clock_rule(config), kept)
     rows: list[dict[str, object]] = []

@@ -28,7 +28,7 @@ from hub.uplink.contract import (
     SummaryOf,
     event_type,
 )
-from hub.uplink.feed import CORRECTS, FHIR
+from hub.uplink.feed import CONCERN, CORRECTS, FHIR
 from hub.uplink.fhir import codes
 from hub.uplink.inbox import LONGEST_CORRELATION
 from hub.uplink.plain import Answer, HubSummaryData, Status
@@ -68,6 +68,7 @@ class Told:
         return JSON if self.type in _PLAIN else FHIR
 
 
+_OF_AN_ALERT = (Channel.ALERT, Channel.AMENDED_ALERT)
 _OF_SETS = (Channel.OBSERVATION, Channel.AMENDED_OBSERVATION)
 _CHANGES = {
     AlertChange.RAISED: "A resident's observations call for somebody, now.",
@@ -75,6 +76,8 @@ _CHANGES = {
     AlertChange.ACKNOWLEDGED: "Somebody has taken an alert.",
     AlertChange.STEPPED_DOWN: "An alert is of a lower band than it was.",
     AlertChange.RESOLVED: "An alert has ended.",
+    AlertChange.CONCERN_SAID: "Somebody in the home is concerned: it joined an alert that was open.",
+    AlertChange.CONCERN_SETTLED: "The concern in an alert was settled, and the alert goes on without it.",
 }
 _OF_ALERTS = ("testdata", "alert", "state", "band")
 EVENTS: tuple[Told, ...] = (
@@ -241,6 +244,12 @@ that was told (PUT), "corrected" where that was "final". An amendment is no news
 an alert's has `alert`, `state` and `band` as alerts do: route by type or topic first. Its `time` is put right
 too: of a set its moment, of an alert that of its last change. The newest 100 alerts and 200 sets are amended.
 
+Withdrawn: a reading may turn out to be of another resident. Then each set that rested on it is told once more
+on the channel of amended observations, of the resident who is wrong (`subject`), with the score, the risk and
+what that reading measured "entered-in-error", and what other readings measured as it was. What is so instead,
+of either resident, is told as any observation, under identifiers of its own; an alert that rested on it alone
+ends as "withdrawn", its request "entered-in-error".
+
 At least once: whoever listens tells duplicates by `source` and `id`. Residents are pseudonyms, unique within
 their site. Events with the attribute `testdata` = "true" are of no real person.
 
@@ -318,7 +327,7 @@ def _message(told: Told) -> dict[str, Any]:
 
 def headers(told: Told) -> Schema:
     """The CloudEvents attributes of a message in binary mode: MQTT 5's user properties."""
-    optional = {COMMITTED} if told.has_subject else {COMMITTED, "subject"}
+    optional = {COMMITTED, CONCERN} if told.has_subject else {COMMITTED, CONCERN, "subject"}
     return {
         "type": "object",
         # Whatever a bridge adds on the way is not of the event.
@@ -360,6 +369,12 @@ def _attributes(told: Told) -> dict[str, Schema]:
             " again with the same id, and without this; a restart before loses both."
         )
         made[COMMITTED] = {"const": "false", "description": words}
+    if told.channel in _OF_AN_ALERT:
+        words = (
+            'Only where it is "true": somebody in the home is concerned, and that holds the alert open,'
+            " whatever the score and the band are. It ends when somebody there has settled it."
+        )
+        made[CONCERN] = {"const": "true", "description": words}
     return {**made, **{name: known[name] for name in told.attributes}}
 
 

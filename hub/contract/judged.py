@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hub.alerts import AlertState, Resolution
 from hub.assessment.news2 import PARAMETERS, Band, OxygenScale
+from hub.concern import SoftSign
 from hub.contract.elements import (
     NAMED,
     NOTE,
@@ -50,13 +51,13 @@ def _points() -> Schema:
     return items(any_of(sub_score, least), 7, 8)
 
 
-def news2(complete: str = "final") -> Schema:
-    """The NEWS2 score; `complete` is the status of one with nothing missing."""
+def news2(complete: str = "final", partial: str = "preliminary") -> Schema:
+    """The NEWS2 score; `complete` is the status of one with nothing missing, `partial` of any other."""
     schema = resource(
         "Observation",
         {
             **NAMED,
-            "status": one_of(complete, "preliminary"),
+            "status": one_of(*dict.fromkeys((complete, partial))),
             "category": codes.SURVEY,
             "code": codes.NEWS2,
             "effectiveDateTime": DATE_TIME,
@@ -82,7 +83,7 @@ def news2(complete: str = "final") -> Schema:
         "oneOf": [
             {"properties": {"status": const(complete), "interpretation": band_of(at_least=False)},
              "required": ["valueQuantity"], "not": {"required": ["dataAbsentReason"]}},
-            {"properties": {"status": const("preliminary")}, "required": ["dataAbsentReason"],
+            {"properties": {"status": const(partial)}, "required": ["dataAbsentReason"],
              "not": {"required": ["valueQuantity"]}},
         ],
     }  # fmt: skip
@@ -94,7 +95,7 @@ def _method() -> Schema:
     return whole({"coding": items(coding, 1, 1), "text": TEXT})
 
 
-def risk() -> Schema:
+def risk(status: str = "preliminary") -> Schema:
     """The model's risk."""
     parts: dict[str, tuple[str, object]] = {
         "sha256Prefix": ("valueString", pattern("^[0-9a-f]+$")),
@@ -113,7 +114,7 @@ def risk() -> Schema:
         {
             **NAMED,
             "extension": items(extension_of(codes.MODEL, parts, ["sha256Prefix", "mode"]), 1, 1),
-            "status": "preliminary",
+            "status": status,
             "method": _method(),
             "occurrenceDateTime": DATE_TIME,
             "performer": ref("fhir.reference"),
@@ -137,6 +138,9 @@ def alert(change: AlertChange) -> Schema:
         "tell": ("valueString", TEXT),
         "resolution": ("valueCode", one_of(*(each.value for each in Resolution))),
         "resolvedAt": ("valueDateTime", DATE_TIME),
+        "softSign": ("valueCode", one_of(*(each.value for each in SoftSign))),
+        "concernSaidAt": ("valueDateTime", DATE_TIME),
+        "concernSettledAt": ("valueDateTime", DATE_TIME),
     }
     told = ["change", "at", "state", "band", "measuredAt", "rung", "repeat"]
     states = [each.value for each in (*AlertState, *Resolution)]
@@ -149,7 +153,7 @@ def alert(change: AlertChange) -> Schema:
         {
             **NAMED,
             "extension": items(extension_of(codes.ALERT, parts, told), 1, 1),
-            "status": one_of("active", "completed", "revoked"),
+            "status": one_of("active", "completed", "revoked", "entered-in-error"),
             "statusReason": whole(
                 {"coding": items(whole({"system": codes.OURS, "code": one_of(*states)}), 1, 2), "text": TEXT}
             ),

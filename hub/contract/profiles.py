@@ -35,7 +35,11 @@ def definitions() -> dict[str, Schema]:
         **_resources(),
         "reading.v1": _bundle(["fhir.reading"], most=MOST_READINGS),
         "observation.v1": _bundle(_OBSERVED, [_SCORE]),
-        "amended_observation.v1": _bundle(_OBSERVED_AMENDED, [_SCORE_AMENDED]),
+        # As it is known now; or in error, since it was of another: then what other readings measured stays.
+        "amended_observation.v1": _bundle(
+            [*_OBSERVED_AMENDED, *_OBSERVED_WITHDRAWN, *_OBSERVED[len(_DEVICES) : -len(_JUDGED)]],
+            [[*_SCORE_AMENDED, f"{_WITHDRAWN}.news2"]],
+        ),
         **{
             f"alert.{change.value}.v1": _bundle(
                 [f"fhir.alert.{change.value}", "fhir.acknowledgement", *_OBSERVED],
@@ -56,6 +60,7 @@ def definitions() -> dict[str, Schema]:
 
 
 _AMENDED = "fhir.amended"
+_IN_ERROR = "entered-in-error"
 _DEVICES = ("hub", "sensor")
 _WITH_TIMES = ("clock", "vital-sign", "blood-pressure", "news2", "risk")
 _OBSERVED = [f"fhir.{each}" for each in (*_DEVICES, *_WITH_TIMES)]
@@ -63,6 +68,9 @@ _OBSERVED_AMENDED = [
     *(f"fhir.{each}" for each in _DEVICES),
     *(f"{_AMENDED}.{each}" for each in _WITH_TIMES),
 ]
+_WITHDRAWN = "fhir.withdrawn"
+_JUDGED = ("news2", "risk")
+_OBSERVED_WITHDRAWN = [f"{_WITHDRAWN}.{each}" for each in _WITH_TIMES]
 _SCORE, _SCORE_AMENDED = ["fhir.news2"], [f"{_AMENDED}.news2"]
 _ALERTS_AMENDED = [f"{_AMENDED}.alert.{change.value}" for change in AlertChange]
 
@@ -112,11 +120,17 @@ def _resources() -> dict[str, Schema]:
         f"{_AMENDED}.risk": judged.risk(),
         f"{_AMENDED}.acknowledgement": judged.acknowledgement(),
         **{f"{_AMENDED}.alert.{change.value}": schema for change, schema in alerts.items()},
+        # What was of somebody else: "entered-in-error", whatever it was.
+        f"{_WITHDRAWN}.clock": measured.clock(_IN_ERROR),
+        f"{_WITHDRAWN}.vital-sign": measured.vital_sign(_IN_ERROR),
+        f"{_WITHDRAWN}.blood-pressure": measured.blood_pressure(_IN_ERROR),
+        f"{_WITHDRAWN}.news2": judged.news2(_IN_ERROR, _IN_ERROR),
+        f"{_WITHDRAWN}.risk": judged.risk(_IN_ERROR),
     }  # fmt: skip
     entries = {}
     for name, schema in made.items():
         kind = schema["properties"]["resourceType"]["const"]
         raised = name == f"fhir.alert.{AlertChange.RAISED.value}"
-        updated = name.startswith(("fhir.alert.", f"{_AMENDED}."))
+        updated = name.startswith(("fhir.alert.", f"{_AMENDED}.", f"{_WITHDRAWN}."))
         entries[f"{name}.entry"] = _entry(name, kind, created=not updated or raised, updated=updated)
     return {**made, **entries}

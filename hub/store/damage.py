@@ -83,6 +83,13 @@ class Damage:
                 "sensors that were enrolled by command may be lost: compare 'carehub devices list' with the"
                 " sensors in the home"
             )
+        of_people = {"resident", "resident_care", "staff", ""}
+        if any(not of_people.isdisjoint(lost) for lost in (self.pages, self.rows)):
+            parts.append(
+                "residents who were entered, what is known of residents, and who may sign in may be lost:"
+                " compare"
+                " 'carehub residents list' with who lives in the home"
+            )
         if self.alerts_may_be_lost:
             parts.append("ALERTS MAY BE LOST: look at every resident now")
         return "; ".join(parts)

@@ -21,7 +21,7 @@ FILE_NAME = "carehub.db"
 _ANY = 1 << 62
 _SAVED_AT_THE_LEAST = 4 << 20  # bytes of a damaged database, for which the reserve is given up
 _WRITER_CACHE, _READER_CACHE = 512, 256  # KiB of pages; 2 MB each unless said, and the kernel has them too
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """The number of steps in `migrations.py`; SQLite's user_version once they have run."""
 
 
@@ -127,8 +127,9 @@ def _save_if_damaged(path: Path, reserve: Reserve | None) -> None:
         salvage.finish(path)
 
 
-def open_for_reading(path: Path) -> sqlite3.Connection:
-    """Open the database beside a running hub, to look and not to touch.
+def open_for_reading(path: Path, *, for_any_thread: bool = False) -> sqlite3.Connection:
+    """Open the database beside a running hub, to look and not to touch; `for_any_thread`, where whoever opens
+    it sees to it that one thread at a time uses it.
 
     Raises:
         StoreError: there is no such file, or it is no database of a hub.
@@ -136,7 +137,9 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise StoreError(path, "does not exist: has the hub ever run here? Check hub.data_directory.")
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+        connection = sqlite3.connect(
+            f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=not for_any_thread
+        )
         connection.execute("PRAGMA busy_timeout = 5000")
         connection.execute(f"PRAGMA cache_size = -{_READER_CACHE}")
         connection.text_factory = readable_text

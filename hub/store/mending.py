@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from hub.clock import stamp, to_microseconds
-from hub.store import audit
+from hub.store import audit, people, staff_contradicted
 from hub.store.damage import FACT, Damage
 from hub.store.encoding import event_text
 from hub.store.salvaging import Salvage
@@ -29,12 +29,15 @@ def mend(new: sqlite3.Connection, salvage: Salvage, at: datetime, why: str, file
     """
     new.execute("BEGIN")
     _stand_in_or_forget(new, salvage)
-    for table in ("assessment", "rhythm_window"):
+    for table in ("assessment", "withdrawn_assessment", "rhythm_window"):
         _forget(new, salvage, table, "reading NOT IN (SELECT sequence FROM reading)")
     # Whole, whatever there was room for: nobody may be made the owner of a sensor that was taken from them.
-    trail = salvage.left_out("audit", ("sequence", "what", "detail"))
+    trail = list(salvage.left_out("audit", ("sequence", "what", "detail")))
     for address in contradicted(new, trail):
         new.execute("DELETE FROM enrolled_sensor WHERE address = ?", (address,))
+    people.put_right(new, trail)
+    for key in staff_contradicted.contradicted(new, trail):
+        new.execute("DELETE FROM staff WHERE key = ?", (key,))
     untold = _set_aside_untold(new, at)
     for column in _NUMBERED:
         new.execute(f"UPDATE alert SET {column} = 0 WHERE {column} NOT IN (SELECT sequence FROM {column})")
@@ -102,7 +105,7 @@ def _set_aside_untold(new: sqlite3.Connection, at: datetime) -> int:
         " OR first IS NOT NULL AND channel = 'reading' AND NOT EXISTS"
         " (SELECT 1 FROM reading r WHERE r.sequence BETWEEN first AND last)"
         " OR first IS NOT NULL AND channel IN ('observation', 'amended_observation')"
-        " AND first NOT IN (SELECT sequence FROM assessment)"
+        " AND first NOT IN (SELECT sequence FROM assessment UNION SELECT sequence FROM withdrawn_assessment)"
         " OR first IS NOT NULL AND channel = 'amended_alert'"
         " AND first NOT IN (SELECT sequence FROM audit))"
     )

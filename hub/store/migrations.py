@@ -234,3 +234,11 @@ def m008_models_that_earn_their_place(db: Database) -> None:
     for statement in schemas.MODELS_THAT_EARN_THEIR_PLACE.split(";\n"):
         db.conn.execute(statement)
     db.conn.execute("PRAGMA user_version = 8")
+
+
+@migrations()
+def m009_residents_and_staff(db: Database) -> None:
+    """Residents who were entered, what is known of them, who may sign in, and assessments that were wrong."""
+    for statement in schemas.RESIDENTS_AND_STAFF.split(";\n"):
+        db.conn.execute(statement)
+    db.conn.execute("PRAGMA user_version = 9")

@@ -75,7 +75,10 @@ class Numbers:
             f" UNION ALL SELECT max(sequence & {below}) FROM outbox_aside)"
         ).fetchone()
         (reading,) = connection.execute("SELECT max(sequence) FROM reading").fetchone()
-        (assessment,) = connection.execute("SELECT max(sequence) FROM assessment").fetchone()
+        (assessment,) = connection.execute(
+            "SELECT max(number) FROM (SELECT max(sequence) AS number FROM assessment"
+            " UNION ALL SELECT max(sequence) FROM withdrawn_assessment)"
+        ).fetchone()
         ids = HighestIds.of(connection)
         return cls(itertools.count((outbox or 0) + 1), reading or 0, assessment or 0, ids)
 

@@ -82,6 +82,11 @@ class Pieces:
         self._numbers.forget()
 
     @property
+    def recent(self) -> Recent:
+        """What was measured of late, beside the card."""
+        return self._recent
+
+    @property
     def _gathered(self) -> Gathered:
         """Of the piece that is being done."""
         return self._pieces[-1].gathered

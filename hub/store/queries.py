@@ -9,6 +9,7 @@ from datetime import datetime
 from hub.clock import from_microseconds, to_microseconds
 from hub.readings import DRIVERS_OF_THE_ROOM, OF_THE_ROOM
 from hub.store.encoding import VITAL_NUMBERS
+from hub.store.ownership import DISCARDED
 from hub.store.rows import SELECT_ALERT, SELECT_READING, AlertRow, StoredReading
 
 _NUMBERS_OF_THE_ROOM = ", ".join(str(VITAL_NUMBERS[vital]) for vital in sorted(OF_THE_ROOM))
@@ -23,6 +24,8 @@ _OF_A_PERSON = (
 )
 OF_NOBODY_YET = f"resident IS NULL AND problem IS NULL AND {_OF_A_PERSON}"
 """SQL, of a reading: it waits for a person to say whose it is. What is of the room waits for nobody."""
+NOT_DECODED = f"coalesce(problem, '{DISCARDED}') != '{DISCARDED}'"
+"""SQL, of a reading: it could not be used. What a person has discarded could."""
 
 
 def readings(

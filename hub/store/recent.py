@@ -26,7 +26,7 @@ from hub.clock import Step
 from hub.placed import PlacedReading
 from hub.present import Place, Present
 from hub.readings import Value, Vital
-from hub.store.recent_sets import SETS_LOADED, Sets, StoredSet, load_sets, with_set
+from hub.store.recent_sets import SETS_LOADED, Sets, StoredSet, load_sets, moments_of_sets, with_set
 from hub.store.rows import SELECT_READING, StoredReading
 from hub.store.steps import all_steps
 from hub.timing import TimeQuality
@@ -162,6 +162,33 @@ class Recent:
         self._undo.append(partial(_put_sets_back, self._loaded.sets, resident, before))
         self._loaded.sets[resident] = with_set(before, stored, given)
 
+    def take_out(self, resident: str, sequence: int) -> None:
+        """Forget what a reading measured of a resident: it is not theirs."""
+        if self._loaded is None:
+            return
+        for known in self._loaded.vitals.get(resident, {}).values():
+            for stored in [each for each in known.by_time if each.reading == sequence]:
+                self._undo.append(
+                    partial(_put_measured_back, known, list(known.by_time), known.complete_since)
+                )
+                known.by_time.remove(stored)
+                if known.complete_since is not None:
+                    # The one before it may be on the card alone.
+                    known.complete_since = _moment(known.by_time[0]) if known.by_time else _NEVER
+
+    def load_sets_anew(self, resident: str) -> None:
+        """Load a resident's observation sets from the card again, since some were withdrawn there."""
+        if self._loaded is None:
+            return
+        sets, before = self._loaded.sets, self._loaded.sets.get(resident)
+        moments = moments_of_sets(self._connection, self.present, resident)
+        found = load_sets(self._connection, self.present, moments, resident).get(resident)
+        self._undo.append(partial(_put_sets_back, sets, resident, before))
+        if found is not None:
+            sets[resident] = found
+        else:
+            sets.pop(resident, None)
+
     def covers(self, resident: str, since: datetime, until: datetime) -> bool:
         """Whether `newest` finds all that was measured of a resident from `since` to `until`.
 
@@ -256,9 +283,16 @@ def _trim(window: _Window) -> None:
                 known.complete_since = oldest
 
 
+def _put_measured_back(
+    known: _Vital, by_time: list[StoredMeasurement], complete_since: datetime | None
+) -> None:
+    known.by_time[:] = by_time
+    known.complete_since = complete_since
+
+
 def _put_sets_back(sets: dict[str, Sets], resident: str, before: Sets | None) -> None:
     if before is None:
-        del sets[resident]
+        sets.pop(resident, None)
     else:
         sets[resident] = before
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import bisect
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from typing import NamedTuple
 from hub.assessment.hour import Hour
 from hub.present import Present
 from hub.readings import Value, Vital
-from hub.store.rows import SELECT_ASSESSMENT, AssessmentRow
+from hub.store.rows import SELECT_ASSESSMENT, SELECT_READING, AssessmentRow, StoredReading
 
 SETS_LOADED = 5_000
 """Of so many of the newest it is known when their readings were measured, by the present clock."""
@@ -82,17 +83,36 @@ def _place(hours: Sequence[Hour], number: int) -> int:
     return bisect.bisect_left(hours, number, key=lambda each: _hour(each.end))
 
 
+def moments_of_sets(
+    connection: sqlite3.Connection, present: Present | None, resident: str
+) -> dict[int, datetime]:
+    """When the readings were measured that completed a resident's newest sets, told by a clock."""
+    found: dict[int, datetime] = {}
+    of_sets = f"SELECT reading FROM assessment WHERE resident = ? ORDER BY sequence DESC LIMIT {SETS_LOADED}"
+    for columns in connection.execute(f"{SELECT_READING} WHERE r.sequence IN ({of_sets})", (resident,)):
+        with suppress(ValueError, TypeError, LookupError, OverflowError):
+            stored = StoredReading.of(columns)
+            placed, told = stored.placed, stored.place
+            place = told if present is None else present.place(placed.reading, placed.stamp, told)
+            if place is not None:
+                found[stored.sequence] = place.measured_at
+    return found
+
+
 def load_sets(
-    connection: sqlite3.Connection, present: Present | None, moments: Mapping[int, datetime]
+    connection: sqlite3.Connection,
+    present: Present | None,
+    moments: Mapping[int, datetime],
+    resident: str | None = None,
 ) -> dict[str, Sets]:
-    """The sets on the card by resident, told by a clock (None: as they were told); `moments` has by their
-    numbers when readings were measured. What cannot be read is left out: the hub must start."""
+    """The sets on the card by resident, or of one, told by a clock (None: as they were told); `moments` has
+    by their numbers when readings were measured. What cannot be read is left out: the hub must start."""
     found: dict[str, Sets] = {}
     newest = f"SELECT sequence FROM assessment ORDER BY sequence DESC LIMIT {_LOADED}"
     (first,) = connection.execute(f"SELECT min(sequence) FROM ({newest})").fetchone()
     # In the order in which they were stored: a set that comes late takes longer to take in.
-    rows = f"{SELECT_ASSESSMENT} WHERE a.sequence >= ? ORDER BY a.sequence"
-    for columns in connection.execute(rows, (first,)):
+    rows = f"{SELECT_ASSESSMENT} WHERE a.sequence >= ?1 AND ?2 IN (a.resident, '') ORDER BY a.sequence"
+    for columns in connection.execute(rows, (first, resident or "")):
         try:
             row = AssessmentRow.of(columns)
             at = moments.get(row.reading) if row.own else None

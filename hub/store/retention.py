@@ -16,8 +16,8 @@ kind only when nothing is left of the one before it, the oldest first:
    is then of the kinds above;
 6. where more than `newest` readings came within `window` (a flood), the older of those.
 
-With a reading go the windows of a rhythm that it has completed. Of an assessment that goes, what a model is
-judged by stays for `keep_scores` (`hub/store/scores.py`).
+With a reading go the windows of a rhythm that it has completed, and what was withdrawn that it formed. Of an
+assessment that goes, what a model is judged by stays for `keep_scores` (`hub/store/scores.py`).
 
 Never, by neither: an alert that is open, or that nobody acknowledged; what a kept alert rests on (its
 reading, its assessment, the readings of that, and of a stream what is behind it); a message on a channel
@@ -120,6 +120,7 @@ class Piece:
             ("outbox_aside", "sequence", self.aside),
             ("assessment", "sequence", self.assessments),
             ("rhythm_window", "reading", self.readings),
+            ("withdrawn_assessment", "reading", self.readings),
             ("reading", "sequence", self.readings),
         ):
             if numbers:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from hub.assessment.reason import Reason
-from hub.clock import ClockStamp, from_microseconds
+from hub.clock import ClockStamp, from_microseconds, to_microseconds
 from hub.placed import PlacedReading
 from hub.present import Place, Present
 from hub.readings import OF_NO_SCORE, DeviceTime, Flag, Origin, RawPayload, Reading, Value, Vital
@@ -119,7 +119,8 @@ class AssessmentRow:
     there was none.
 
     `at` is as it was told by the clock that told `received_at`, when that reading was received (`stamp`);
-    where it is the reading's `own` time, it is when that was measured.
+    where it is the reading's `own` time, it is when that was measured. `withdrawn_before` is how many of the
+    same reading and moment were withdrawn before it was made; only one that is found by its number knows.
     """
 
     sequence: int
@@ -140,6 +141,7 @@ class AssessmentRow:
     reasons: tuple[Reason, ...] | None = None
     uncalibrated: float | None = None
     would_alert: bool | None = None
+    withdrawn_before: int = 0
 
     @classmethod
     def of(cls, row: Sequence[object]) -> AssessmentRow:
@@ -194,7 +196,7 @@ class AssessmentRow:
     @property
     def is_of_a_score(self) -> bool:
         """As `is_of_a_score`."""
-        return is_of_a_score(self.observations, self.reading)
+        return is_of_a_score(self.observations, self.reading, own=self.own)
 
 
 def given(observations: Mapping[Vital, tuple[Value, int]], reading: int) -> dict[Vital, Value]:
@@ -202,13 +204,16 @@ def given(observations: Mapping[Vital, tuple[Value, int]], reading: int) -> dict
     return {vital: value for vital, (value, source) in observations.items() if source == reading}
 
 
-def is_of_a_score(observations: Mapping[Vital, tuple[Value, int]], reading: int) -> bool:
-    """Whether a set says something new of a score: not if its reading gave it weight or glucose alone.
+def is_of_a_score(
+    observations: Mapping[Vital, tuple[Value, int]], reading: int, *, own: bool = False
+) -> bool:
+    """Whether a set says something new of a score: not if its reading gave it weight or glucose alone, nor if
+    it is of the reading's `own` moment and that gave it nothing, as a concern.
 
     Then a person was not observed, whatever the set has of before: it is told, and counts as no set.
     """
     by_it = given(observations, reading)
-    return not by_it or not OF_NO_SCORE.issuperset(by_it)
+    return not OF_NO_SCORE.issuperset(by_it) if by_it else not own
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +247,28 @@ class AlertRow:
         )
 
 
-def reading_by_number(connection: sqlite3.Connection, sequence: int) -> StoredReading | None:
-    """A reading by its number; None where retention has removed it."""
+CORRECTED = "reading corrected"
+"""What the trail calls it that a reading is not whose it was said to be (`hub.trail.Audited`)."""
+
+_EVERY_ENTRY = (1 << 63) - 1
+
+
+def reading_by_number(
+    connection: sqlite3.Connection, sequence: int, before_entry: int = _EVERY_ENTRY
+) -> StoredReading | None:
+    """A reading by its number; None where retention has removed it.
+
+    How often it was `corrected` is told as it was before that entry of the trail.
+    """
     row = connection.execute(f"{SELECT_READING} WHERE r.sequence = ?", (sequence,)).fetchone()
-    return StoredReading.of(row) if row else None
+    if row is None:
+        return None
+    stored = StoredReading.of(row)
+    (corrected,) = connection.execute(
+        "SELECT count(*) FROM audit WHERE subject = ? AND what = ? AND sequence < ?",
+        (stored.placed.reading.id.bytes, CORRECTED, before_entry),
+    ).fetchone()
+    return replace(stored, placed=replace(stored.placed, corrected=corrected)) if corrected else stored
 
 
 def newest_stamp(connection: sqlite3.Connection) -> ClockStamp | None:
@@ -270,7 +293,16 @@ def reading_rows(connection: sqlite3.Connection, first: int, last: int) -> list[
 def assessment_by_number(connection: sqlite3.Connection, sequence: int) -> AssessmentRow | None:
     """An assessment by its number; None where retention has removed it."""
     row = connection.execute(f"{SELECT_ASSESSMENT} WHERE a.sequence = ?", (sequence,)).fetchone()
-    return AssessmentRow.of(row) if row else None
+    return numbered(connection, AssessmentRow.of(row)) if row else None
+
+
+def numbered(connection: sqlite3.Connection, row: AssessmentRow) -> AssessmentRow:
+    """An assessment that knows how many were withdrawn before it: what is told of it has its own name."""
+    (before,) = connection.execute(
+        "SELECT count(*) FROM withdrawn_assessment WHERE reading = ? AND at IS ? AND sequence < ?",
+        (row.reading, None if row.own else to_microseconds(row.at), row.sequence),
+    ).fetchone()
+    return replace(row, withdrawn_before=before) if before else row
 
 
 def newest_assessment(connection: sqlite3.Connection, resident: str) -> AssessmentRow | None:
@@ -288,8 +320,9 @@ def newest_assessment(connection: sqlite3.Connection, resident: str) -> Assessme
         found = [AssessmentRow.of(row) for row in rows]
         of_a_score = [row for row in found if row.is_of_a_score]
         if of_a_score or len(found) < most:
-            return max(of_a_score or found, key=lambda row: (row.at, row.sequence), default=None)
-    return max(found, key=lambda row: (row.at, row.sequence))
+            newest = max(of_a_score or found, key=lambda row: (row.at, row.sequence), default=None)
+            return None if newest is None else numbered(connection, newest)
+    return numbered(connection, max(found, key=lambda row: (row.at, row.sequence)))
 
 
 def _number(value: object) -> int:
@@ -309,6 +342,11 @@ def _reasons(text: object) -> tuple[Reason, ...] | None:
         return None if text is None else reasons_of(str(text))
     except (ValueError, TypeError, LookupError):
         return None
+
+
+def stamp_of(boot: object, since_boot: object, clock: object) -> ClockStamp:
+    """From a boot's id and the columns `since_boot` and `clock`. Raises as `StoredReading.of`."""
+    return _stamp(boot, since_boot, clock)
 
 
 def _stamp(boot: object, since_boot: object, clock: object) -> ClockStamp:

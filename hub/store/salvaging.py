@@ -1,10 +1,10 @@
 """What can be read of a database, copied from its pages into a new one, in the order of what it is worth.
 
 First what the hub cannot do without, whole or not at all: alerts that are open or that nobody acknowledged,
-sensors that were enrolled by command, facts, events of alerts that wait or were refused, and what rows refer
-to. Then all else, the newest of every table before what is older of any: where there is no more room, or no
-more time, the history ends at about one time in all of them. What is left out is counted, and is in the old
-file alone.
+sensors that were enrolled by command, residents with what is known of them, staff, facts, events of alerts
+that wait or were refused, and what rows refer to. Then all else, the newest of every table before what is
+older of any: where there is no more room, or no more time, the history ends at about one time in all of them.
+What is left out is counted, and is in the old file alone.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from hub.store.tables import Table, tables_of
 _DEAR = (
     "alert",
     "enrolled_sensor",
+    "resident",
+    "resident_care",
+    "staff",
     "fact",
     "outbox",
     "outbox_aside",

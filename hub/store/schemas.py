@@ -254,3 +254,53 @@ CREATE TABLE rhythm_window (
     PRIMARY KEY (reading, ended)
 ) WITHOUT ROWID
 """
+
+# `resident` is who was entered by hand or from a table, as a [[residents]] would say it; `resident_care`
+# what is known of anybody who lives here, listed in the configuration or entered: JSON (`hub.care.Care`).
+# `staff` is who may sign in on the staff page; `key` is the name as it is compared. A `withdrawn_assessment`
+# rested on a reading that was given to the wrong resident: out of the way of whoever looks at assessments,
+# and not forgotten; `withdrawn` is the number of the trail's entry that says why.
+RESIDENTS_AND_STAFF = """
+CREATE TABLE resident (
+    id                      TEXT PRIMARY KEY,
+    name                    TEXT NOT NULL,
+    room                    TEXT NOT NULL,
+    birth_year              INTEGER,
+    oxygen_scale            INTEGER NOT NULL,
+    oxygen_scale_prescriber TEXT,
+    wristband               TEXT,
+    entered_at              INTEGER NOT NULL,
+    entered_by              TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE resident_care (
+    resident   TEXT PRIMARY KEY,
+    body       TEXT NOT NULL,
+    changed_at INTEGER NOT NULL,
+    changed_by TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE staff (
+    key        TEXT PRIMARY KEY,
+    name       TEXT NOT NULL,
+    role       TEXT NOT NULL,
+    pin        TEXT NOT NULL,
+    changed_at INTEGER NOT NULL,
+    changed_by TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE withdrawn_assessment (
+    sequence     INTEGER PRIMARY KEY,
+    resident     TEXT NOT NULL,
+    at           INTEGER,
+    reading      INTEGER NOT NULL,
+    scale        INTEGER NOT NULL,
+    observations TEXT NOT NULL,
+    band         TEXT NOT NULL,
+    total        INTEGER NOT NULL,
+    age          INTEGER,
+    risk         REAL,
+    model        INTEGER REFERENCES model,
+    reasons      TEXT,
+    uncalibrated REAL,
+    would_alert  INTEGER,
+    withdrawn    INTEGER NOT NULL
+)
+"""

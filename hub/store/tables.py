@@ -10,6 +10,9 @@ from hub.store.pages import Row, Value
 _FIRST = (
     "alert",
     "enrolled_sensor",
+    "resident",
+    "resident_care",
+    "staff",
     "fact",
     "outbox",
     "outbox_aside",
@@ -19,7 +22,7 @@ _FIRST = (
     "audit",
     "alert_history",
 )
-_LAST = ("assessment", "reading", "measurement", "kept_score")
+_LAST = ("assessment", "withdrawn_assessment", "reading", "measurement", "kept_score")
 """The order in which tables are copied: what is most dearly missed first; then others; then these."""
 
 _ADDED = {"reading": 1, "enrolled_sensor": 1, "assessment": 3}  # columns of later steps: older rows lack them

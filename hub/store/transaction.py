@@ -196,7 +196,7 @@ class Transaction(Pieces):
             )
         )
         self._numbers.assessment = sequence
-        if is_of_a_score(observations, reading):
+        if is_of_a_score(observations, reading, own=at is None):
             values = {vital: value for vital, (value, _) in observations.items()}
             its_own = given(observations, reading) if at is None else {}
             self._recent.add_set(resident, StoredSet(moment, sequence, scale, values), its_own)

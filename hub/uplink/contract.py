@@ -73,6 +73,8 @@ class AlertChange(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     STEPPED_DOWN = "stepped_down"
     RESOLVED = "resolved"
+    CONCERN_SAID = "concern_said"
+    CONCERN_SETTLED = "concern_settled"
 
 
 class SummaryOf(StrEnum):

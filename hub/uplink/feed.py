@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from hub.alerts import Alert
 from hub.assessed import Assessment
 from hub.assessment.news2 import Band
+from hub.assessment.observation_set import Observation
 from hub.placed import PlacedReading
+from hub.readings import Vital
 from hub.summary import ResidentSummary
 from hub.uplink.cloudevents import Event, Written, json_text
 from hub.uplink.contract import AlertChange, Channel, Identity, SummaryOf, event_type
@@ -22,7 +25,7 @@ from hub.uplink.fhir.alerts import Step, acknowledgement_entry, alert_entry
 from hub.uplink.fhir.codes import Json
 from hub.uplink.fhir.observations import observations_of
 from hub.uplink.fhir.raw import reading_entry
-from hub.uplink.fhir.resources import Place, amended, bundle, bundle_text, hub_device, once
+from hub.uplink.fhir.resources import Place, amended, bundle, bundle_text, hub_device, once, withdrawn
 from hub.uplink.fhir.scores import band_code, news2_entry, news2_name, risk_entry, risk_name
 from hub.uplink.fhir.summary import summary_entries, summary_id
 
@@ -35,7 +38,11 @@ MOST_READINGS = 50
 CORRECTS = "corrects"
 """The CloudEvents attribute of an amendment: the id of the event that it corrects, of the same source."""
 
+CONCERN = "concern"
+"""The CloudEvents attribute of an alert that somebody's concern holds open: "true"; others have none."""
+
 _CORRECTED = "corrected"
+_WITHDRAWN = "withdrawn"
 _READINGS = uuid.UUID("b0a1b2a6-6c54-5f1d-8e0e-6f8f6e3a9d41")
 
 
@@ -116,6 +123,40 @@ def amended_observation_event(identity: Identity, assessment: Assessment) -> Eve
     )
 
 
+def withdrawn_observation_event(identity: Identity, assessment: Assessment, reading: uuid.UUID) -> Event:
+    """An observation set that rested on a reading of somebody else: its score and its risk are in error, and
+    what that reading measured is. What other readings measured stays as it was told.
+
+    `corrects` is the id of the event that told of it; its own id follows from that.
+    """
+    place = _place(identity)
+    corrects = _observation_id(assessment)
+    theirs = {each: said for each, said in _observed(assessment).items() if said.reading_id == reading}
+    wrong = {
+        entry["fullUrl"]
+        for entry in observations_of(place, _with(assessment, theirs)).entries
+        if entry["resource"]["resourceType"] != "Device"
+    } | set(_judged(assessment))
+    entries = once([hub_device(place), *_assessment(place, assessment)])
+    return _event(
+        identity,
+        event_type(Channel.AMENDED_OBSERVATION),
+        uuid.uuid5(corrects, _WITHDRAWN),
+        assessment.observations.at,
+        bundle([withdrawn(each) if each["fullUrl"] in wrong else each for each in entries], place),
+        assessment.resident,
+        {"band": band_code(assessment.news2), CORRECTS: str(corrects)},
+    )
+
+
+def _observed(assessment: Assessment) -> Mapping[Vital, Observation]:
+    return assessment.observations.observations
+
+
+def _with(assessment: Assessment, observations: Mapping[Vital, Observation]) -> Assessment:
+    return replace(assessment, observations=replace(assessment.observations, observations=observations))
+
+
 def _observation_id(assessment: Assessment) -> uuid.UUID:
     return uuid.uuid5(assessment.id, "observation")
 
@@ -167,11 +208,16 @@ def amended_alert_event(
 
 
 def _of_alert(alert: Alert) -> dict[str, str]:
-    return {"alert": str(alert.id), "state": alert.state.value, "band": alert.band.value}
+    said = {"alert": str(alert.id), "state": alert.state.value, "band": alert.band.value}
+    return {**said, CONCERN: "true"} if alert.concerned else said
 
 
 def _alert_id(alert: Alert, change: AlertChange, rung: int, band: Band, repeat: int = 0) -> uuid.UUID:
     again = f":{repeat}" if repeat else ""
+    if alert.concern is not None and change is not AlertChange.RAISED:
+        # With a concern the ladder is another, and is climbed anew: a rung of it is no other's repetition.
+        settled = ":settled" if alert.concern.settled else ""
+        again += f":concern:{alert.concern.said_at.isoformat()}{settled}"
     return uuid.uuid5(alert.id, f"{change}:{rung}:{band}{again}")
 
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from hub.alerts import AlertState, Resolution
 from hub.assessment.news2 import Band
 from hub.clock import ClockQuality
+from hub.concern import SoftSign
 from hub.errors import CareportError
 from hub.readings import Vital
 from hub.timing import TimeQuality
@@ -50,12 +51,13 @@ class HeardError(CareportError):
 
 @dataclass(frozen=True, slots=True)
 class HeardObservation:
-    """An event of the observation channel."""
+    """An event of the observation channel. `withdrawn` is where it is in error, since it was of another."""
 
     site: str
     hub: str
     test_data: bool
     assessment: HeardAssessment
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,9 @@ class HeardAlert:
     supersedes: uuid.UUID | None
     acknowledged: HeardAcknowledgement | None
     resolution: Resolution | None
+    soft_signs: tuple[SoftSign, ...] = ()
+    concern_said_at: datetime | None = None
+    concern_settled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +183,9 @@ def amended_observation_heard(event: Event) -> HeardObservation:
 
 def _observation(told: _Told) -> HeardObservation:
     score = first(each for each in told.resources.values() if each.get("code") == codes.NEWS2)
-    return HeardObservation(told.site, told.hub, told.test_data, assessment_of(told.resources, score))
+    assessment = assessment_of(told.resources, score)
+    withdrawn = score["status"] == "entered-in-error"
+    return HeardObservation(told.site, told.hub, told.test_data, assessment, withdrawn)
 
 
 @_as_a_hub_says_it
@@ -224,6 +231,9 @@ def _alert(told: _Told) -> HeardAlert:
         supersedes=uuid_of(replaces[0]["identifier"]["value"]) if replaces else None,
         acknowledged=_acknowledgement(told),
         resolution=Resolution(only(resolution)) if resolution else None,
+        soft_signs=tuple(map(SoftSign, parts.get("softSign", ()))),
+        concern_said_at=time_of(only(parts["concernSaidAt"])) if "concernSaidAt" in parts else None,
+        concern_settled_at=time_of(only(parts["concernSettledAt"])) if "concernSettledAt" in parts else None,
     )
 
 

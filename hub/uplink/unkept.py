@@ -54,14 +54,20 @@ class WithUnkept:
         """Set whenever there is something new to send."""
         return self._card.changed
 
-    def tell(self, events: Sequence[str]) -> None:
-        """Have alerts told that could not be committed; what was told of late is not told again."""
+    def tell(self, events: Sequence[str]) -> Sequence[Event]:
+        """Have alerts told that could not be committed; what was told of late is not told again.
+
+        Returns what is told now.
+        """
+        told = []
         for event in map(from_json, events):
             if len(self._rows) < _MOST and self._new(event):
                 self._put(event)
+                told.append(event)
                 _log.critical(
                     "an alert could not be committed and is told from memory alone: event %s", event.id
                 )
+        return told
 
     def tell_waiting(self, events: Sequence[str]) -> int:
         """Have alerts told that wait on a card of which nothing can be sent; return how many are dealt with.
@@ -91,7 +97,7 @@ class WithUnkept:
             self._told.popitem(last=False)
         keys: list[tuple[object, ...]] = [(event.id,)]
         if event.type.endswith("raised.v1"):
-            keys.append((event.subject, event.extensions.get("band")))
+            keys.append((event.subject, event.extensions.get("band"), event.extensions.get("concern")))
         if any(key in self._told for key in keys):
             return False
         self._told.update(dict.fromkeys(keys, monotonic()))

@@ -17,8 +17,8 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from hub.acknowledgements import ANSWERS_AT_ONCE, LINES_AT_ONCE, Acknowledgements
+from hub.alert_answers import Acknowledgement as Acknowledged
 from hub.alert_book import UnreadableAlertError
-from hub.alerts import Acknowledgement as Acknowledged
 from hub.clock import now
 from hub.commands import UnknownAlertError
 from hub.uplink.cloudevents import Event, EventError, to_json

@@ -6,16 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hub.alerts import (
-    Alert,
-    AlertError,
-    AlertPolicy,
-    AlertState,
-    Resolution,
-    acknowledge,
-    deliver,
-    escalate,
-)
+from hub.alert_answers import acknowledge, deliver, escalate
+from hub.alerts import Alert, AlertError, AlertPolicy, AlertState, Resolution
 from hub.assessment.news2 import Band, News2, OxygenScale
 from hub.config import Alerts, ObservationSets, Rung
 from hub.readings import Vital

@@ -8,12 +8,15 @@ from types import MappingProxyType
 
 import pytest
 
-from hub.alerts import Alert, Decision, consider, escalate
+from hub.alert_answers import escalate
+from hub.alerts import Alert, Decision, Outcome, Resolution, consider
+from hub.alerts_of_concern import Settled, heed
 from hub.assessed import Assessed
 from hub.assessment.news2 import Band
 from hub.readings import Vital
 from tests.rigs.alert_machine import Consider, Escalate, Rules, Ward, assessed, run
 from tests.rigs.assessments import POLICY, WELL
+from tests.rigs.concern_machine import Concerned, ConcernRules, settled
 
 
 def test_the_alerts_keep_their_rules_under_anything_that_may_happen() -> None:
@@ -106,6 +109,64 @@ BROKEN_ESCALATIONS: dict[str, Escalate] = {
 )
 def test_the_machine_finds_rules_that_are_broken(rules: Rules) -> None:
     class Broken(Ward):
+        tested = rules
+
+    with pytest.raises(AssertionError):
+        run(Broken)
+
+
+# Somebody's concern
+
+
+def test_a_concern_adds_and_never_takes_away_under_anything_that_may_happen() -> None:
+    run(Concerned, examples=40)
+
+
+BROKEN_CONCERNS: dict[str, ConcernRules] = {
+    "good values end it": ConcernRules(
+        consider=lambda alert, new, policy, id: consider(
+            alert and replace(alert, concern=None), new, policy, id
+        )
+    ),
+    "an acknowledgement of before counts for it": ConcernRules(
+        heed=lambda alert, said, new, policy, id: (
+            heed(alert, said, new, policy, id)
+            if alert is None or alert.acknowledged_at is None
+            else Decision(Outcome.CONCERN, replace(alert, concern=said))
+        )
+    ),
+    "joins, and is told to nobody": ConcernRules(
+        heed=lambda alert, said, new, policy, id: (
+            heed(alert, said, new, policy, id)
+            if alert is None
+            else Decision(Outcome.CONCERN, replace(alert, concern=said))
+        )
+    ),
+    "the new alert forgets what was bad": ConcernRules(
+        heed=lambda alert, said, new, policy, id: with_raised(
+            heed(alert, said, new, policy, id), lambda raised: replace(raised, contributing=frozenset())
+        )
+    ),
+    "a higher band leaves it behind": ConcernRules(
+        consider=lambda alert, new, policy, id: with_raised(
+            consider(alert, new, policy, id), lambda raised: replace(raised, concern=None)
+        )
+    ),
+    "to settle it ends what the score asks for": ConcernRules(
+        settle=lambda alert: replace(
+            (done := settled(alert)),
+            alert=replace(done.alert, resolved_at=alert.raised_at, resolution=Resolution.SETTLED),
+        )
+    ),
+    "settled, and goes on for nothing": ConcernRules(
+        settle=lambda alert: Settled(replace(settled(alert).alert, resolved_at=None, resolution=None))
+    ),
+}
+
+
+@pytest.mark.parametrize("rules", BROKEN_CONCERNS.values(), ids=BROKEN_CONCERNS)
+def test_the_machine_finds_concerns_that_are_not_heeded(rules: ConcernRules) -> None:
+    class Broken(Concerned):
         tested = rules
 
     with pytest.raises(AssertionError):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.assessment.news2 import Band, OxygenScale
+from hub.assessment.news2 import DUE_WITHIN, Band, OxygenScale
 from hub.config import Config, ConfigError, load
 
 LEAST = '[site]\nid = "willow"\n[hub]\nid = "hub-1"\n[broker]\nhost = "ics.example"\n'
@@ -58,6 +58,9 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
             '[[alerts.ladder.high]]\nafter = "5 min"\ntell = "b"',
          'ladder.high: each "after" must be longer'),
         ("[alerts.ladder]\nhigh = []", "ladder.high: has no rung"),
+        ("[alerts]\nconcern_ladder = []", "concern_ladder: has no rung"),
+        ('[observation_sets]\ndue = { high = "2 h" }', "due.high: is longer than due.medium"),
+        ('[observation_sets]\ndue = { high = "1 min" }', "observation_sets.due.high"),
         ('[alerts]\nresolve_after = "0 s"', "alerts.resolve_after"),
         ('[bluetooth]\nradio = "virtual"', "set site.test_data = true"),
         ('[replay]\nsocket = "/tmp/r"', "set site.test_data = true"),
@@ -99,6 +102,19 @@ def test_a_band_that_the_ladder_leaves_out_keeps_its_default(tmp_path: Path) -> 
     whole = loaded(tmp_path, LEAST + ladder).alerts.ladder
     assert [rung.tell for rung in whole[Band.HIGH]] == ["everybody"]
     assert [rung.tell for rung in whole[Band.MEDIUM]] == ["senior carer", "111"]
+
+
+def test_a_concern_has_a_ladder_and_may_have_the_homes_own(tmp_path: Path) -> None:
+    own = '[[alerts.concern_ladder]]\nafter = "5 min"\ntell = "night nurse"'
+    usual, whole = loaded(tmp_path, LEAST).alerts, loaded(tmp_path, LEAST + own).alerts
+    assert [rung.tell for rung in usual.concern_ladder] == ["senior carer", "GP or 111"]
+    assert [rung.tell for rung in whole.concern_ladder] == ["night nurse"]
+
+
+def test_a_home_may_say_how_often_it_observes_and_the_rest_is_as_the_chart_has_it(tmp_path: Path) -> None:
+    own = '[observation_sets]\ndue = { zero = "7 d", high = "30 min" }'
+    due = loaded(tmp_path, LEAST + own).observation_sets.due
+    assert due == {**DUE_WITHIN, Band.ZERO: timedelta(days=7), Band.HIGH: timedelta(minutes=30)}
 
 
 def test_a_home_of_one_person_lists_one(tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from hub.alerts import Alert, Outcome, acknowledge, consider, deliver
+from hub.alert_answers import acknowledge, deliver
+from hub.alerts import Alert, Outcome, consider
 from hub.assessed import Assessed
 from hub.assessment.news2 import Band
 from hub.assessment.observation_set import Observation, ObservationSet
 from hub.clock import ClockQuality, ClockStamp, HubClock, Step, StepKind
+from hub.concern import Concern
 from hub.correction import AlertStamps, carried_over, retold, shifted
 from hub.readings import Vital
 from tests.rigs.assessments import (
@@ -109,6 +111,16 @@ def test_of_a_record_only_what_the_unset_clock_told_is_put_right() -> None:
     stamps = AlertStamps(earlier, stamped(1), stamped(100, ClockQuality.SYNCHRONISED))
     right = retold(alert, stamps, [first_set])
     assert right == replace(alert, delivered_at=moment(1) + 5 * HOUR)
+
+
+def test_when_a_concern_was_said_is_put_right_by_the_clock_that_told_it() -> None:
+    """Said in this boot, of an alert of an earlier one."""
+    alert = replace(raised(RED), concern=Concern(moment(3), words="pale"))
+    first_set = step(5 * HOUR, 60 * MINUTE, StepKind.FIRST_SET)
+    earlier = ClockStamp(uuid.UUID(int=2), 9000 * HOUR, ClockQuality.SYNCHRONISED)
+    right = retold(alert, AlertStamps(earlier, concern=stamped(3)), [first_set])
+    assert right == replace(alert, concern=Concern(moment(3) + 5 * HOUR, words="pale"))
+    assert retold(alert, AlertStamps(earlier), [first_set]) == alert, "nobody knows which clock told it"
 
 
 def test_a_clock_that_contradicts_itself_rewrites_no_record() -> None:

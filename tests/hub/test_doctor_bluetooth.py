@@ -63,7 +63,7 @@ def test_one_whose_resident_is_not_listed_any_more_is_named(tmp_path: Path) -> N
     enrolled_by_command(house, "R-9")
     verdict, words = of_sensors(house.config)[f"sensor {NEW}"]
     assert verdict is WARN
-    assert "R-9 is not in the configuration any more" in words
+    assert "R-9 is not listed any more" in words
     house.connection.close()
 
 

@@ -219,9 +219,9 @@ A_READER, A_READER_OF_A = enrolled(READER, "wristband_reader"), enrolled(READER,
 @pytest.mark.parametrize(
     ("each", "worn", "verdict", "words"),
     [
-        ([A_READER, SHARED], True, PASS, "1 of 2 residents have one"),
-        ([A_READER_OF_A, SHARED_OF_A], True, PASS, "1 of 2 residents have one"),
-        ([A_READER, SHARED], False, WARN, "no resident has one in the configuration (residents.wristband)"),
+        ([A_READER, SHARED], True, PASS, "of 1 of 2 residents who are here the code is known"),
+        ([A_READER_OF_A, SHARED_OF_A], True, PASS, "of 1 of 2 residents who are here the code is known"),
+        ([A_READER, SHARED], False, WARN, "no code of any resident who is here is known"),
         ([A_READER, OWN], True, WARN, f"no shared sensor goes round with the reader {READER}"),
         ([A_READER, SHARED_OF_A], True, WARN, f"no shared sensor goes round with the reader {READER}"),
         ([A_READER_OF_A, SHARED], True, WARN, f"the reader {READER} (kit a)"),
@@ -231,19 +231,19 @@ A_READER, A_READER_OF_A = enrolled(READER, "wristband_reader"), enrolled(READER,
 def test_whether_a_scan_can_open_a_round(
     config: Config, each: list[Enrolled], worn: bool, verdict: Verdict, words: str
 ) -> None:
-    (finding,) = doctor_usb.rounds(wearing(config) if worn else config, each, {})
+    (finding,) = doctor_usb.rounds((wearing(config) if worn else config).residents, each, {})
     assert (finding.part, finding.verdict) == ("wristbands", verdict)
     assert words in finding.words
 
 
 def test_a_home_without_readers_and_wristbands_hears_nothing_of_them(config: Config) -> None:
-    assert doctor_usb.rounds(config, [SHARED, OWN], {}) == []
+    assert doctor_usb.rounds(config.residents, [SHARED, OWN], {}) == []
 
 
 @pytest.mark.parametrize(("unknown", "damaged"), [(0, 0), (3, 0), (0, 2)])
 def test_scans_that_opened_no_round_are_counted(config: Config, unknown: int, damaged: int) -> None:
     said = {"rounds": {"open": [], "unknown_scans": unknown, "damaged_scans": damaged}}
-    found = by_part(doctor_usb.rounds(wearing(config), [A_READER, SHARED], said))
+    found = by_part(doctor_usb.rounds(wearing(config).residents, [A_READER, SHARED], said))
     assert ("scans" in found) is bool(unknown or damaged)
     if unknown or damaged:
         verdict, words = found["scans"]

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from hub.acknowledgements import MOST_KEPT, Acknowledgements, KeptAcknowledgements
+from hub.alert_answers import Acknowledgement as Acknowledged
 from hub.alert_book import AlertBook
-from hub.alerts import Acknowledgement as Acknowledged
 from hub.alerts import AlertPolicy
 from hub.clock import now
 from hub.commands import Commands

@@ -1,11 +1,12 @@
 """Whose reading is it: known, or left to a person."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from hub.care import Care, Consent, Whereabouts
 from hub.config import Resident, Sensor
-from hub.residents import Register, UnknownResidentError, age_at
+from hub.residents import NotWatchedError, Register, UnknownResidentError, age_at
 
 ANNA, BERT = Resident(id="R-1", name="Anna", birth_year=1940), Resident(id="R-2")
 ANNAS_CUFF = Sensor(address="C4:F2:17:00:00:01", driver="blood_pressure", resident="R-1")
@@ -126,3 +127,97 @@ def test_a_shared_sensor_is_no_residents_and_of_the_number_that_is_enrolled() ->
         None,
         numbered,
     ]
+
+
+# --- who is not watched
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+AWAY = [
+    Care(whereabouts=Whereabouts.IN_HOSPITAL),
+    Care(whereabouts=Whereabouts.MOVED),
+    Care(whereabouts=Whereabouts.DECEASED),
+    Care(consent=Consent.WITHDRAWN),
+]
+BANDED = ANNA.model_copy(update={"wristband": "BAND-1"})
+
+
+@pytest.mark.parametrize("care", AWAY)
+def test_who_is_not_watched_owns_nothing(care: Care) -> None:
+    register = Register([BANDED, BERT], [ANNAS_CUFF])
+    assert register.wearing("band-1") == BANDED
+    register.list_resident(BANDED, care)
+    assert register.owner_of(ANNAS_CUFF.address) is None
+    assert register.wearing("band-1") is None, "a scan of it opens no round"
+    assert register.find_watched("R-1") is None
+    assert register.watched == (BERT,)
+    assert register.residents == (BANDED, BERT), "and is listed all the same"
+    assert register.resident("R-1") == register.find("R-1") == BANDED
+    with pytest.raises(NotWatchedError) as refused:
+        register.watched_resident("R-1")
+    assert "R-1" in str(refused.value)
+    assert "Anna" not in str(refused.value)
+    assert register.watched_resident("R-2") == BERT
+    with pytest.raises(UnknownResidentError):
+        register.watched_resident("R-9")
+
+
+def test_back_again_only_what_was_measured_since_is_theirs() -> None:
+    """Their cuff stayed here, and served others."""
+    register = Register([ANNA, BERT], [ANNAS_CUFF, SHARED_CUFF])
+    register.list_resident(ANNA, Care(whereabouts=Whereabouts.IN_HOSPITAL))
+    register.list_resident(ANNA, Care(), NOON)
+    assert register.owner_of(ANNAS_CUFF.address) is ANNA
+    assert register.theirs_since(ANNAS_CUFF.address) == NOON
+    assert register.theirs_since(SHARED_CUFF.address) is None
+    for enrolled_at in (NOON - timedelta(days=1), NOON + timedelta(days=1)):
+        register.enrol(ANNAS_CUFF, enrolled_at)
+        assert register.theirs_since(ANNAS_CUFF.address) == max(enrolled_at, NOON)
+
+
+def test_in_a_one_person_home_nothing_is_theirs_while_they_are_away() -> None:
+    register = Register([ANNA], [SHARED_CUFF], one_person=True)
+    register.list_resident(ANNA, Care(whereabouts=Whereabouts.IN_HOSPITAL))
+    assert register.alone is None
+    assert register.owner_of(SHARED_CUFF.address) is None
+    register.list_resident(ANNA, Care(), NOON)
+    assert register.owner_of(SHARED_CUFF.address) is ANNA
+    assert register.theirs_since(SHARED_CUFF.address) == NOON
+
+
+def test_nobody_is_taken_for_the_only_one_where_two_are_listed() -> None:
+    register = Register([ANNA], [SHARED_CUFF], one_person=True)
+    register.list_resident(BERT, Care())
+    assert register.alone is None
+    register.list_resident(ANNA, Care(whereabouts=Whereabouts.DECEASED))
+    assert register.alone is BERT
+
+
+def test_a_code_that_two_have_opens_a_round_for_neither() -> None:
+    register = Register([BANDED, BERT], [])
+    both = BERT.model_copy(update={"wristband": "BAND-1"})
+    register.list_resident(both, Care())
+    assert register.wearing("BAND-1") is None
+    register.list_resident(BANDED, Care(whereabouts=Whereabouts.MOVED))
+    assert register.wearing("BAND-1") == both, "it may be given to another when somebody has left"
+    assert register.worn_by("band-1") == "R-2"
+    register.list_resident(BANDED, Care(whereabouts=Whereabouts.IN_HOSPITAL))
+    assert register.wearing("BAND-1") is None, "who is in hospital comes back with it"
+
+
+def test_who_is_taken_out_is_nobody() -> None:
+    register = Register([BANDED, BERT], [ANNAS_CUFF])
+    register.take_out("R-1")
+    assert register.residents == (BERT,)
+    assert register.owner_of(ANNAS_CUFF.address) is None
+    assert register.wearing("BAND-1") is None
+
+
+def test_why_a_personal_sensors_readings_are_nobodys_is_said_without_what_they_have() -> None:
+    register = Register([ANNA], [ANNAS_CUFF, SHARED_CUFF])
+    assert register.why_nobodys(ANNAS_CUFF) is register.why_nobodys(SHARED_CUFF) is None
+    register.list_resident(ANNA, Care(whereabouts=Whereabouts.DECEASED))
+    words = register.why_nobodys(ANNAS_CUFF)
+    assert words is not None
+    assert "R-1 is not here, or not watched" in words
+    register.take_out("R-1")
+    assert "R-1 is not listed any more" in str(register.why_nobodys(ANNAS_CUFF))

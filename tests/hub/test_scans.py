@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from hub.care import Care, Whereabouts
 from hub.clock import stamp
 from hub.config import Resident, Sensor
-from hub.residents import Register
+from hub.residents import NotWatchedError, Register, UnknownResidentError
 from hub.rounds import Rounds
 from hub.scans import Scans
 from hub.store.audit import AuditEntry, entries
@@ -24,6 +25,7 @@ from hub.trail import Audited, Moment
 
 READER, READER_B = "USB:0C2E:0B61:S1", "USB:0C2E:0B61:S2"
 ANNAS_CODE, BERTS_CODE, UNKNOWN = "9434765919", "WB-0077-X", "4010232137"
+JO = "Jo Carer"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RESIDENTS = (Resident(id="R-1", wristband=ANNAS_CODE), Resident(id="R-2", wristband=BERTS_CODE))
 SENSORS = (
@@ -148,6 +150,7 @@ async def test_an_engineer_is_told_whose_turn_it_is(home: Home) -> None:
                 "resident": "R-2",
                 "kit": "b",
                 "reader": READER_B,
+                "by": None,
                 "since": since.isoformat(),
                 "until": (since + timedelta(minutes=10)).isoformat(),
             }
@@ -192,6 +195,89 @@ async def test_a_reader_that_is_forgotten_leaves_no_round_behind(home: Home) -> 
     home.scans.unheard(READER)
     assert home.turns() == []
     assert (await home.told())[-1] == (Audited.ROUND_CLOSED, "R-1", "reader not heard")
+
+
+async def test_a_person_opens_a_round_as_a_scan_would_and_the_trail_says_who(home: Home) -> None:
+    current, closed = home.scans.opened_by(JO, "R-1", None)
+    assert (current.resident, current.by, current.reader, closed) == ("R-1", JO, None, [])
+    assert home.turns() == [(None, "R-1")]
+    (opened,) = await home.trail()
+    assert opened.detail == {"resident": "R-1", "kit": None, "reader": None, "by": JO}
+    again, closed = home.scans.opened_by("Al", "R-1", None)
+    assert (again.opened, again.by, closed) == (current.opened, JO, []), "theirs goes on"
+    assert again.until > current.until
+
+
+async def test_a_round_that_is_opened_for_another_closes_the_one_there_is(home: Home) -> None:
+    home.scans.scanned(READER, ANNAS_CODE)
+    _, closed = home.scans.opened_by(JO, "R-2", None)
+    assert [each.resident for each in closed] == ["R-1"]
+    assert await home.told() == [
+        (Audited.ROUND_OPENED, "R-1", None),
+        (Audited.ROUND_CLOSED, "R-1", "opened for another"),
+        (Audited.ROUND_OPENED, "R-2", None),
+    ]
+    home.scans.scanned(READER, ANNAS_CODE)
+    assert home.turns() == [(None, "R-1")]
+
+
+async def test_a_person_closes_a_round_and_the_trail_says_who(home: Home) -> None:
+    home.scans.scanned(READER, ANNAS_CODE)
+    closed = home.scans.closed_by(JO, None)
+    assert closed is not None
+    assert closed.resident == "R-1"
+    assert home.turns() == []
+    entry = (await home.trail())[-1]
+    assert (entry.detail["why"], entry.detail["by"]) == ("by a person", JO)
+    assert home.scans.closed_by(JO, None) is None
+    assert len(await home.trail()) == 2
+
+
+async def test_whoever_closes_the_round_of_one_does_not_close_that_of_another(home: Home) -> None:
+    """Two carers at one kit: the other has gone on by then."""
+    home.scans.opened_by(JO, "R-1", None)
+    home.scans.opened_by("Al", "R-2", None)
+    assert home.scans.closed_by(JO, None, "R-1") is None
+    assert home.turns() == [(None, "R-2")]
+
+
+async def test_no_round_is_opened_for_who_is_not_known_or_not_watched(home: Home) -> None:
+    home.scans.opened_by(JO, "R-1", None)
+    with pytest.raises(UnknownResidentError):
+        home.scans.opened_by(JO, "R-9", None)
+    home.register.list_resident(RESIDENTS[1], Care(whereabouts=Whereabouts.IN_HOSPITAL))
+    with pytest.raises(NotWatchedError):
+        home.scans.opened_by(JO, "R-2", None)
+    assert home.turns() == [(None, "R-1")], "the one that is open stays"
+
+
+async def test_the_rounds_of_who_leaves_are_over(home: Home) -> None:
+    home.scans.opened_by(JO, "R-1", None)
+    home.scans.scanned(READER_B, BERTS_CODE)
+    home.scans.left("R-1", "Mo")
+    assert home.turns() == [("b", "R-2")]
+    entry = (await home.trail())[-1]
+    assert (entry.detail["why"], entry.detail["by"]) == ("resident not watched any more", "Mo")
+
+
+async def test_a_round_that_timed_out_before_was_closed_by_nobody(writer: Writer) -> None:
+    home = Home(writer, timedelta(milliseconds=1))
+    home.scans.opened_by(JO, "R-1", None)
+    while home.turns():
+        pass  # nothing else may run: it is seen to be over when the next is opened
+    home.scans.opened_by(JO, "R-2", None)
+    _, ended, _ = (await home.trail())[:3]
+    assert (ended.detail["resident"], ended.detail["why"]) == ("R-1", "time-out")
+    assert "by" not in ended.detail
+
+
+async def test_no_name_is_in_the_log(home: Home, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    home.scans.opened_by("Quincey", "R-1", None)
+    home.scans.closed_by("Quincey", None)
+    await home.trail()
+    assert "R-1" in caplog.text
+    assert "Quincey" not in caplog.text
 
 
 async def test_when_a_round_has_timed_out_the_trail_says_so_with_when_it_was(writer: Writer) -> None:

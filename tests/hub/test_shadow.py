@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hub.assessment.news2 import Band
+from hub.concern import concern_reading
 from hub.shadow import AlertBudget, ShadowTally
 from hub.summaries import read
 from hub.summary import Period, ShadowSummary
@@ -89,6 +90,16 @@ def test_an_alert_of_news2_that_the_model_did_not_see_does_not_coincide(
     shadowed.take(oximeter(97, noon, pulse=105, device=WELL_OXIMETER))
     hub, _ = read(shadowed.connection, shadowed.config, Period(noon, noon + 24 * HOUR))
     assert hub.shadow == ShadowSummary(scored=2, would_alert=1, news2=1, coincided=0)
+    shadowed.connection.close()
+
+
+def test_a_concern_is_no_alert_of_news2_and_asks_no_model(shadowed: House, noon: datetime) -> None:
+    """The set of its moment has the pulse that would alert, and was counted when that was measured."""
+    shadowed.take(oximeter(97, noon, pulse=105))
+    shadowed.take(concern_reading("a carer", noon + HOUR / 12, []), resident=ILL)
+    hub, _ = read(shadowed.connection, shadowed.config, Period(noon, noon + 24 * HOUR))
+    assert hub.shadow == ShadowSummary(scored=1, would_alert=1, news2=0, coincided=0)
+    assert hub.alerts.raised == 1
     shadowed.connection.close()
 
 

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from drivers.bluetooth.device_information import DeviceInformation
+from hub.alert_answers import acknowledge
 from hub.alert_book import _row
-from hub.alerts import acknowledge
 from hub.clock import to_microseconds
 from hub.readings import Door, Vital
 from hub.store.sensors import EnrolledRow, InformationRow, enrol, note_information

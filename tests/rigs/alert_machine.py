@@ -21,18 +21,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from hub.alerts import (
-    Alert,
-    AlertPolicy,
-    Decision,
-    Escalation,
-    Outcome,
-    Resolution,
-    acknowledge,
-    consider,
-    deliver,
-    escalate,
-)
+from hub.alert_answers import Escalation, acknowledge, deliver, escalate
+from hub.alerts import Alert, AlertPolicy, Decision, Outcome, Resolution, consider
 from hub.assessed import Assessed
 from hub.assessment.news2 import PARAMETERS, Band, News2, OxygenScale
 from hub.assessment.observation_set import Observation, ObservationSet
@@ -341,7 +331,7 @@ class Ward(RuleBasedStateMachine):
         assert not self.open, "a recovery that is measured whole resolves"
 
 
-def run(machine: type[Ward]) -> None:
+def run(machine: type[RuleBasedStateMachine], examples: int = 150) -> None:
     """The same examples each time, so that what passes today passes tomorrow."""
     same = settings(derandomize=True, database=None, deadline=None, phases=[Phase.generate])
-    run_state_machine_as_test(machine, settings=settings(same, max_examples=150, stateful_step_count=25))
+    run_state_machine_as_test(machine, settings=settings(same, max_examples=examples, stateful_step_count=25))

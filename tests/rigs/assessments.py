@@ -3,14 +3,8 @@
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from hub.alerts import (
-    Alert,
-    AlertPolicy,
-    Decision,
-    Outcome,
-    acknowledge,
-    consider,
-)
+from hub.alert_answers import acknowledge
+from hub.alerts import Alert, AlertPolicy, Decision, Outcome, consider
 from hub.assessed import Assessed
 from hub.assessment.news2 import PARAMETERS, Band, News2, OxygenScale
 from hub.assessment.observation_set import Observation, ObservationSet

@@ -17,6 +17,7 @@ from hub.assessment.news2 import OxygenScale, score
 from hub.assessment.observation_set import Observation, ObservationSet
 from hub.assessment.reason import Reason
 from hub.clock import ClockQuality, ClockStamp
+from hub.concern import Concern, SoftSign
 from hub.placed import PlacedReading
 from hub.readings import (
     OF_THE_ROOM,
@@ -304,6 +305,16 @@ def assessments(draw: st.DrawFn) -> Assessment:
     return made
 
 
+_concerns = st.builds(
+    Concern,
+    said_at=times,
+    signs=st.lists(st.sampled_from(SoftSign), unique=True).map(tuple),
+    words=_words,
+    by=_words,
+    settled_at=st.none() | times,
+)
+
+
 @st.composite
 def alerts(draw: st.DrawFn, of: Assessment) -> Alert:
     """Any alert of an assessment, however far it has come."""
@@ -319,4 +330,6 @@ def alerts(draw: st.DrawFn, of: Assessment) -> Alert:
         )
     if draw(st.booleans()):
         made = replace(made, resolved_at=draw(times), resolution=draw(st.sampled_from(Resolution)))
+    if draw(st.booleans()):
+        made = replace(made, concern=draw(_concerns))
     return made

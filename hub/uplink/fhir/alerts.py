@@ -35,7 +35,14 @@ _PRIORITY = {
 }
 """FHIR's four, in rising order: routine, urgent, asap, stat."""
 
-_STATUS_OF = {None: "active", Resolution.RECOVERED: "completed", Resolution.SUPERSEDED: "revoked"}
+_STATUS_OF = {
+    None: "active",
+    Resolution.RECOVERED: "completed",
+    Resolution.SUPERSEDED: "revoked",
+    Resolution.WITHDRAWN: "entered-in-error",
+    Resolution.SETTLED: "completed",
+    Resolution.LEFT: "revoked",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ def alert_entry(
         "status": _STATUS_OF[alert.resolution],
         "statusReason": _state(alert),
         "category": codes.ALERT_CATEGORY,
-        "priority": _PRIORITY[alert.band],
+        "priority": _priority(alert),
         "subject": subject(place.site, alert.resident),
         "about": [reference(each) for each in about],
         "payload": _payload(alert, step),
@@ -81,6 +88,12 @@ def alert_entry(
     return create(name, made) if first else update(name, made)
 
 
+def _priority(alert: Alert) -> str:
+    """A concern is urgent at the least: the score says nothing of it."""
+    priority = _PRIORITY[alert.band]
+    return "urgent" if alert.concerned and priority == "routine" else priority
+
+
 def _state(alert: Alert) -> Json:
     said = [alert.state.value]
     if alert.resolution is not None:
@@ -91,7 +104,7 @@ def _state(alert: Alert) -> Json:
 def _payload(alert: Alert, step: Step) -> list[Json]:
     """What people read: the alert, what to do, and, once nobody answered, whom to tell."""
     told = [{"id": "words", "contentString": alert.words}]
-    told.append({"id": "response", "contentString": alert.band.response})
+    told.append({"id": "response", "contentString": alert.response})
     if step.tell is not None:
         told.append({"id": "tell", "contentString": f"nobody has acknowledged it: tell {step.tell}"})
     return told
@@ -114,6 +127,12 @@ def _alert(alert: Alert, step: Step) -> Json:
         parts.append(("resolution", "valueCode", alert.resolution.value))
     if alert.resolved_at is not None:
         parts.append(("resolvedAt", "valueDateTime", moment(alert.resolved_at)))
+    if alert.concern is not None:
+        # The signs alone: the words, and who said them, stay in the home.
+        parts += [("softSign", "valueCode", sign.value) for sign in alert.concern.signs]
+        parts.append(("concernSaidAt", "valueDateTime", moment(alert.concern.said_at)))
+        if alert.concern.settled_at is not None:
+            parts.append(("concernSettledAt", "valueDateTime", moment(alert.concern.settled_at)))
     return {"url": codes.ALERT, "extension": [{"url": url, kind: value} for url, kind, value in parts]}
 
 

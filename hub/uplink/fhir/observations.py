@@ -114,7 +114,10 @@ class _About:
         raw = None if source is None else source.reading.raw
         by_hand = raw is None or raw.origin is Origin.MANUAL
         self.sensor = None if raw is None or by_hand else sensor_name(place, raw.device)
-        self.clock = urn_within(reading, "clock")
+        # Whose it is was corrected: what was told of it before is withdrawn for good, under its own name.
+        corrected = 0 if source is None else source.corrected
+        self.name = uuid.uuid5(reading, f"corrected:{corrected}") if corrected else reading
+        self.clock = urn_within(self.name, "clock")
 
     def observation(self, name: str, code: Json, at: datetime, doubtful: bool) -> Json:
         """The part that every Observation of the reading has."""
@@ -156,7 +159,7 @@ def _of_reading(about: _About, of_it: Mapping[Vital, Observation]) -> Iterator[t
     for vital, observation in of_it.items():
         if vital in codes.PRESSURES:
             continue
-        name = urn_within(about.reading, vital.value)
+        name = urn_within(about.name, vital.value)
         made = about.observation(
             name, codes.VITALS[vital].code, observation.measured_at, observation.doubtful_time
         )
@@ -170,7 +173,7 @@ def _of_reading(about: _About, of_it: Mapping[Vital, Observation]) -> Iterator[t
     pressures = [vital for vital in codes.PRESSURES if vital in of_it]
     if pressures:
         first = of_it[pressures[0]]
-        name = urn_within(about.reading, "blood_pressure")
+        name = urn_within(about.name, "blood_pressure")
         made = about.observation(name, codes.BLOOD_PRESSURE, first.measured_at, first.doubtful_time)
         made["component"] = list(_pressure_components(of_it, measured))
         yield name, made

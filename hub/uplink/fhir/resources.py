@@ -172,6 +172,13 @@ def amended(entry: Json) -> Json:
     return update(entry["fullUrl"], made)
 
 
+def withdrawn(entry: Json) -> Json:
+    """An entry for a server that has something of a person that was not theirs: it is in error, and stays
+    there under its name only to say so."""
+    made = entry["resource"]
+    return update(entry["fullUrl"], {**made, "status": "entered-in-error"})
+
+
 def once(entries: Iterable[Json]) -> list[Json]:
     """The entries, each `fullUrl` once, the first of them kept."""
     kept: dict[str, Json] = {}

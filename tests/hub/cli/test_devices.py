@@ -141,7 +141,7 @@ def test_without_a_resident_it_is_shared_and_that_is_said(hub: HubProcess) -> No
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--resident", "R-9"], "resident R-9: not in the configuration"),
+        (["--resident", "R-9"], "resident R-9: is not listed"),
         (["--driver", "telepathy"], "no driver is named 'telepathy'"),
         (["--passkey", "12345"], '--passkey: give the six digits that the sensor shows, as "012345"'),
         (["--bond", "never", "--passkey", "123456"], "--bond never, yet a passkey is given"),

@@ -28,6 +28,18 @@ def test_what_was_seen_is_kept_and_the_score_is_told(hub: HubProcess) -> None:
     }  # fmt: skip
 
 
+def test_what_was_read_off_a_sensor_is_entered_too(hub: HubProcess) -> None:
+    ended = carehub_here(
+        "observe", "R-0077", "--pressure", "128/71", "--temperature", "36.7", "--saturation", "97", "--pulse",
+        "64", "--config", hub.config_path,
+    )  # fmt: skip
+    assert ended.code == 0
+    assert "systolic pressure" not in ended.output, "it is not missing"
+    refused = carehub_here("observe", "R-0077", "--pressure", "71/128", "--config", hub.config_path)
+    assert refused.code == 1
+    assert "71 over 128 is not possible" in refused.errors
+
+
 def test_json_names_the_reading(hub: HubProcess) -> None:
     ended = carehub_here("observe", "R-0077", "--oxygen", "--json", "--config", hub.config_path)
     assert ended.code == 0

@@ -74,6 +74,9 @@ tell = "senior carer"
 [[alerts.ladder.high]]
 after = "1 s"
 tell = "senior carer"
+[[alerts.concern_ladder]]
+after = "1 h"
+tell = "GP or 111"
 """
 _settings = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -141,8 +144,16 @@ async def all_that_a_hub_says(directory: Path, broker: Mosquitto, ics: Ics) -> l
             consciousness="V",
             breathing="air",
             respiration_rate=16,
+            systolic_pressure=118,
+            diastolic_pressure=70,
+            pulse_rate="88",
         )
         await until(lambda: event_type(Channel.ALERT, AlertChange.ESCALATED) in kinds(ics), _PATIENCE)
+        # The first is another alert in place of the one that has climbed its ladder, the second joins it.
+        for sign in ("off legs", "tired"):
+            concern = await hub.ask("concern", resident="R-0412", by="a carer", signs=[sign], words="not her")
+        await hub.ask("settle", alert=concern["alert"], by="a senior carer", note="it is the chest again")
+        await until(lambda: event_type(Channel.ALERT, AlertChange.CONCERN_SETTLED) in kinds(ics), _PATIENCE)
         raised = [message for message in ics.on("alert") if "raised" in message.user_properties["type"]]
         identity = uuid.UUID(raised[-1].user_properties["alert"])
         said = acknowledgement_event("uk.example.ics", identity, "the ICS desk", now(), "on my way")

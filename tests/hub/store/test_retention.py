@@ -57,6 +57,23 @@ def test_readings_go_after_their_time_with_their_assessments_and_whatever_waits_
     assert removed(card.connection) == {"readings": 1, "messages that waited": 2, "refused messages": 1}
 
 
+def test_what_was_withdrawn_goes_with_the_reading_that_formed_it(card: Card) -> None:
+    old = card.reading()
+    card.now += 91 * DAY
+    young = fill(card)
+    for reading in (old, young[0]):
+        card.connection.execute(
+            "INSERT INTO withdrawn_assessment"
+            " (resident, reading, scale, observations, band, total, withdrawn)"
+            " VALUES ('R-0412', ?, 1, '', 'low', 0, 1)",
+            (reading,),
+        )
+    card.by_age()
+    assert card.numbers("reading") == young
+    kept = card.connection.execute("SELECT reading FROM withdrawn_assessment").fetchall()
+    assert kept == [(young[0],)]
+
+
 @pytest.mark.parametrize("between", [0, 40, 700])
 def test_sets_that_were_assessed_anew_go_too_and_hide_none_that_came_before_them(
     card: Card, between: int

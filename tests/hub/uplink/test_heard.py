@@ -188,10 +188,14 @@ def test_any_alert_is_heard_as_it_was_told(data: st.DataObject) -> None:
     assert (heard.site, heard.hub, heard.test_data) == ("rose-house", "hub-1", True)
     assert (heard.alert, heard.change, heard.at) == (told.id, change, at)
     assert (heard.state, heard.band, heard.resident) == (told.state, told.band, told.resident)
-    assert (heard.words, heard.response) == (told.words, told.band.response)
+    assert (heard.words, heard.response) == (told.words, told.response)
     assert (heard.raised_at, heard.measured_at) == (told.raised_at, told.measured_at)
     assert (heard.rung, heard.repeat, heard.tell) == (told.rung, repeat, tell)
     assert (heard.supersedes, heard.resolution) == (told.supersedes, told.resolution)
+    said = told.concern
+    assert (heard.soft_signs, heard.concern_said_at, heard.concern_settled_at) == (
+        ((), None, None) if said is None else (said.signs, said.said_at, said.settled_at)
+    )
     assert agrees(heard.assessment, raising)
     assert (heard.newest is None) == (newest is None)
     assert newest is None or (heard.newest is not None and agrees(heard.newest, newest))

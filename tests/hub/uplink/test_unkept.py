@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hub.assessment.news2 import Band
+from hub.concern import Concern
 from hub.store.errors import StoreError
 from hub.store.outbox import OutboxRow
 from hub.uplink.cloudevents import from_json, to_json
@@ -75,6 +76,15 @@ async def test_one_is_told_once_and_of_a_resident_and_band_one_in_a_while() -> N
     for _ in range(3):
         outbox.tell([raised("a"), raised("b"), raised("c", "R-0077"), raised("d", band=Band.MEDIUM)])
     assert [told(row)[0] for row in await outbox.waiting(10, []) if row.channel == "alert"] == ["a", "c", "d"]
+
+
+async def test_a_concern_is_told_though_an_alert_of_that_resident_and_band_was_told_of_late() -> None:
+    """The alert in whose place it is raised may have been acknowledged."""
+    outbox = WithUnkept(Card(), "alert")
+    judged = complete()
+    concerned = replace(alert(judged), band=Band.HIGH, concern=Concern(NOON))
+    event = replace(alert_event(TEST, AlertChange.RAISED, concerned, NOON, judged), id="b")
+    assert [each.id for each in outbox.tell([raised("a"), to_json(event)])] == ["a", "b"]
 
 
 async def test_they_are_sent_though_the_card_cannot_be_read() -> None:

@@ -1,0 +1,387 @@
+"""What becomes of a resident's alerts where a reading was not theirs.
+
+The rules of `hub/alerts.py` are applied twice to what was assessed of them since before the reading
+(`hub/replaying.py`): with it, which must lead to the alert that is open now, and without it.
+
+- Both come to the same: nothing is changed.
+- Without it none would be open: the open one is closed, `withdrawn`. One that somebody's concern holds
+  stays, and ends when that is settled.
+- Without it one would be open, and none is, since their alert was ended by good values of another: it is
+  raised again, and calls anew. One that never was is raised too, up to `observation_sets.late` after it
+  would have ended.
+- Without it another would be open: the open one goes on as that, lower or the same. Where that is of a higher
+  band, or nobody has acknowledged it but only what was not theirs, a new one takes its place and calls.
+
+Where the alert that is open does not follow from what is on the card (readings that are gone, a clock that
+was not believed, a concern), **nothing is closed**: it ends as any alert does. What would have to be raised
+is raised.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import islice
+
+from hub import trail
+from hub.alert_book import AlertBook, UnreadableAlertError, alert_of
+from hub.alerts import Alert, AlertPolicy, Resolution
+from hub.assessed import Assessed
+from hub.assessment import news2
+from hub.assessment.news2 import Band, OxygenScale
+from hub.assessment.observation_set import Observation, ObservationSet
+from hub.concern import concern_of
+from hub.intake import alert_id
+from hub.present import Place
+from hub.readings import Quality, Vital
+from hub.replaying import Decided, Replayed, replayed
+from hub.residents import Register
+from hub.store.ownership import Places, alerts_of, assessments_since, rest_alert_on
+from hub.store.rows import AlertRow, AssessmentRow, StoredReading
+from hub.store.transaction import Transaction
+from hub.timing import TimeQuality
+from hub.trail import Audited, Moment
+from hub.uplink.contract import AlertChange, Channel
+
+_LONG_BEFORE = timedelta(days=1)
+_MOST_REPLAYED = 20_000  # assessments: of a stream, of two weeks
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What is corrected of a resident: the assessments since before the reading (`history`), those of them
+    that are withdrawn, and by their numbers those that were formed anew. `alerts` are theirs as they were,
+    `exact` is whether all of it could be read."""
+
+    resident: str
+    by: str
+    reading: StoredReading
+    withdrawn: frozenset[int]
+    history: Sequence[AssessmentRow]
+    alerts: Sequence[AlertRow]
+    exact: bool
+    formed: Mapping[int, AssessmentRow] = field(default_factory=dict)
+
+    @property
+    def told_with_alerts(self) -> frozenset[int]:
+        """The withdrawn assessments that alerts were told with."""
+        return self.withdrawn & {row.assessment for row in self.alerts}
+
+    def with_formed(self, transaction: Transaction, formed: Mapping[int, int]) -> Correction:
+        """With what was formed anew: the numbers of the new by those of the withdrawn."""
+        found = {old: transaction.assessment(new) for old, new in formed.items()}
+        return replace(self, formed={old: row for old, row in found.items() if row is not None})
+
+    @property
+    def history_without(self) -> Sequence[AssessmentRow]:
+        """The assessments as they are without the reading, each in the place of the one that it replaces."""
+        return [
+            row if row.sequence not in self.withdrawn else self.formed[row.sequence]
+            for row in self.history
+            if row.sequence not in self.withdrawn or row.sequence in self.formed
+        ]
+
+
+class AlertsCorrected:
+    """Has alerts follow a correction, in its transaction."""
+
+    def __init__(self, book: AlertBook, policy: AlertPolicy, register: Register) -> None:
+        self._book = book
+        self._policy = policy
+        self._register = register
+
+    def begin(
+        self,
+        transaction: Transaction,
+        resident: str,
+        reading: StoredReading,
+        affected: Sequence[AssessmentRow],
+        by: str,
+    ) -> Correction:
+        """What there is before anything is withdrawn."""
+        alerts = alerts_of(transaction.connection, resident)
+        withdrawn = frozenset(row.sequence for row in affected)
+        if not affected:
+            return Correction(resident, by, reading, withdrawn, (), alerts, exact=True)
+        begins, exact = _begins(alerts, reading.placed.reading.raw.received_at)
+        places = Places(transaction.connection, resident)
+        found = assessments_since(transaction.connection, resident, begins)
+        history = sorted(islice(found, _MOST_REPLAYED + 1), key=places.of)
+        exact = exact and len(history) <= _MOST_REPLAYED
+        return Correction(resident, by, reading, withdrawn, history, alerts, exact)
+
+    def follow(self, transaction: Transaction, correction: Correction) -> str:
+        """Change what has to be changed; return it in words, empty where it is nothing."""
+        if not correction.withdrawn:
+            return ""
+        at = self._book.clock.now()
+        # Several may rest on one, where they followed a correction before: then the open one goes on.
+        closed_first = sorted(correction.alerts, key=lambda row: row.resolved_at is None)
+        ids = {row.assessment: row.id for row in closed_first}
+        recorded = {alert.id: alert for alert in map(_readable, correction.alerts) if alert is not None}
+        # An alert that was raised by a set which is formed anew is raised by that.
+        ids |= {new.sequence: ids[old] for old, new in correction.formed.items() if old in ids}
+        with_it, known = _history(transaction, correction.history, ids)
+        without, _ = _history(transaction, correction.history_without, ids)
+        before = replayed(with_it, self._policy, recorded)
+        after = replayed(without, self._policy, recorded)
+        existing = self._book.open_alert(transaction, correction.resident, at)
+        self._rest_on_formed(transaction, correction)
+        said = self._decide(transaction, correction, existing, before, after, at, known and correction.exact)
+        self._withdraw_closed(transaction, correction, recorded, at)
+        return said
+
+    def _decide(
+        self,
+        transaction: Transaction,
+        correction: Correction,
+        existing: Alert | None,
+        before: Replayed,
+        after: Replayed,
+        at: datetime,
+        exact: bool,
+    ) -> str:
+        if before.same_as(after) and (exact or existing is not None):
+            return ""
+        if existing is None:
+            was = before.alert is None and exact
+            return self._raise_again(transaction, correction, after, at, follows=was)
+        if after.alert is not None and after.alert.band.rank > existing.band.rank:
+            return self._take_its_place(transaction, correction, existing, after, at)
+        if existing.concerned:
+            down = Band.ZERO if after.alert is None else after.alert.band
+            self._book.remember(
+                transaction, replace(existing, but_for_concern=None if down is existing.band else down)
+            )
+            return "Their alert stays open for the concern. Settle that in the alert"
+        follows = exact and before.alert is not None and before.alert.id == existing.id
+        if not follows:
+            return "Their alert stays open: whether it still holds is not certain. Look at them"
+        if after.alert is None:
+            closed = replace(existing, resolved_at=at, resolution=Resolution.WITHDRAWN)
+            self._change(transaction, AlertChange.RESOLVED, closed, at, correction)
+            return "Their alert is closed: it rested on this reading"
+        taken_for_another = existing.acknowledged_at is not None and after.alert.acknowledged_at is None
+        if taken_for_another and after.alert.id != existing.id:
+            return self._take_its_place(transaction, correction, existing, after, at)
+        return self._go_on_as(transaction, correction, existing, after, at)
+
+    def _go_on_as(
+        self, transaction: Transaction, correction: Correction, existing: Alert, after: Replayed, at: datetime
+    ) -> str:
+        assert after.alert is not None
+        assert after.raised_by is not None
+        left = after.alert
+        goes_on = replace(
+            existing,
+            band=left.band,
+            news2=left.news2,
+            measured_at=left.measured_at,
+            contributing=left.contributing,
+            assessed_until=left.assessed_until,
+            questionable=left.questionable,
+            doubtful_time=left.doubtful_time,
+            below_since=left.below_since,
+            quiet_since=left.quiet_since,
+        )
+        by = after.raised_by
+        rest_alert_on(transaction.connection, existing.id, by.reading, by.assessment)
+        if left.band.rank < existing.band.rank:
+            self._change(transaction, AlertChange.STEPPED_DOWN, goes_on, at, correction)
+            return f"Their alert is lower without it: {left.band.words}"
+        self._book.remember(transaction, goes_on)
+        if goes_on.news2 != existing.news2:
+            self._amend(transaction, existing.id, at, {"corrected": True, "by": correction.by}, None)
+        return "Their alert goes on without it"
+
+    def _take_its_place(
+        self, transaction: Transaction, correction: Correction, existing: Alert, after: Replayed, at: datetime
+    ) -> str:
+        closed = replace(existing, resolved_at=at, resolution=Resolution.SUPERSEDED)
+        self._change(transaction, AlertChange.RESOLVED, closed, at, correction)
+        self._add(transaction, correction, after, at, existing.id, existing)
+        return "A new alert is raised for them: without this reading it is worse than the one they had"
+
+    def _raise_again(
+        self,
+        transaction: Transaction,
+        correction: Correction,
+        after: Replayed,
+        at: datetime,
+        *,
+        follows: bool,
+    ) -> str:
+        """`follows` is whether it is certain that none would be open with the reading."""
+        if after.alert is None or self._register.find_watched(correction.resident) is None:
+            return ""
+        ended = any(row.id == after.alert.id for row in correction.alerts)
+        if not follows and not ended and not correction.exact:
+            # As it cannot be told what had ended it, only what was there and is surely bad now calls.
+            return "Whether an alert was missed cannot be told from what is kept. Look at them"
+        if not ended and at - after.alert.assessed_until > self._policy.late:
+            return "Without it they would have had an alert, too long ago to raise it now. Look at them"
+        self._add(transaction, correction, after, at, after.alert.id if ended else None, None)
+        return "An alert is raised for them: this reading had ended it, or hidden it"
+
+    def _add(
+        self,
+        transaction: Transaction,
+        correction: Correction,
+        after: Replayed,
+        at: datetime,
+        supersedes: uuid.UUID | None,
+        existing: Alert | None,
+    ) -> None:
+        assert after.alert is not None
+        assert after.raised_by is not None
+        concern = existing.concern if existing is not None and existing.concerned else None
+        made = replace(
+            after.alert,
+            id=uuid.uuid5(
+                after.alert.id, f"corrected:{correction.reading.placed.reading.id}:{at.isoformat()}"
+            ),
+            raised_at=at,
+            supersedes=supersedes,
+            rung=0,
+            delivered_at=None,
+            acknowledged_at=None,
+            acknowledged_by=None,
+            acknowledged_via=None,
+            concern=concern,
+            but_for_concern=None,
+        )
+        by = after.raised_by
+        self._book.add(transaction, made, at, by.reading, by.assessment, detail=_detail(correction))
+
+    def _change(
+        self,
+        transaction: Transaction,
+        change: AlertChange,
+        alert: Alert,
+        at: datetime,
+        correction: Correction,
+    ) -> None:
+        self._book.change(transaction, change, alert, at, detail=_detail(correction))
+
+    def _rest_on_formed(self, transaction: Transaction, correction: Correction) -> None:
+        """What raised an alert and was formed anew is what it rests on from now on."""
+        for row in correction.alerts:
+            if (formed := correction.formed.get(row.assessment)) is not None:
+                rest_alert_on(transaction.connection, row.id, formed.reading, formed.sequence)
+
+    def _withdraw_closed(
+        self,
+        transaction: Transaction,
+        correction: Correction,
+        recorded: Mapping[uuid.UUID, Alert],
+        at: datetime,
+    ) -> None:
+        """Alerts that were over before, and would never have been raised, were in error too: the ICS is
+        told."""
+        for row in correction.alerts:
+            alert = recorded.get(row.id)
+            if (
+                alert is None
+                or alert.open
+                or alert.concern is not None
+                or row.assessment not in correction.withdrawn
+            ):
+                continue
+            formed = correction.formed.get(row.assessment)
+            if formed is not None and Band(formed.band).rank >= self._policy.from_band.rank:
+                continue
+            withdrawn = replace(alert, resolution=Resolution.WITHDRAWN)
+            self._book.remember(transaction, withdrawn)
+            detail = {"resolution": Resolution.WITHDRAWN.value, **_detail(correction)}
+            self._amend(transaction, alert.id, at, detail, Audited.RESOLVED)
+
+    def _amend(
+        self,
+        transaction: Transaction,
+        alert: uuid.UUID,
+        at: datetime,
+        detail: Mapping[str, object],
+        what: Audited | None,
+    ) -> None:
+        """Note what was corrected of an alert, and have it told as it is now: it calls nobody."""
+        moment = Moment(at, self._book.clock.stamp())
+        entry = transaction.audit(trail.alert(what or Audited.ALERT_CORRECTED, alert, moment, detail))
+        channel = Channel.AMENDED_ALERT
+        transaction.tell_assessment(channel.priority, channel, entry.sequence)
+
+
+def _detail(correction: Correction) -> Mapping[str, object]:
+    return {"by": correction.by, "reading_was_not_theirs": str(correction.reading.placed.reading.id)}
+
+
+def _begins(alerts: Sequence[AlertRow], received_at: datetime) -> tuple[datetime, bool]:
+    """A moment at which no alert was open, long before a reading was received; and whether what follows is
+    decided by what was measured alone, as far as these alerts tell.
+
+    Long before: an alert that was withdrawn since may have hidden what would have raised another.
+    """
+    begins, exact = received_at - _LONG_BEFORE, True
+    told = [(row, _readable(row)) for row in alerts]
+    for row, alert in sorted(told, key=lambda each: each[0].raised_at, reverse=True):
+        raised_at = row.raised_at if alert is None else min(alert.raised_at, alert.measured_at)
+        if row.resolved_at is None or row.resolved_at >= begins:
+            begins = min(begins, raised_at)
+        if row.resolved_at is None or row.resolved_at >= received_at:
+            exact = exact and alert is not None and alert.concern is None
+    return begins, exact
+
+
+def _readable(row: AlertRow) -> Alert | None:
+    try:
+        return alert_of(row)
+    except UnreadableAlertError:
+        return None
+
+
+def _history(
+    transaction: Transaction, rows: Sequence[AssessmentRow], ids: Mapping[int, uuid.UUID]
+) -> tuple[list[Decided], bool]:
+    """What was decided on, as these rows have it; and whether all of it could be found."""
+    found: dict[int, tuple[StoredReading, Place] | None] = {}
+
+    def placed(number: int) -> tuple[StoredReading, Place] | None:
+        if number not in found:
+            stored, present = transaction.reading(number), transaction.present
+            place = None
+            if stored is not None:
+                reading, stamp = stored.placed.reading, stored.placed.stamp
+                place = stored.place if present is None else present.place(reading, stamp, stored.place)
+            found[number] = None if stored is None or place is None else (stored, place)
+        return found[number]
+
+    history: list[Decided] = []
+    exact = True
+    for row in rows:
+        completing = placed(row.reading)
+        moment = row.by(transaction.present)
+        if completing is None or moment is None:
+            exact = False
+            continue
+        stored, place = completing
+        if not row.is_of_a_score or concern_of(stored.placed.reading) is not None:
+            continue
+        at = place.measured_at if row.own else moment
+        observations: dict[Vital, Observation] = {}
+        for vital, (value, number) in row.observations.items():
+            source = placed(number)
+            if source is None:
+                exact = False
+                observations[vital] = Observation(value, at, row.reading_id, doubtful_time=True)
+                continue
+            of, of_place = source
+            quality = next((each.quality for each in of.placed.taken if each.vital is vital), Quality.GOOD)
+            doubtful = of_place.time_quality is TimeQuality.DOUBTFUL
+            measured_at, name = of_place.measured_at, of.placed.reading.id
+            observations[vital] = Observation(value, measured_at, name, quality, doubtful)
+        score = news2.score(row.values, OxygenScale(row.scale))
+        assessed = Assessed(row.resident, ObservationSet(at, observations), score, place.received_at)
+        known_by = ids.get(row.sequence) or alert_id(row.reading_id, row.at)
+        history.append(Decided(assessed, row.sequence, row.reading, known_by))
+    return history, exact

@@ -4,7 +4,7 @@ SHELL := /bin/sh
 RUN := .venv/bin/
 DATA ?= ../shared/data
 
-.PHONY: help setup demo test lint types unit other-runtime bench test-faults test-radio test-usb test-vm fuzz lock model model-report model-replay train-tools
+.PHONY: help setup demo test lint types unit other-runtime bench test-faults test-radio test-usb test-vm test-browser fuzz page-styles lock model model-report model-replay train-tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -24,8 +24,8 @@ lint: setup
 types: setup
 	$(RUN)mypy
 
-unit: setup
-	$(RUN)pytest
+unit: setup # two workers, each with whole files, in their order: tests of a file may share a hub
+	$(RUN)pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 other-runtime: setup ## The model's golden vectors on the runtime that this Python does not use
 	@tests/models/other_runtime.sh
@@ -46,6 +46,10 @@ test-vm: setup ## The radio against a real bluetoothd, and USB by QEMU, in a vir
 	@tests/vm/prepare.sh
 	@$(RUN)python -m tests.vm $(VM)
 
+test-browser: setup ## Carers in a real Chromium at three sizes, with axe; pictures in build/browser; BROWSER="-k round"
+	@tests/browser/prepare.sh
+	$(RUN)pytest tests/browser $(BROWSER)
+
 fuzz: setup ## Random, mutated and coverage-guided payloads for every decoder; FUZZ="--payloads 10000000" for the aim
 	@$(RUN)python -m tests.fuzz $(FUZZ)
 
@@ -61,6 +65,9 @@ model-replay: setup train-tools ## A person whom the model has not seen, through
 train-tools: # What training needs and a hub does not: python3.11, 1.5 GB in .venv-train
 	@test -x .venv-train/bin/python || python3.11 -m venv .venv-train
 	@.venv-train/bin/python -m pip install --quiet -e '.[train]'
+
+page-styles: ## Make the staff page's styles and htmx anew (hub/web/vendor); for a developer's machine with npm
+	@hub/web/vendor/make.sh
 
 lock: setup ## Write requirements.lock anew from pyproject.toml
 	$(RUN)uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

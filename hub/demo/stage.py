@@ -15,6 +15,7 @@ from typing import Any
 from hub.errors import CareportError
 
 ILL, WELL = "R-0412", "R-0077"
+ILL_NAME, WELL_NAME = "Edith Example", "Walter Example"
 SHARED_OXIMETER = "USB:10C4:EA60@PLATFORM-VIRTUAL-USB-0:1.1"
 
 _CONFIGURATION = """
@@ -34,11 +35,20 @@ tls = false                  # on this very machine; a real hub's broker speaks 
 reconnect_least = "200 ms"
 reconnect_most = "1 s"
 
-[[residents]]
+[page]
+address = "127.0.0.1"
+port = {page}
+tls = false                  # on this very machine
+
+[[residents]]                # made up, as everything here
 id = "{ill}"
+name = "{ill_name}"
+room = "12"
 birth_year = 1938
 [[residents]]
 id = "{well}"
+name = "{well_name}"
+room = "7"
 birth_year = 1944
 wristband = "W-0077"
 
@@ -81,17 +91,20 @@ class DemoError(CareportError):
     """A part of the demonstration did not play; names it and shows what it said last."""
 
 
-def write_configuration(directory: Path, port: int, on_air: Path, plugged_in: Path) -> Path:
-    """Write the demonstration's hub.toml and return its path. What happens on the radio and on USB is in the
-    two scenarios."""
+def write_configuration(directory: Path, port: int, page: int, on_air: Path, plugged_in: Path) -> Path:
+    """Write the demonstration's hub.toml and return its path. `port` is the broker's, `page` the staff
+    page's; what happens on the radio and on USB is in the two scenarios."""
     text = _CONFIGURATION.format(
         directory=directory,
         port=port,
+        page=page,
         scenario=on_air,
         plugged_in=plugged_in,
         shared_oximeter=SHARED_OXIMETER,
         ill=ILL,
+        ill_name=ILL_NAME,
         well=WELL,
+        well_name=WELL_NAME,
     )
     for address, (driver, resident) in _SENSORS.items():
         text += _SENSOR.format(address=address, driver=driver, resident=resident)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,12 +18,15 @@ from drivers.virtual.ward import DETERIORATING
 from hub.alert_book import alert_of
 from hub.assessment.news2 import Band
 from hub.control import ask
-from hub.demo.mosquitto import Mosquitto
+from hub.demo.mosquitto import Mosquitto, free_port
+from hub.demo.page import NAME, PIN, PageSeen, enter_staff, look_at
 from hub.demo.record import Check, Latency, Record, Sent, checks, failed, latencies
 from hub.demo.stage import (
     ILL,
+    ILL_NAME,
     SHARED_OXIMETER,
     WELL,
+    WELL_NAME,
     DemoError,
     carehub,
     last_words,
@@ -49,6 +52,7 @@ class Outcome:
     checks: list[Check]
     latencies: dict[str, Latency]
     seconds: float
+    page: PageSeen
 
     @property
     def good(self) -> bool:
@@ -60,12 +64,16 @@ Tell = Callable[[str], None]
 Show = Callable[[Event], None]
 
 
-async def play(tell: Tell, show: Show) -> Outcome:
+Stay = Callable[[Outcome], Awaitable[None]]
+
+
+async def play(tell: Tell, show: Show, stay: Stay | None = None) -> Outcome:
     """Play the story once.
 
     Args:
         tell: is given what the narrator says.
         show: is given each event that the subscriber receives.
+        stay: is given the outcome while all still runs, so that somebody may look at the staff page.
 
     Raises:
         DemoError: a part did not start, or the story did not come to its end in time.
@@ -76,7 +84,9 @@ async def play(tell: Tell, show: Show) -> Outcome:
         async with AsyncExitStack() as stack:
             broker = stack.enter_context(Mosquitto(directory / "broker"))
             tell(f"A broker (mosquitto) listens on port {broker.port}.")
-            config = write_configuration(directory, broker.port, DETERIORATING, SHARED_KIT)
+            config = write_configuration(
+                directory, broker.port, page_port := free_port(), DETERIORATING, SHARED_KIT
+            )
             ics = await stack.enter_async_context(
                 carehub(
                     directory, "ics", "listen", f"mqtt://{broker.host}:{broker.port}",
@@ -86,6 +96,9 @@ async def play(tell: Tell, show: Show) -> Outcome:
             tell(f"The ICS subscribes; {ICS_DESK} acknowledges each alert as it comes.")
             hub = await stack.enter_async_context(carehub(directory, "hub", "run", "--config", str(config)))
             tell("The hub starts; five virtual sensors are in its radio's reach.")
+            await enter_staff(directory, config)
+            await stack.enter_async_context(carehub(directory, "page", "page", "--config", str(config)))
+            tell(f"The staff page: http://127.0.0.1:{page_port}/ (sign in as {NAME}, PIN {PIN})")
             tell("An oximeter for everybody and a reader of wristbands are plugged in.\n")
             record = Record()
             scenes = _Scenes(broker, directory / "control.sock", record, tell)
@@ -98,9 +111,21 @@ async def play(tell: Tell, show: Show) -> Outcome:
                 raise DemoError(f"the hub ended by itself:\n{last_words(directory, 'hub')}")
             if ics.returncode is not None:
                 raise DemoError(f"the subscriber ended by itself:\n{last_words(directory, 'ics')}")
+            seen = await look_at(directory, page_port)
             sent = _sent(directory)
-            kept = _kept(directory)
-        return Outcome(checks(record, sent, kept), latencies(record, sent), monotonic() - began)
+            found = [*checks(record, sent, _kept(directory)), shows_the_home(seen)]
+            outcome = Outcome(found, latencies(record, sent), monotonic() - began, seen)
+            if stay is not None:
+                await stay(outcome)
+        return outcome
+
+
+def shows_the_home(seen: PageSeen) -> Check:
+    """Whether the staff page shows who is ill before who is well, by name, with the alert."""
+    return Check(
+        "the staff page shows the home: who is ill first, with the alert, then who is well",
+        seen.shows_in_order([ILL_NAME, WELL_NAME]) and "alert" in seen.text.lower(),
+    )
 
 
 async def _watched(ics: asyncio.subprocess.Process, record: Record, show: Show) -> AsyncIterator[Event]:

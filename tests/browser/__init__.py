@@ -1,0 +1,1 @@
+"""Carers in a real browser: `make test-browser`."""

@@ -22,30 +22,21 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from itertools import islice
+from datetime import datetime
 
 from hub import trail
-from hub.alert_book import AlertBook, UnreadableAlertError, alert_of
+from hub.alert_book import AlertBook
+from hub.alert_history import decided_on, history_begins, readable, received_at
 from hub.alerts import Alert, AlertPolicy, Resolution
-from hub.assessed import Assessed
-from hub.assessment import news2
-from hub.assessment.news2 import Band, OxygenScale
-from hub.assessment.observation_set import Observation, ObservationSet
-from hub.concern import concern_of
-from hub.intake import alert_id
-from hub.present import Place
-from hub.readings import Quality, Vital
-from hub.replaying import Decided, Replayed, replayed
+from hub.assessment.news2 import Band
+from hub.replaying import Replayed, replayed
 from hub.residents import Register
 from hub.store.ownership import Places, alerts_of, assessments_since, rest_alert_on
 from hub.store.rows import AlertRow, AssessmentRow, StoredReading
 from hub.store.transaction import Transaction
-from hub.timing import TimeQuality
 from hub.trail import Audited, Moment
 from hub.uplink.contract import AlertChange, Channel
 
-_LONG_BEFORE = timedelta(days=1)
 _MOST_REPLAYED = 20_000  # assessments: of a stream, of two weeks
 
 
@@ -73,6 +64,13 @@ class Correction:
         """With what was formed anew: the numbers of the new by those of the withdrawn."""
         found = {old: transaction.assessment(new) for old, new in formed.items()}
         return replace(self, formed={old: row for old, row in found.items() if row is not None})
+
+    def took_away(self, alert: Alert) -> bool:
+        """Whether what raised an alert is withdrawn, and nothing was formed in its place."""
+        return any(
+            row.id == alert.id and row.assessment in self.withdrawn and row.assessment not in self.formed
+            for row in self.alerts
+        )
 
     @property
     def history_without(self) -> Sequence[AssessmentRow]:
@@ -105,11 +103,16 @@ class AlertsCorrected:
         withdrawn = frozenset(row.sequence for row in affected)
         if not affected:
             return Correction(resident, by, reading, withdrawn, (), alerts, exact=True)
-        begins, exact = _begins(alerts, reading.placed.reading.raw.received_at)
+        numbers = [reading.sequence, *(row.reading for row in affected)]
+        since, first, exact = history_begins(alerts, received_at(transaction, reading), min(numbers))
         places = Places(transaction.connection, resident)
-        found = assessments_since(transaction.connection, resident, begins)
-        history = sorted(islice(found, _MOST_REPLAYED + 1), key=places.of)
-        exact = exact and len(history) <= _MOST_REPLAYED
+        lost: list[int] = []
+        # Of too many the newest: what is so now counts, and not what was open in between.
+        found = assessments_since(
+            transaction.connection, resident, since, first, most=_MOST_REPLAYED + 1, unreadable=lost.append
+        )
+        history = sorted(found, key=places.of)
+        exact = exact and len(history) <= _MOST_REPLAYED and not lost
         return Correction(resident, by, reading, withdrawn, history, alerts, exact)
 
     def follow(self, transaction: Transaction, correction: Correction) -> str:
@@ -120,13 +123,13 @@ class AlertsCorrected:
         # Several may rest on one, where they followed a correction before: then the open one goes on.
         closed_first = sorted(correction.alerts, key=lambda row: row.resolved_at is None)
         ids = {row.assessment: row.id for row in closed_first}
-        recorded = {alert.id: alert for alert in map(_readable, correction.alerts) if alert is not None}
+        recorded = {alert.id: alert for alert in map(readable, correction.alerts) if alert is not None}
         # An alert that was raised by a set which is formed anew is raised by that.
         ids |= {new.sequence: ids[old] for old, new in correction.formed.items() if old in ids}
-        with_it, known = _history(transaction, correction.history, ids)
-        without, _ = _history(transaction, correction.history_without, ids)
-        before = replayed(with_it, self._policy, recorded)
-        after = replayed(without, self._policy, recorded)
+        with_it, known = decided_on(transaction, correction.history, ids)
+        without, _ = decided_on(transaction, correction.history_without, ids)
+        before = replayed(with_it, self._policy, recorded, at)
+        after = replayed(without, self._policy, recorded, at)
         existing = self._book.open_alert(transaction, correction.resident, at)
         self._rest_on_formed(transaction, correction)
         said = self._decide(transaction, correction, existing, before, after, at, known and correction.exact)
@@ -143,7 +146,8 @@ class AlertsCorrected:
         at: datetime,
         exact: bool,
     ) -> str:
-        if before.same_as(after) and (exact or existing is not None):
+        same = before.same_as(after) and (exact or existing is not None)
+        if same and not (existing is not None and correction.took_away(existing)):
             return ""
         if existing is None:
             was = before.alert is None and exact
@@ -314,74 +318,3 @@ class AlertsCorrected:
 
 def _detail(correction: Correction) -> Mapping[str, object]:
     return {"by": correction.by, "reading_was_not_theirs": str(correction.reading.placed.reading.id)}
-
-
-def _begins(alerts: Sequence[AlertRow], received_at: datetime) -> tuple[datetime, bool]:
-    """A moment at which no alert was open, long before a reading was received; and whether what follows is
-    decided by what was measured alone, as far as these alerts tell.
-
-    Long before: an alert that was withdrawn since may have hidden what would have raised another.
-    """
-    begins, exact = received_at - _LONG_BEFORE, True
-    told = [(row, _readable(row)) for row in alerts]
-    for row, alert in sorted(told, key=lambda each: each[0].raised_at, reverse=True):
-        raised_at = row.raised_at if alert is None else min(alert.raised_at, alert.measured_at)
-        if row.resolved_at is None or row.resolved_at >= begins:
-            begins = min(begins, raised_at)
-        if row.resolved_at is None or row.resolved_at >= received_at:
-            exact = exact and alert is not None and alert.concern is None
-    return begins, exact
-
-
-def _readable(row: AlertRow) -> Alert | None:
-    try:
-        return alert_of(row)
-    except UnreadableAlertError:
-        return None
-
-
-def _history(
-    transaction: Transaction, rows: Sequence[AssessmentRow], ids: Mapping[int, uuid.UUID]
-) -> tuple[list[Decided], bool]:
-    """What was decided on, as these rows have it; and whether all of it could be found."""
-    found: dict[int, tuple[StoredReading, Place] | None] = {}
-
-    def placed(number: int) -> tuple[StoredReading, Place] | None:
-        if number not in found:
-            stored, present = transaction.reading(number), transaction.present
-            place = None
-            if stored is not None:
-                reading, stamp = stored.placed.reading, stored.placed.stamp
-                place = stored.place if present is None else present.place(reading, stamp, stored.place)
-            found[number] = None if stored is None or place is None else (stored, place)
-        return found[number]
-
-    history: list[Decided] = []
-    exact = True
-    for row in rows:
-        completing = placed(row.reading)
-        moment = row.by(transaction.present)
-        if completing is None or moment is None:
-            exact = False
-            continue
-        stored, place = completing
-        if not row.is_of_a_score or concern_of(stored.placed.reading) is not None:
-            continue
-        at = place.measured_at if row.own else moment
-        observations: dict[Vital, Observation] = {}
-        for vital, (value, number) in row.observations.items():
-            source = placed(number)
-            if source is None:
-                exact = False
-                observations[vital] = Observation(value, at, row.reading_id, doubtful_time=True)
-                continue
-            of, of_place = source
-            quality = next((each.quality for each in of.placed.taken if each.vital is vital), Quality.GOOD)
-            doubtful = of_place.time_quality is TimeQuality.DOUBTFUL
-            measured_at, name = of_place.measured_at, of.placed.reading.id
-            observations[vital] = Observation(value, measured_at, name, quality, doubtful)
-        score = news2.score(row.values, OxygenScale(row.scale))
-        assessed = Assessed(row.resident, ObservationSet(at, observations), score, place.received_at)
-        known_by = ids.get(row.sequence) or alert_id(row.reading_id, row.at)
-        history.append(Decided(assessed, row.sequence, row.reading, known_by))
-    return history, exact

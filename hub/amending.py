@@ -2,7 +2,7 @@
 
 Who was assessed in this boot was assessed without what had been measured before the machine was off, since
 nobody knew how long ago that was. Now it is known, and nobody may have to wait for the next reading: each is
-assessed once more (`Intake.assess_anew`).
+assessed once more (`Assessing.assess_anew`).
 
 And what the ICS was told in this boot has times that were wrong by as much as the clock was. What still waits
 is made when it is sent, and is right; of what was sent, amendments are told (`amend`): of each alert that was

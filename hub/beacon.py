@@ -103,6 +103,7 @@ class Beacon:
         self._output = output
         self._on_card: Band | None = None
         self._in_memory: dict[UUID, Band] = {}
+        self._told: dict[UUID, Event] = {}
         self._tried_until: float | None = None
         self._changed = asyncio.Event()
         self._trouble: str | None = None
@@ -119,6 +120,20 @@ class Beacon:
         wanted = self._wanted()
         return {"calls": None if wanted is None else wanted.value, "trouble": self._trouble}
 
+    @property
+    def in_memory(self) -> list[dict[str, str]]:
+        """The alerts that nobody has taken and the card has not, for the page, which knows the card alone. No
+        output is needed for that."""
+        return [
+            {
+                "alert": str(alert),
+                "resident": self._told[alert].subject or "",
+                "band": band.value,
+                "raised_at": self._told[alert].time.isoformat(),
+            }
+            for alert, band in self._in_memory.items()
+        ]
+
     def card_has(self, waiting: Band | None) -> None:
         """The card was asked: the highest band that waits there (`calling`)."""
         if waiting is not self._on_card:
@@ -127,22 +142,24 @@ class Beacon:
 
     def told_from_memory(self, event: Event) -> None:
         """An alert was raised that the card does not take; what else is told of one changes nothing here."""
-        if event.type != event_type(Channel.ALERT, AlertChange.RAISED) or self._output is None:
+        if event.type != event_type(Channel.ALERT, AlertChange.RAISED):
             return
         with suppress(LookupError, ValueError):  # no alert of this hub's making
             alert, band = UUID(event.extensions["alert"]), Band(event.extensions["band"])
             if len(self._in_memory) < _MOST_IN_MEMORY:
-                self._in_memory[alert] = band
+                self._in_memory[alert], self._told[alert] = band, event
         self._changed.set()
 
     def acknowledged_in_memory(self, alert: UUID) -> None:
         """One of these was acknowledged, which is kept in memory as well."""
         self._in_memory.pop(alert, None)
+        self._told.pop(alert, None)
         self._changed.set()
 
     def card_took_all(self) -> None:
         """Nothing waits in memory any more: what is still open is on the card."""
         self._in_memory.clear()
+        self._told.clear()
         self._changed.set()
 
     def overhears(self, tell: Callable[[Sequence[str]], Sequence[Event]]) -> Callable[[Sequence[str]], None]:

@@ -76,6 +76,10 @@ class ControlServer:
             return {"result": dict(await handler(request))}
         except CareportError as error:
             return {"error": str(error)}
+        except Exception as error:  # noqa: BLE001  # whoever asked must not wait for an answer for ever
+            # Not the error itself: its text could quote what is in a row.
+            _log.error("control socket: %r failed (%s); please report this", command, type(error).__name__)
+            return {"error": "the hub met a fault of its own: whether it was done is not certain. Look again"}
 
 
 def ask(path: Path, command: str, **arguments: object) -> dict[str, object]:

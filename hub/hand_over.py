@@ -23,6 +23,7 @@ from hub.readings import Breathing, Consciousness, Value, Vital
 _MINUTE = timedelta(minutes=1)
 _SCORES_TOLD = 6
 _ROUND = timedelta(minutes=30)
+_LAST_KNOWN_FOR = timedelta(hours=24)
 _UNITS = {"/min": " a minute", "%": " %", "mm[Hg]": " mmHg", "Cel": " °C", "kg": " kg", "mmol/L": " mmol/L"}
 _CODES: Mapping[Value, str] = {
     Consciousness.ALERT: "alert",
@@ -206,6 +207,8 @@ def _assessment(known: Known, sets: Sequence[ObservedSet]) -> Iterable[str]:
     yield f"Values: {'; '.join(told) or 'none'}."
     if newest.news2.missing:
         yield f"Not known: {', '.join(in_words(vital) for vital in newest.news2.missing)}."
+        if last := list(_last_known(sets, known)):
+            yield f"Last known of these, and old: {'; '.join(last)}."
     yield from _outside(newest, known.care)
     before = _before(sets)
     if before is None:
@@ -254,6 +257,15 @@ def _decision(known: Known) -> Iterable[str]:
 def _said(vital: Vital, newest: ObservedSet, known: Known) -> str:
     mark = " (its sensor doubted it)" if vital in known.questionable else ""
     return f"{in_words(vital)} {value_in_words(vital, newest.values[vital])}{mark}"
+
+
+def _last_known(sets: Sequence[ObservedSet], known: Known) -> Iterable[str]:
+    """What the newest set lacks and an earlier one had: half a set must not hide what was bad."""
+    for vital in sets[-1].news2.missing:
+        found = next((each for each in reversed(sets[:-1]) if vital in each.values), None)
+        if found is not None and known.now - found.at <= _LAST_KNOWN_FOR:
+            value = value_in_words(vital, found.values[vital])
+            yield f"{in_words(vital)} {value} at {_when(found.at, known)}"
 
 
 def _outside(newest: ObservedSet, care: Care) -> Iterable[str]:

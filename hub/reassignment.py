@@ -28,20 +28,23 @@ from datetime import timedelta
 from drivers.catalogue import driver
 from drivers.driver import DecodeError
 from drivers.stretch import StretchError, payloads
-from hub import trail
+from hub import reading_trail
 from hub.alerts import Outcome
 from hub.alerts_corrected import AlertsCorrected, Correction
+from hub.assessing import Taken
 from hub.assessment.news2 import OxygenScale
 from hub.assessment.stream import Sample, medians
 from hub.concern import concern_of
 from hub.config import Config, Resident
 from hub.errors import CareportError
 from hub.following import ClockFollower
-from hub.intake import Intake, Taken
+from hub.intake import Intake
+from hub.present import Place
 from hub.readings import Measurement, Reading
 from hub.residents import Register
 from hub.store.ownership import (
     DISCARDED,
+    UNREADABLE,
     forget_rhythm,
     moments_of_sets,
     note_withdrawal,
@@ -101,7 +104,7 @@ class Reassignment:
         alerts: AlertsCorrected,
     ) -> None:
         self._register = register
-        self._intake = intake
+        self._assessing = intake.assessing
         self._follower = follower
         self._alerts = alerts
         self._tells_sets = config.publish.observation
@@ -127,12 +130,14 @@ class Reassignment:
                     "A reading was given to somebody else meanwhile. Nothing was changed. Load the page anew;"
                     " if it was wrong, a senior can correct it"
                 )
-            self._refuse_what_cannot_be_theirs(each, resident)
+            self._refuse_what_cannot_be_theirs(transaction, each, resident)
         if not new:
             return Became((), "It was theirs already. Nothing was changed", resident.id)
         became: list[Taken] = []
         for each in sorted(new, key=lambda each: (each.place.measured_at, each.sequence)):
-            transaction.audit(trail.reading_assigned(self._now(), each.placed.reading.id, resident.id, by))
+            transaction.audit(
+                reading_trail.reading_assigned(self._now(), each.placed.reading.id, resident.id, by)
+            )
             became += self._give(transaction, each, resident)
         ids = tuple(each.placed.reading.id for each in new)
         many = "The reading is" if len(ids) == 1 else f"{len(ids)} readings are"
@@ -157,20 +162,32 @@ class Reassignment:
         for each in new:
             if each.placed.reading.problem is not None:
                 raise ReassignmentError("A reading could not be read at all. It waits for nobody")
-            transaction.audit(trail.reading_discarded(self._now(), each.placed.reading.id, reason, by))
+            transaction.audit(
+                reading_trail.reading_discarded(self._now(), each.placed.reading.id, reason, by)
+            )
             set_discarded(transaction.connection, each.sequence)
         ids = tuple(each.placed.reading.id for each in new)
         many = "The reading is" if len(ids) == 1 else f"{len(ids)} readings are"
         return Became(ids, f"{many} discarded" if ids else "It was discarded already")
 
     def correct(
-        self, transaction: Transaction, reading: uuid.UUID, resident_id: str | None, reason: str, by: str
+        self,
+        transaction: Transaction,
+        reading: uuid.UUID,
+        resident_id: str | None,
+        reason: str,
+        by: str,
+        said_of: str | None = None,
     ) -> Became:
         """A reading is not whose it was said to be, but this resident's, or nobody's (None).
 
+        `said_of` is whose it was when the person looked, if that is known: what somebody else has put right
+        since is not undone by a page of before.
+
         Raises:
             UnknownResidentError, NotWatchedError: nothing can be theirs.
-            ReassignmentError: it is not known, is nobody's, or is theirs already; or it is no measurement.
+            ReassignmentError: it is not known, is nobody's, or is theirs already; it is somebody else's than
+                `said_of`; or it is no measurement.
         """
         self._follower.follow(transaction)
         stored = self._found(transaction, reading)
@@ -181,6 +198,11 @@ class Reassignment:
             )
         if was == resident_id:
             raise ReassignmentError("The reading is theirs already. Nothing was changed")
+        if said_of not in (None, was):
+            raise ReassignmentError(
+                "The reading was given to somebody else meanwhile. Nothing was changed. Load the page anew,"
+                " and look whose it is now"
+            )
         if concern_of(stored.placed.reading) is not None:
             raise ReassignmentError(
                 "A concern cannot be given to somebody else. Settle it in its alert, and say the concern anew"
@@ -188,7 +210,7 @@ class Reassignment:
             )
         resident = None if resident_id is None else self._register.watched_resident(resident_id)
         if resident is not None:
-            self._refuse_what_cannot_be_theirs(stored, resident)
+            self._refuse_what_cannot_be_theirs(transaction, stored, resident)
         correction = self._taken_away(transaction, stored, was, resident, reason, by)
         alerts = self._alerts.follow(transaction, correction)
         became = [] if resident is None else self._give_owned(transaction, stored, resident)
@@ -230,7 +252,7 @@ class Reassignment:
         scores = [_both(row, correction.formed.get(row.sequence)) for row in affected[:_MOST_NOTED]]
         owner = None if resident is None else resident.id
         entry = transaction.audit(
-            trail.reading_corrected(
+            reading_trail.reading_corrected(
                 self._now(), stored.placed.reading.id, was, owner, reason, by, scores, len(affected)
             )
         )
@@ -241,8 +263,11 @@ class Reassignment:
         listed = self._register.find(was)
         if listed is None:
             return None
-        then = listed.model_copy(update={"oxygen_scale": OxygenScale(row.scale)})
-        return self._intake.form_anew(transaction, row, then)
+        try:
+            then = listed.model_copy(update={"oxygen_scale": OxygenScale(row.scale)})
+            return self._assessing.form_anew(transaction, row, then)
+        except UNREADABLE:
+            return None  # damaged: what else there was of it is not known any more
 
     def _give(self, transaction: Transaction, stored: StoredReading, resident: Resident) -> Sequence[Taken]:
         self._change_owner(transaction, stored, resident.id)
@@ -253,12 +278,9 @@ class Reassignment:
     ) -> Sequence[Taken]:
         now_theirs = transaction.reading(stored.sequence)
         assert now_theirs is not None, "it was just changed"
-        present, placed = transaction.present, now_theirs.placed
-        place = now_theirs.place
-        if present is not None:
-            place = present.place(placed.reading, placed.stamp, place) or place
-        since = moments_of_sets(transaction.connection, present, resident.id, place.measured_at)
-        return self._intake.give(transaction, now_theirs, resident, since)
+        measured_at = _place(transaction, now_theirs).measured_at
+        since = moments_of_sets(transaction.connection, transaction.present, resident.id, measured_at)
+        return self._assessing.give(transaction, now_theirs, resident, since)
 
     def _change_owner(self, transaction: Transaction, stored: StoredReading, owner: str | None) -> None:
         placed, present = stored.placed, transaction.present
@@ -279,7 +301,7 @@ class Reassignment:
     def _found(self, transaction: Transaction, known_by: uuid.UUID) -> StoredReading:
         try:
             found = reading_by_id(transaction.connection, known_by)
-        except (ValueError, TypeError, LookupError, OverflowError):
+        except UNREADABLE:
             found = None  # damaged: its text could quote what is in the row
         if found is None:
             raise ReassignmentError(
@@ -287,7 +309,9 @@ class Reassignment:
             )
         return found
 
-    def _refuse_what_cannot_be_theirs(self, stored: StoredReading, resident: Resident) -> None:
+    def _refuse_what_cannot_be_theirs(
+        self, transaction: Transaction, stored: StoredReading, resident: Resident
+    ) -> None:
         reading = stored.placed.reading
         if reading.of_the_room:
             raise ReassignmentError("A reading is of a room: it can be nobody's. Nothing was changed")
@@ -296,7 +320,9 @@ class Reassignment:
                 "A reading could not be read: it says nothing of anybody. Nothing was changed"
             )
         since = self._register.watched_since(resident.id)
-        if since is not None and stored.place.measured_at < since:
+        # By a clock that is behind that moment nothing can be told: whoever says that it is theirs knows.
+        now = self._follower.clock.now()
+        if since is not None and _place(transaction, stored).measured_at < since <= now:
             raise ReassignmentError(
                 "A reading was measured before they were here, or agreed to it. Nothing was changed."
                 " Discard it, or give it to whom it is of"
@@ -304,6 +330,13 @@ class Reassignment:
 
     def _now(self) -> Moment:
         return Moment(self._follower.clock.now(), self._follower.clock.stamp())
+
+
+def _place(transaction: Transaction, stored: StoredReading) -> Place:
+    """A reading's place in time by the present clock; as it was told, where its age is not known."""
+    placed, present = stored.placed, transaction.present
+    found = None if present is None else present.place(placed.reading, placed.stamp, stored.place)
+    return found or stored.place
 
 
 def observed_of(reading: Reading, over: timedelta) -> tuple[Measurement, ...]:

@@ -7,17 +7,18 @@ was led to. So the rules of `hub/alerts.py` are applied again to the assessments
 the reading on.
 
 What people did meanwhile is regarded as it was recorded: an alert is acknowledged from when it was, and has
-climbed its ladder as far as it had by then.
+climbed its ladder as far as it had by then. Where one was closed since its resident had left, whatever would
+have been open was closed with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from hub.alerts import Alert, AlertPolicy, consider
+from hub.alerts import Alert, AlertPolicy, Resolution, consider
 from hub.assessed import Assessed
 
 
@@ -44,17 +45,19 @@ class Replayed:
         return _what_counts(self.alert) == _what_counts(other.alert)
 
 
-def replayed(history: Iterable[Decided], policy: AlertPolicy, recorded: Mapping[UUID, Alert]) -> Replayed:
+def replayed(
+    history: Iterable[Decided], policy: AlertPolicy, recorded: Mapping[UUID, Alert], until: datetime
+) -> Replayed:
     """Decide on these assessments in their order, with no alert open before the first.
 
     Args:
-        recorded: the resident's alerts as they are stored, by id: for what people did.
+        recorded: the resident's alerts as they are stored, by id: for what people did, `until` now.
     """
     alert: Alert | None = None
     raised_by: Decided | None = None
+    left = [each.resolved_at for each in recorded.values() if each.resolution is Resolution.LEFT]
     for each in history:
-        if alert is not None:
-            alert = _as_people_left_it(alert, recorded.get(alert.id), each.assessed.received_at, policy)
+        alert = _as_people_left_it(alert, recorded, left, each.assessed.received_at, policy)
         decision = consider(alert, each.assessed, policy, lambda known_by=each.alert: known_by)  # type: ignore[misc]
         if decision.raised is not None:
             alert, raised_by = decision.raised, each
@@ -62,10 +65,21 @@ def replayed(history: Iterable[Decided], policy: AlertPolicy, recorded: Mapping[
             alert, raised_by = None, None
         else:
             alert = decision.existing
-    return Replayed(alert, raised_by)
+    alert = _as_people_left_it(alert, recorded, left, until, policy)
+    return Replayed(alert, None if alert is None else raised_by)
 
 
-def _as_people_left_it(alert: Alert, record: Alert | None, at: datetime, policy: AlertPolicy) -> Alert:
+def _as_people_left_it(
+    alert: Alert | None,
+    recorded: Mapping[UUID, Alert],
+    left: Sequence[datetime | None],
+    at: datetime,
+    policy: AlertPolicy,
+) -> Alert | None:
+    """`left` is when the resident's alerts were closed since they had left."""
+    if alert is None or any(moment is not None and alert.raised_at <= moment <= at for moment in left):
+        return None
+    record = recorded.get(alert.id)
     if record is None:
         return alert
     taken_by_then = record.acknowledged_at is not None and record.acknowledged_at <= at

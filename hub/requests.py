@@ -135,6 +135,7 @@ class Requests:
                 "nobody_listens": link.nobody_listens,
             },
             "card": self._card_trouble() or "well",
+            "alerts_in_memory": [] if self._beacon is None else self._beacon.in_memory,
             "radio": None if radio is None else radio.data(),
             "usb": None if usb is None else usb.data(),
             "plugged_in": self._sensors.plugged_in(),

@@ -131,7 +131,7 @@ class RoundRequests:
 
     async def correct(self, request: Request) -> Mapping[str, object]:
         """Say that a `reading` is not its resident's but `resident`'s (none given: nobody's), and the
-        `reason`.
+        `reason`. With `said_of` only if it is still that resident's: somebody else may have put it right.
 
         Raises:
             CareportError: it is not known, or was nobody's; no such resident; or no reason is given. Nothing
@@ -139,8 +139,11 @@ class RoundRequests:
         """
         by, reason = _who(request), _reason(request)
         reading, resident = _id(request.get("reading")), _optional(request, "resident")
+        said_of = _optional(request, "said_of")
         return await self._done(
-            lambda transaction: self._reassignment.correct(transaction, reading, resident, reason, by)
+            lambda transaction: self._reassignment.correct(
+                transaction, reading, resident, reason, by, said_of
+            )
         )
 
     async def _done(self, work: Callable[[Transaction], Became]) -> Mapping[str, object]:

@@ -294,37 +294,6 @@ def round_closed(
     return _entry(moment, Audited.ROUND_CLOSED, detail if by is None else {**detail, "by": by})
 
 
-def reading_assigned(moment: Moment, reading: uuid.UUID, resident: str, by: str) -> NewEntry:
-    """A person said that a reading, which was nobody's, is this resident's (a pseudonym)."""
-    return _entry(moment, Audited.ASSIGNED, {"resident": resident, "by": by}, reading)
-
-
-def reading_discarded(moment: Moment, reading: uuid.UUID, reason: str, by: str) -> NewEntry:
-    """A person said that a reading, which is nobody's, shall wait for nobody."""
-    return _entry(moment, Audited.DISCARDED, {"reason": reason, "by": by}, reading)
-
-
-def reading_corrected(
-    moment: Moment,
-    reading: uuid.UUID,
-    was: str,
-    resident: str | None,
-    reason: str,
-    by: str,
-    scores: Sequence[Mapping[str, object]],
-    withdrawn: int,
-) -> NewEntry:
-    """A person said that a reading was not theirs whose it `was`, but another's, or is nobody's (None).
-
-    Args:
-        scores: what was said of the wrong one and is withdrawn, each as it was and as it is without; of so
-            many (`withdrawn`) the first ones.
-    """
-    detail: dict[str, object] = {"was": was, "resident": resident, "reason": reason, "by": by}
-    detail |= {"scores": list(scores), "withdrawn": withdrawn}
-    return _entry(moment, Audited.CORRECTED, detail, reading)
-
-
 def reboot_asked_for(moment: Moment, reason: str) -> NewEntry:
     """The hub is about to ask for its machine to be started anew."""
     return _entry(moment, Audited.REBOOT, {"reason": reason[:_LONGEST_WORDS]})

@@ -268,6 +268,21 @@ def open_alerts(connection: sqlite3.Connection) -> list[AlertRow]:
     return _alerts(connection.execute(f"{SELECT_ALERT} WHERE resolved_at IS NULL ORDER BY raised_at"))
 
 
+def open_alerts_as_kept(connection: sqlite3.Connection, most: int) -> list[tuple[str, AlertRow | None]]:
+    """Every alert that is not resolved, or the card does not say so: what stands for it, and the alert; None
+    where it cannot be read."""
+    rows = connection.execute(
+        f"SELECT hex(id), * FROM ({SELECT_ALERT} WHERE resolved_at IS NULL) LIMIT ?", (most,)
+    )
+    found: list[tuple[str, AlertRow | None]] = []
+    for name, *row in rows:
+        try:
+            found.append((str(name), AlertRow.of(row)))
+        except _UNREADABLE:
+            found.append((str(name), None))
+    return found
+
+
 def alerts_of(connection: sqlite3.Connection, resident: str, most: int) -> list[AlertRow]:
     """A resident's alerts, open or not, the newest first."""
     return _alerts(

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import cast
 
 from hub.clock import to_microseconds
 from hub.present import Present
@@ -29,6 +30,8 @@ from hub.store.rows import (
 DISCARDED = "discarded by a person"
 """The `problem` of a reading that nobody's is and nobody's shall be. What it said is kept."""
 
+UNREADABLE = (ValueError, TypeError, LookupError, OverflowError)
+"""What a row of a damaged card raises."""
 _WITHDRAWN = SELECT_ASSESSMENT.replace("FROM assessment a", "FROM withdrawn_assessment a")
 _COLUMNS = (
     "sequence, resident, at, reading, scale, observations, band, total, age, risk, model, reasons,"
@@ -75,7 +78,7 @@ def resting_on(connection: sqlite3.Connection, resident: str, reading: int) -> l
         " (a.reading = ?2 OR instr(a.observations, ',' || (a.reading - ?2) || ']')) ORDER BY a.sequence",
         (resident, reading),
     )
-    return [row for row in map(AssessmentRow.of, rows) if _rests_on(row, reading)]
+    return [row for row in _readable(rows) if _rests_on(row, reading)]
 
 
 def _rests_on(row: AssessmentRow, reading: int) -> bool:
@@ -102,14 +105,39 @@ class Places:
 
 
 def assessments_since(
-    connection: sqlite3.Connection, resident: str, received_at: datetime
+    connection: sqlite3.Connection,
+    resident: str,
+    received_at: datetime,
+    first: int | None = None,
+    *,
+    most: int = -1,
+    unreadable: Callable[[int], object] = lambda _number: None,
 ) -> Iterator[AssessmentRow]:
-    """A resident's assessments of readings that were received since then, in their order."""
+    """A resident's assessments of readings that were received since then, as it was told, in their order;
+    and of all from the reading with the number `first` on, whatever the clock told then. Where there are
+    more than `most`, the newest of them.
+
+    One that a damaged card has left unreadable is left out, and its number is given to `unreadable`.
+    """
     rows = connection.execute(
-        f"{SELECT_ASSESSMENT} WHERE a.resident = ? AND r.received_at >= ? ORDER BY a.sequence",
-        (resident, to_microseconds(received_at)),
+        f"{SELECT_ASSESSMENT} WHERE a.resident = ? AND (r.received_at >= ? OR a.reading >= ?)"
+        " ORDER BY a.sequence DESC LIMIT ?",
+        (resident, to_microseconds(received_at), first, most),
     )
-    return map(AssessmentRow.of, rows)
+    return _readable(reversed(rows.fetchall()), unreadable)
+
+
+def _readable(
+    rows: Iterable[Sequence[object]], unreadable: Callable[[int], object] = lambda _number: None
+) -> Iterator[AssessmentRow]:
+    """One row that is damaged must not keep a person from saying whose a reading is."""
+    for row in rows:
+        try:
+            assessment = AssessmentRow.of(row)
+        except UNREADABLE:
+            unreadable(cast(int, row[0]))
+        else:
+            yield assessment
 
 
 def moments_of_sets(
@@ -122,7 +150,7 @@ def moments_of_sets(
         " AND a.resident = ?",
         (_SETS_LOOKED_AT, resident),
     )
-    moments = {row.by(present) for row in map(AssessmentRow.of, rows) if row.is_of_a_score}
+    moments = {row.by(present) for row in _readable(rows) if row.is_of_a_score}
     return sorted(moment for moment in moments if moment is not None and moment > after)
 
 

@@ -2,7 +2,7 @@
 
 All tables but the alerts' are numbered in the order of arrival, and so is what their rows refer to: a place
 in one is found from a place in another by bisection, without an index that each commit would have to write.
-Only an assessment that was made anew (`Intake.assess_anew`) is of a reading that came long before it; like
+Only an assessment that was made anew (`Assessing.assess_anew`) is of a reading that came long before it; like
 all that are not made at the moment of their own reading it has an `at`, and is found in passing.
 """
 

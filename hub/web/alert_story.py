@@ -106,15 +106,20 @@ def alert_story(
     except UnreadableAlertError:
         whole = None
     kept = KeptReadings(connection, record.rule)
-    since = first_reading_since(connection, record, row.raised_at - LOOKED_BACK)
-    after = first_assessment_since(connection, since)
+    after = first_assessment_since(
+        connection, first_reading_since(connection, record, row.raised_at - LOOKED_BACK)
+    )
     before = sets_back(connection, row.resident, before=row.assessment, after=after)
     earlier = _to_compare_with(itertools.islice(before, _MOST_SETS), row.raised_at)
-    newest = next(sets_back(connection, row.resident, after=max(after, row.assessment)), None)
+    raised_by = assessment_by_number(connection, row.assessment)
+    since = itertools.islice(
+        sets_back(connection, row.resident, after=max(after, row.assessment)), _MOST_SETS
+    )
+    newest = _newest(since, raised_by)
     return AlertStory(
         row=row,
         alert=whole,
-        raised_by=_whole(kept, assessment_by_number(connection, row.assessment)),
+        raised_by=_whole(kept, raised_by),
         before=_whole(kept, earlier),
         newest=_whole(kept, newest),
         done=tuple(_done(connection, row.id)),
@@ -143,6 +148,12 @@ def _to_compare_with(rows: Iterable[AssessmentRow], raised_at: datetime) -> Asse
         complete = complete or (row if whole else None)
         older = older or (row if raised_at - row.at >= _HOUR else None)
     return complete or older or last
+
+
+def _newest(rows: Iterable[AssessmentRow], raised_by: AssessmentRow | None) -> AssessmentRow | None:
+    """What is known now: the newest by its moment. What a sensor tells late, of before, is not of now."""
+    later = (row for row in rows if raised_by is None or row.at >= raised_by.at)
+    return max(later, key=lambda row: (row.at, row.sequence), default=None)
 
 
 def _whole(kept: KeptReadings, row: AssessmentRow | None) -> Assessment | None:
@@ -262,6 +273,7 @@ def ended_words(resolution: Resolution) -> str:
         "superseded": "A newer alert took its place.",
         "settled": "The concern was settled, and nothing measured calls for an alert.",
         "left": "They are not watched by the hub any more.",
+        "withdrawn": "It rested on a reading that was not theirs, and nothing else holds it open.",
     }
     return known.get(resolution.value, f"Reason: {resolution.value}.")
 

@@ -13,7 +13,7 @@ from hub.control import ControlError
 _PATIENCE_SECONDS = 15.0
 _LONGEST_ANSWER = 4 << 20  # bytes; a list of all readings that wait may be long
 _MOST_AT_ONCE = 16
-_LONGEST_REQUEST = 64 * 1024  # as `hub/control.py` takes
+_LONGEST_REQUEST = 512 * 1024  # a table of residents; as `hub/control.py` takes
 NOT_DONE = "Nothing was saved."
 
 
@@ -61,12 +61,21 @@ class Asking:
             raise SilentHubError(_unsure() if asked else _not_running()) from error
         if not line:
             raise SilentHubError(_unsure())
+        return _result(line)
+
+
+def _result(line: bytes) -> Mapping[str, Any]:
+    """What an answer says. Half an answer, of a daemon that was ended in the middle of it, says nothing."""
+    try:
         answer = json.loads(line)
-        if "error" in answer:
-            raise RefusedError(str(answer["error"]))
-        result = answer["result"]
-        assert isinstance(result, dict)
-        return result
+    except (ValueError, RecursionError) as error:
+        raise SilentHubError(_unsure()) from error
+    if isinstance(answer, dict) and "error" in answer:
+        raise RefusedError(str(answer["error"]))
+    result = answer.get("result") if isinstance(answer, dict) else None
+    if not isinstance(result, dict):
+        raise SilentHubError(_unsure())
+    return result
 
 
 def _not_running() -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 from time import monotonic
 
@@ -33,6 +33,10 @@ __all__ = ["Board", "Glance", "KnownValue", "OpenRound", "PastScore", "RiskSaid"
 
 _OLD_AFTER = 15.0
 """Seconds without a look at the card, after which what is here is said to be old."""
+
+_AHEAD = timedelta(minutes=1)
+"""What is said to be of later than that was told by a clock that was ahead, and nobody can put it right: it
+must not stand before what is measured now for as long as that clock was ahead."""
 
 _OF_ALERTS = frozenset(
     {
@@ -125,6 +129,7 @@ class Board:
         self._listed: Sequence[Listed] = ()
         self._alerts: dict[str, tuple[AlertRow, Alert | None]] = {}
         self._record: Record | None = None
+        self._latest = clock() + _AHEAD
         self._reading = self._assessment = self._entry = 0
         self.read_at: datetime | None = None
         self._in_step_at: float | None = None
@@ -219,6 +224,7 @@ class Board:
     def _read_back(self, connection: sqlite3.Connection, record: Record, resident: str | None = None) -> None:
         """Read the last days, of one resident or of all, in place of what is remembered of them."""
         moment = self._clock()
+        self._latest = moment + _AHEAD
         if resident is not None:
             self._remembered.pop(resident, None)
         first = looking_back.first_reading_since(connection, record, moment - VALUES_KEPT)
@@ -241,6 +247,7 @@ class Board:
         entries = looking_back.kinds_of_entries(connection, self._entry)
         if not entries <= _ACCOUNTED_FOR:
             return None
+        self._latest = self._clock() + _AHEAD
         topics: set[str] = set()
         whose: set[str] = set()
         of_whom: frozenset[str] = frozenset()
@@ -286,7 +293,7 @@ class Board:
         return {TRAY} if looking_back.any_of_nobody(connection, self._reading) else set()
 
     def _take_reading(self, stored: StoredReading) -> None:
-        if stored.placed.resident is not None:
+        if stored.placed.resident is not None and stored.placed.measured_at <= self._latest:
             of = self._remembered.setdefault(stored.placed.resident, Remembered())
             for value in looking_back.values_in(stored):
                 of.take_value(value)
@@ -297,7 +304,8 @@ class Board:
             past = looking_back.past_score(row, looking_back.known_at(connection, self._record, row))
         except ValueError:
             return  # damaged, or of another version: the others must be seen
-        self._remembered.setdefault(row.resident, Remembered()).take_set(row, past)
+        if past.at <= self._latest:
+            self._remembered.setdefault(row.resident, Remembered()).take_set(row, past)
 
     def _read_alerts(self, connection: sqlite3.Connection) -> set[str]:
         """Read the open alerts; return whose have changed."""

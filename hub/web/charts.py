@@ -119,6 +119,7 @@ def chart(
     scale: OxygenScale = OxygenScale.SCALE_1,
     breathing: Breathing | None = None,
     normal: Normal | None = None,
+    beyond: tuple[datetime, float] | None = None,
 ) -> Markup:
     """A vital from `since` to `until`, as a figure with its table.
 
@@ -131,6 +132,8 @@ def chart(
         scale: the person's SpO2 scale.
         breathing: whether they are given oxygen now, if that is known.
         normal: what is usual for them.
+        beyond: when it last lay beyond what its sensor can say, and infinity or minus infinity: no point, but
+            an older number must not stand as the last.
     """
     since, until = since.astimezone(UTC), until.astimezone(UTC)
     shown = inside(points, since, until)
@@ -145,6 +148,8 @@ def chart(
     )
     if shown and shown[-1].doubtful:
         last += ", in doubt"
+    if beyond is not None and since <= beyond[0] <= until and (not shown or beyond[0] > shown[-1].at):
+        last = f"{value_words(beyond[1], vital)}, {moment_words(beyond[0], until, zone)}"
     body = Markup("").join(
         [
             *(_shade(each.low, each.high, f"chart-{each.points}", axis) for each in scored),

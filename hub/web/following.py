@@ -28,6 +28,7 @@ from hub.store.errors import StoreError
 from hub.web.asking import Asking, SilentHubError
 from hub.web.board import Board, OpenRound
 from hub.web.topics import ALERTS, HOME, HUB, ROUNDS, SENSORS
+from hub.web.unkept import card_said
 
 _log = logging.getLogger(__name__)
 MOST_TABS = 300
@@ -230,8 +231,10 @@ class Following:
             _log.error("the hub will not say how it is: %s", error)
             return frozenset()
         topics = frozenset({HUB, SENSORS}) if self.status != before else frozenset()
+        if card_said(self.status) != card_said(before):  # of what is not on the card no commit tells
+            topics |= {HOME, ALERTS}
         if (was_silent is None) != (self.silent_since is None):
-            topics |= {HOME, HUB, SENSORS, ROUNDS}
+            topics |= {HOME, ALERTS, HUB, SENSORS, ROUNDS}
         return topics
 
 

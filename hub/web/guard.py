@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -91,6 +92,8 @@ class Guard:
         if session is None:
             return None
         key = session.row.key
+        if request.url.path == "/sign-out":
+            return session  # whatever has become of the card: nobody leaves a tablet that stays signed in
         row = await self._house.looking.ask(lambda connection: member(connection, key))
         if session.is_of(row):
             return session
@@ -167,7 +170,7 @@ async def _form(request: Request, largest: int) -> FormData:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not kind and request.headers.get("content-length", "0") == "0":
         return FormData()
-    if kind not in _FORMS:
+    if kind not in _FORMS or _alphabet(request) not in {"", "utf-8"}:
         raise HTTPException(415)
     received = 0
     receive = request.receive
@@ -183,6 +186,12 @@ async def _form(request: Request, largest: int) -> FormData:
     async with asyncio.timeout(_LONGEST_SENDING_SECONDS):
         limited = Request(request.scope, counted)
         return await limited.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=largest)
+
+
+def _alphabet(request: Request) -> str:
+    """How the form says that it is written; of Python's own codecs some are no alphabet at all."""
+    _, options = parse_options_header(request.headers.get("content-type", ""))
+    return options.get(b"charset", b"").decode("latin-1").lower()
 
 
 def _said(visit: Visit, error: Exception) -> Response:

@@ -198,7 +198,8 @@ def _card(status: Status | None, facts: Facts) -> Iterable[Health]:
         yield Health(
             "The card",
             Verdict.FAIL,
-            f"It is {trouble}: nothing new is kept. Alerts are sent all the same, but cannot be taken here.",
+            f"It is {trouble}: nothing new is kept, and residents' pages show what was before. Alerts are"
+            " sent all the same, and stand at the top of the home; they cannot be taken here.",
             "Do not switch the hub off: what waits in its memory would be lost. Call whoever looks after it.",
         )
     elif facts.free is None:

@@ -10,6 +10,7 @@ from itertools import groupby
 from hub.attention import Standing, Why, in_order, rising_risk
 from hub.glance import Glance
 from hub.readings import Vital
+from hub.web.namesakes import namesakes, told_apart_by
 from hub.web.shown_score import ShownScore, shown_score
 
 TREND = timedelta(days=3)
@@ -34,6 +35,8 @@ class Row:
     glance: Glance
     why: Why
     shown: ShownScore
+    namesake: str = ""
+    """What tells them from another of the same name; empty where nobody else is called so."""
 
     @property
     def missing(self) -> tuple[Vital, ...]:
@@ -58,8 +61,15 @@ def groups(glances: Iterable[Glance], now: datetime) -> Sequence[Group]:
     """Everybody, who needs somebody first before the others (`hub/attention.py`). `now` is aware."""
     by_id = {each.id: each for each in glances}
     standings = in_order([_standing(each, now) for each in by_id.values()], now)
+    alike = namesakes(each.resident for each in by_id.values())
     rows = [
-        Row(by_id[each.resident], each.why(now), shown_score(by_id[each.resident], now)) for each in standings
+        Row(
+            by_id[each.resident],
+            each.why(now),
+            shown_score(by_id[each.resident], now),
+            told_apart_by(by_id[each.resident].resident) if each.resident in alike else "",
+        )
+        for each in standings
     ]
     return [
         Group(heading, list(together)) for heading, together in groupby(rows, lambda row: _HEADINGS[row.why])

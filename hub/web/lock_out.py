@@ -60,14 +60,14 @@ class LockOut:
         """For how long nobody may try this name from there; 0 where they may."""
         moment = self._clock()
         of_name = self._names.get(key, Wrong())
-        of_address = self._addresses.get(_network(address), Wrong())
+        of_address = self._addresses.get(device_of(address), Wrong())
         return max(of_name.seconds_locked(moment), of_address.seconds_locked(moment))
 
     def was_wrong(self, key: str, address: str) -> bool:
         """Note a wrong PIN; whether nobody may try now."""
         moment = self._clock()
         _note(self._names, key, self._names.get(key, Wrong()).once_more(moment, WRONG_BY_NAME), moment)
-        known = _network(address)
+        known = device_of(address)
         counted = self._addresses.get(known, Wrong()).once_more(moment, WRONG_BY_ADDRESS)
         _note(self._addresses, known, counted, moment)
         return self.seconds_locked(key, address) > 0
@@ -98,7 +98,7 @@ def _note(known: dict[str, Wrong], key: str, wrong: Wrong, moment: float) -> Non
         del known[next(free, next(iter(known)))]
 
 
-def _network(address: str) -> str:
+def device_of(address: str) -> str:
     """What stands for a device: its address; of IPv6 the first half, since it may choose the other."""
     try:
         known = ipaddress.ip_address(address.partition("%")[0])

@@ -41,6 +41,10 @@ class Once(Generic[Done]):
                 del self._begun[who, key]
             raise
 
+    def forget(self, who: str, key: str) -> None:
+        """Nothing came of it, for certain: sent again it is tried again."""
+        self._begun.pop((who, key), None)
+
 
 async def _whole(work: Callable[[], Awaitable[Done]]) -> Done:
     return await work()

@@ -40,7 +40,7 @@ class Hashes:
         long."""
         try:
             return self._hasher.verify(kept if kept is not None else self._nobodys, pin) and kept is not None
-        except (Argon2Error, InvalidHashError):
+        except (Argon2Error, ValueError):  # also a hash that the card has spoilt
             return False
 
 

@@ -43,6 +43,16 @@ def point_of(known: KnownValue) -> Point | None:
     return Point(known.measured_at, known.value, doubtful, known.lowest, known.highest)
 
 
+def beyond_of(values: Iterable[KnownValue]) -> tuple[datetime, float] | None:
+    """When a value last lay beyond what its sensor can say, and on which side; None where none did."""
+    found = [
+        (each.measured_at, each.value)
+        for each in values
+        if isinstance(each.value, float) and math.isinf(each.value)
+    ]
+    return max(found, default=None)
+
+
 def inside(points: Iterable[Point], since: datetime, until: datetime) -> list[Point]:
     """Those of the period that are numbers, oldest first."""
     found = (each for each in points if since <= each.at <= until and math.isfinite(each.value))

@@ -24,6 +24,7 @@ from hub.errors import CareportError
 from hub.service_manager import ServiceManager
 from hub.supervision import keep_running
 from hub.web.app import application, put_together, running
+from hub.web.lock_out import device_of
 
 _log = logging.getLogger(__name__)
 _ASKS_WITHIN_SECONDS = 15.0
@@ -37,6 +38,30 @@ _LAST_WORDS_SECONDS = 3
 
 class PageError(CareportError):
     """The page cannot be served; the text says what to change."""
+
+
+class Listening(socket.socket):
+    """A socket that listens, and hangs up on whoever has too many connections already.
+
+    At once, and not when TLS is agreed on: until then nothing else counts them, and who connects and says
+    nothing would have each file descriptor of this process in a moment.
+    """
+
+    def __init__(self, family: int) -> None:
+        super().__init__(family)
+        self._accepted: dict[socket.socket, str] = {}
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """The next one who may. Raises BlockingIOError where nobody waits."""
+        while True:
+            connection, address = super().accept()
+            self._accepted = {each: of for each, of in self._accepted.items() if each.fileno() >= 0}
+            device = device_of(str(address[0]))
+            theirs = sum(1 for each in self._accepted.values() if each == device)
+            if len(self._accepted) < _MOST_CONNECTIONS and theirs < _MOST_OF_ONE_ADDRESS:
+                self._accepted[connection] = device
+                return connection, address
+            connection.close()
 
 
 class BoundedProtocol(H11Protocol):
@@ -219,9 +244,9 @@ def context_of(certificate: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
-def _bound(address: str, port: int) -> socket.socket:
+def _bound(address: str, port: int) -> Listening:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    bound = socket.socket(family)
+    bound = Listening(family)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:

@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING
 from hub.alert_book import UnreadableAlertError, alert_of
 from hub.alerts import Alert, AlertPolicy
 from hub.assessed import Assessment
-from hub.assessment.news2 import Band
+from hub.assessment.news2 import PARAMETERS, Band
 from hub.attention import Done, Due, Scored, Standing, in_order, next_due
 from hub.clock import now
 from hub.config import Config, Sensor
 from hub.control import ControlError
 from hub.enrolment import enrolled_sensors
+from hub.glance import Glance
 from hub.household import Listed, residents_of
 from hub.present import clock_rule
-from hub.store.looking_back import first_reading_since, record_of
+from hub.store.looking_back import first_reading_since, record_of, scored
 from hub.store.of_late import assessments_of_late, of_nobody, open_alert_row
-from hub.store.rows import newest_assessment
+from hub.store.rows import AssessmentRow, newest_assessment, numbered
 from hub.telling import KeptReadings, assessment_of
+from hub.web.namesakes import namesakes, told_apart_by
+from hub.web.shown_score import ShownScore, shown_score
 from hub.web.turn import OFFERED_BEFORE, Offer, OpenTurn, Shown, kits_of, missing, offers, shown, turn_of
 from hub.web.what_now import WhatNow, what_now
 
@@ -36,6 +39,7 @@ _WITHOUT_NAME = "."  # no kit is named so
 _MOST_OFFERED = 50
 _DIGITS = 11  # of seconds since 1970
 _SCORES_LOOKED_AT = 2_000
+_AHEAD = timedelta(minutes=1)
 _TOLD_LATE = timedelta(minutes=1)
 """A cuff looks for the hub for up to a minute after it has measured; later it is more likely another's."""
 _OFFERED_AFTER = timedelta(minutes=3)
@@ -63,7 +67,7 @@ class Turn:
     """All that the page of a round shows.
 
     `turn` is the resident's own open round on the kit, `other` somebody else's. `silent` is what to say where
-    the hub does not answer.
+    the hub does not answer; `namesake` what tells the resident from another of the same name.
     """
 
     listed: Listed
@@ -75,6 +79,7 @@ class Turn:
     offers: Sequence[Offer] = ()
     silent: str | None = None
     at: datetime = field(default_factory=now)
+    namesake: str = ""
 
     @property
     def missing(self) -> tuple[Vital, ...]:
@@ -95,7 +100,8 @@ class Turn:
 @dataclass(frozen=True, slots=True)
 class Finished:
     """What a round came to. `unreadable_alert` is an open alert that cannot be read; `old` is whether
-    the score is of before the round, since nothing was measured in it."""
+    the score is of before the round, since nothing was measured in it. `shown` is what stands in the badge:
+    half a round hides no whole one that was worse."""
 
     listed: Listed
     assessment: Assessment | None
@@ -104,6 +110,7 @@ class Finished:
     unreadable_alert: uuid.UUID | None
     now: WhatNow
     due: Due
+    shown: ShownScore
     offers: Sequence[Offer] = ()
     old: bool = False
 
@@ -195,6 +202,9 @@ def _turn(
         offers=_offers(connection, config, theirs, choice.kit, by_address),
         silent=silent,
         at=at,
+        namesake=told_apart_by(listed.resident)
+        if resident in namesakes(each.resident for each in everybody)
+        else "",
     )
 
 
@@ -216,6 +226,9 @@ def newest(connection: sqlite3.Connection, config: Config, resident: str) -> Ass
     """The resident's newest observation set whole; None where there is none, or it cannot be read."""
     try:
         row = newest_assessment(connection, resident)
+        if row is not None and row.at > now() + _AHEAD:
+            row = next(reversed(_scored_rows(connection, resident, now())), None)
+            row = None if row is None else numbered(connection, row)
         kept = KeptReadings(connection, clock_rule(config))
         return None if row is None else assessment_of(kept, row)
     except (ValueError, TypeError, LookupError, OverflowError):
@@ -255,6 +268,8 @@ def _finished(
         None if assessment is None else assessment.observations, {}, config.observation_sets, at, None, {}
     )
     alert, unreadable = _open_alert(connection, resident)
+    rows = _scored_rows(connection, resident, at)
+    shown_now = _shown(listed, rows, alert, at)
     ladder = () if alert is None else AlertPolicy.of(config.alerts, config.observation_sets).ladder_of(alert)
     sensors = [each.sensor for each in enrolled_sensors(config, connection)]
     by_address = {sensor.address.upper(): sensor for sensor in sensors}
@@ -267,8 +282,17 @@ def _finished(
         missing=missing(values),
         alert=alert,
         unreadable_alert=unreadable,
-        now=what_now(None if assessment is None else assessment.news2, alert, ladder, listed.care, at),
-        due=_due(connection, config, resident),
+        now=what_now(
+            None if assessment is None else assessment.news2,
+            alert,
+            ladder,
+            listed.care,
+            at,
+            shown=shown_now.band,
+            unreadable_alert=unreadable is not None,
+        ),
+        due=_due(rows, config),
+        shown=shown_now,
         old=assessment is not None and at - assessment.observations.at > config.observation_sets.recent,
         offers=[
             each
@@ -288,13 +312,31 @@ def _open_alert(connection: sqlite3.Connection, resident: str) -> tuple[Alert | 
         return None, row.id
 
 
-def _due(connection: sqlite3.Connection, config: Config, resident: str) -> Due:
-    rows = [row for row in assessments_of_late(connection, resident, _SCORES_LOOKED_AT) if row.is_of_a_score]
+def _scored_rows(connection: sqlite3.Connection, resident: str, at: datetime) -> list[AssessmentRow]:
+    """The last sets of a resident, in the order of their moments, without what a clock was ahead in."""
+    rows = assessments_of_late(connection, resident, _SCORES_LOOKED_AT)
+    of_before = [row for row in rows if row.is_of_a_score and row.at <= at + _AHEAD]
+    return sorted(of_before, key=lambda row: (row.at, row.sequence))
+
+
+def _shown(listed: Listed, rows: Sequence[AssessmentRow], alert: Alert | None, at: datetime) -> ShownScore:
+    """What stands for them now, of the card itself: the board may be a moment behind."""
+    newest = rows[-1] if rows else None
+    complete = next(
+        (row for row in reversed(rows) if all(each in row.observations for each in PARAMETERS)), None
+    )
+    glance = Glance(
+        listed.resident,
+        score=None if newest is None else scored(newest, newest.at),
+        complete=None if complete is None else scored(complete, complete.at),
+        alert=alert,
+    )
+    return shown_score(glance, at)
+
+
+def _due(rows: Sequence[AssessmentRow], config: Config) -> Due:
     done = Done()
-    scores = [
-        Scored(row.at, Band(row.band), done.counts(row.observations))
-        for row in sorted(rows, key=lambda row: (row.at, row.sequence))
-    ]
+    scores = [Scored(row.at, Band(row.band), done.counts(row.observations)) for row in rows]
     return next_due(scores, config.observation_sets.due)
 
 

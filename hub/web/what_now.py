@@ -39,7 +39,14 @@ class WhatNow:
 
 
 def what_now(
-    news2: News2 | None, alert: Alert | None, ladder: Sequence[Rung], care: Care, now: datetime
+    news2: News2 | None,
+    alert: Alert | None,
+    ladder: Sequence[Rung],
+    care: Care,
+    now: datetime,
+    *,
+    shown: Band | None = None,
+    unreadable_alert: bool = False,
 ) -> WhatNow:
     """What to do for a resident after a round.
 
@@ -48,10 +55,14 @@ def what_now(
         alert: their open alert; None where there is none.
         ladder: the home's, of that alert.
         now: the hub's clock, aware.
+        shown: the band that stands in the badge (`shown_score`): half a set asks for no less.
+        unreadable_alert: an alert is open of which nothing can be read; it counts as the highest.
     """
     bands = [] if news2 is None or not news2.sub_scores else [news2.band]
     if alert is not None:
         bands.append(alert.band)
+    if shown is not None:
+        bands.append(shown)
     band = max(bands, key=lambda each: each.rank, default=None)
     steps: list[Step] = []
     if alert is not None:
@@ -61,11 +72,12 @@ def what_now(
         steps.append(Step(_plan_words(care)))
     if band is None:
         steps.append(Step("There is no score. Measure what is missing."))
-        return WhatNow("urgent" if alert is not None else "routine", tuple(steps))
+        urgency: Urgency = "urgent" if alert is not None else "routine"
+        return WhatNow("emergency" if unreadable_alert else urgency, tuple(steps))
     if news2 is None or not news2.complete:
         steps.append(Step("Measure what is missing: the score may be higher than it looks."))
     steps.append(Step(f"NEWS2 asks for: {band.response}."))
-    return WhatNow(_urgency(band, alert), tuple(steps))
+    return WhatNow("emergency" if unreadable_alert else _urgency(band, alert), tuple(steps))
 
 
 def _urgency(band: Band, alert: Alert | None) -> Urgency:

@@ -78,8 +78,9 @@ class Tab:
         self.page.on("request", lambda asked: self._asked(asked.url))
 
     def _said(self, kind: str, text: str) -> None:
-        # A status that the test has provoked (403, 409) is logged by the browser as an error too.
-        if kind == "error" and "Failed to load resource" not in text:
+        # A status that the test has provoked (401, 409) is logged by the browser and by htmx as an error too.
+        provoked = text.startswith(("Failed to load resource", "Response Status Error Code 4"))
+        if kind == "error" and not provoked:
             self.faults.append(f"console: {text}")
 
     def _asked(self, url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from datetime import timedelta
 
 from playwright.sync_api import expect
@@ -57,6 +58,19 @@ def test_without_the_page_an_open_tab_says_that_it_is_old_and_comes_back_by_itse
     home.start_page()
     # Who is signed in is in its memory only: after a new start nobody is, and the tab goes to sign in.
     tab.page.wait_for_url("**/sign-in**", timeout=_BACK_SECONDS * 1000)
+
+
+def test_a_page_that_hangs_and_refuses_nothing_is_said_to_be_silent(tabs: Tabs, home: CarersHome) -> None:
+    tab = tabs.of(Role.CARER, KITCHEN)
+    tab.go("/")
+    home.processes["page"].send_signal(signal.SIGSTOP)  # as a Wi-Fi that leads nowhere: no error ever comes
+    try:
+        expect(tab.page.locator("#page-link")).to_contain_text(
+            "No word from the hub since", timeout=_LOST_SECONDS * 1000
+        )
+    finally:
+        home.processes["page"].send_signal(signal.SIGCONT)
+    expect(tab.page.locator("#page-link")).to_be_empty(timeout=_BACK_SECONDS * 1000)
 
 
 def test_signed_out_in_one_tab_the_other_goes_to_the_sign_in_page(tabs: Tabs) -> None:

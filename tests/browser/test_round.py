@@ -131,6 +131,15 @@ def test_a_value_that_cannot_be_is_said_and_nothing_that_was_entered_is_lost(tab
     tab.check("round-refused")
 
 
+def test_observe_on_the_home_opens_the_sensors_with_one_tap(tabs: Tabs, home: CarersHome) -> None:
+    for turn in home.ask("rounds")["open"]:
+        home.ask("round_close", kit=turn["kit"], by="Sam Senior")
+    tab = tabs.of(Role.CARER, PHONE)
+    tab.go("/")
+    tab.page.get_by_role("button", name=re.compile("Observe .*Dora Hill")).click()
+    expect(tab.page.locator("#turn")).to_contain_text("is Dora Hill’s")
+
+
 def test_it_can_be_made_with_the_keyboard_alone(tabs: Tabs, home: CarersHome) -> None:
     tab = tabs.of(Role.CARER, KITCHEN)
     begin(tab, CLARA)

@@ -77,6 +77,7 @@ def test_the_home_is_there_at_once_and_light(tabs: Tabs, home: CarersHome) -> No
     told("weight of the home with all it needs", [weight / 1000], "kB", 150)
     tab = tabs.of(Role.CARER, KITCHEN)
     tab.go("/")
+    tab.picture("home-of-sixty-seen", whole=False)
     tab.check("home-of-sixty")
     rows = tab.page.locator("main").inner_text()
     assert "Basil" in rows

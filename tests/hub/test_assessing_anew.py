@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.alerts import Outcome, Resolution
+from hub.assessing import Assessing
 from hub.assessment.news2 import Band
 from hub.config import Resident
-from hub.intake import Intake
 from hub.store.audit import entries
 from hub.store.transaction import Transaction
 from hub.trail import Audited
@@ -94,7 +94,7 @@ def test_nothing_is_assessed_raised_or_told_twice(home: Home) -> None:
         home.start_again()
         with home.house.transaction() as transaction:
             home.house.follower.follow(transaction)
-            assert not home.house.intake.assess_anew(transaction, resident, home.machine.boot)
+            assert not home.house.intake.assessing.assess_anew(transaction, resident, home.machine.boot)
     assert home.house.counts() == counts
     events = home.house.events()
     assert len({event.id for event in events}) == len(events)
@@ -201,15 +201,17 @@ def test_one_of_whom_the_card_cannot_be_read_keeps_no_other_from_being_assessed(
     home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     medium_but_for_the_cut(home)
-    assess = Intake.assess_anew
+    assess = Assessing.assess_anew
 
-    def fails_for_one(intake: Intake, transaction: Transaction, resident: Resident, boot: object) -> bool:
+    def fails_for_one(
+        assessing: Assessing, transaction: Transaction, resident: Resident, boot: object
+    ) -> bool:
         if resident.id == WELL:
             transaction.connection.execute("INSERT INTO fact VALUES ('half', 'done')")
             raise ValueError("QUINCEY")
-        return assess(intake, transaction, resident, boot)  # type: ignore[arg-type]  # as it was given
+        return assess(assessing, transaction, resident, boot)  # type: ignore[arg-type]  # as it was given
 
-    monkeypatch.setattr(Intake, "assess_anew", fails_for_one)
+    monkeypatch.setattr(Assessing, "assess_anew", fails_for_one)
     with caplog.at_level(logging.ERROR):
         home.network()
     assert home.alert().resident == ILL
@@ -228,7 +230,7 @@ def test_a_fault_of_the_card_leaves_the_step_to_be_followed_again(
         raise fault("disk I/O error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Intake, "assess_anew", fails)
+        patched.setattr(Assessing, "assess_anew", fails)
         with pytest.raises(fault):
             home.network()
     assert home.noted(Audited.CLOCK_SET) == 0

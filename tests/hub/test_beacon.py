@@ -164,6 +164,21 @@ async def test_once_the_card_has_taken_all_it_alone_says_what_waits() -> None:
     assert beacon.data() == {"calls": None, "trouble": None}
 
 
+@pytest.mark.parametrize("output", [None, "lamp"])
+async def test_what_is_in_memory_alone_is_said_for_the_page_with_or_without_a_lamp(
+    output: str | None,
+) -> None:
+    beacon = Beacon(None if output is None else Lamp())
+    beacon.told_from_memory(RAISED)
+    said = {"alert": str(ALERT), "resident": "R-0412", "band": "medium", "raised_at": NOON.isoformat()}
+    assert beacon.in_memory == [said]
+    beacon.acknowledged_in_memory(ALERT)
+    assert beacon.in_memory == []
+    beacon.told_from_memory(RAISED)
+    beacon.card_took_all()
+    assert beacon.in_memory == []
+
+
 async def test_what_else_is_told_of_an_alert_calls_nobody() -> None:
     beacon = Beacon(Lamp())
     beacon.told_from_memory(replace(RAISED, type="uk.careport.alert.escalated.v1"))

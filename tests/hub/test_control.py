@@ -48,6 +48,16 @@ async def test_a_refusal_arrives_in_its_own_words(path: Path) -> None:
         await asyncio.to_thread(ask, path, "greet", name="nobody")
 
 
+async def test_a_fault_of_the_hubs_own_is_answered_and_what_it_says_is_in_no_log(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ControlError, match="whether it was done is not certain"):
+        await asyncio.to_thread(ask, path, "greet", surname="Example")
+    assert "KeyError" in caplog.text
+    assert "'name'" not in caplog.text
+    assert await asyncio.to_thread(ask, path, "greet", name="ward") == {"greeting": "hello ward"}
+
+
 async def test_an_unknown_command_names_the_known_ones(path: Path) -> None:
     with pytest.raises(ControlError, match="unknown command 'dance'; known are greet"):
         await asyncio.to_thread(ask, path, "dance")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub import daemon
+from hub import ladders
 from hub.clock import now
 from hub.config import load
 from hub.daemon import running
@@ -17,7 +17,7 @@ from tests.rigs.house import oximeter, write_configuration
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon, "_ESCALATION_SECONDS", 0.01)
+    monkeypatch.setattr(ladders, "_SECONDS", 0.01)
 
 
 async def test_it_calls_from_the_alert_to_its_acknowledgement(tmp_path: Path) -> None:

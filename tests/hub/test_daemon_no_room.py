@@ -18,7 +18,7 @@ from hub.store.encoding import event_bytes
 from hub.uplink.cloudevents import from_json, to_json
 from tests.rigs.broker import Ics, Mosquitto, until
 from tests.rigs.damaging import PAGE, overwrite, root_of
-from tests.rigs.house import WELL_OXIMETER, House, oximeter, write_configuration
+from tests.rigs.house import WELL, WELL_OXIMETER, House, oximeter, write_configuration
 from tests.rigs.hub_process import HubProcess
 from tests.rigs.small_card import SmallCard, small_card
 
@@ -61,11 +61,15 @@ async def test_it_starts_tells_what_waited_and_what_is_new_and_stores_all_when_t
             new, *said = alerts(ics)[1]
             assert said == ["raised", "false"]
             assert new != waiting
+            unkept = (await hub.ask("status"))["alerts_in_memory"]  # for the page, which knows the card alone
+            assert isinstance(unkept, list)
+            assert [(each["alert"], each["resident"]) for each in unkept] == [(new, WELL)]
             card.free()
             assert await reading == 1
             await until(lambda: (new, "raised", None) in alerts(ics))
             await until(lambda: (waiting, "raised", None) in alerts(ics))
-            assert (await hub.ask("status"))["card"] == "well"
+            status = await hub.ask("status")
+            assert (status["card"], status["alerts_in_memory"]) == ("well", [])
             events = [each.user_properties["id"] for each in ics.on("alert")]
             assert len(set(events)) == 2, "told again, under its id"
             with closing(open_for_reading(database)) as connection:

@@ -50,6 +50,6 @@ async def test_who_was_not_known_at_a_start_without_room_is_known_as_soon_as_the
         with closing(open_for_writing(config.hub.data_directory / FILE_NAME)) as connection:
             enter(connection, ResidentRow("R-0500", "Vera Example", "12", None, 1, None, None, now(), SAM))
             note_care(connection, CareRow(ILL, json.dumps(IN_HOSPITAL), now(), SAM))
-        await hub._look_again()
+        await hub._household.look_again()
         assert hub._household.find("R-0500").entered_by == SAM
         assert hub._enrolment.register.owner_of(CUFF) is None

@@ -147,6 +147,16 @@ def test_what_was_not_measured_is_named_and_the_score_is_the_least() -> None:
     assert "There are no complete observations before these to compare them with." in said
 
 
+def test_half_a_set_does_not_hide_what_was_bad_before_it() -> None:
+    pulse: dict[Vital, Value] = {Vital.PULSE_RATE: 72.0}
+    sets = (observed(WELL, 30 * HOUR), observed(ILL, 2 * HOUR), observed(pulse, timedelta(minutes=2)))
+    told = hand_over(replace(KNOWN, sets=sets)).assessment
+    assert "oxygen saturation 91 % at 02:20" in told
+    assert "pulse rate 72" not in told.split("Last known")[1].split("\n")[0]
+    old = hand_over(replace(KNOWN, sets=(observed(ILL, 25 * HOUR), sets[-1]))).assessment
+    assert "Last known" not in old
+
+
 def test_a_partial_score_in_the_course_is_no_number_of_its_own() -> None:
     partial: dict[Vital, Value] = {Vital.OXYGEN_SATURATION: 93.0}
     known = replace(KNOWN, sets=(observed(WELL, HOUR), observed(partial, timedelta(0))))

@@ -81,7 +81,7 @@ def test_they_are_not_assessed_anew_when_the_clock_is_set(
         asked.append(resident.id)
         return False
 
-    monkeypatch.setattr(house.intake, "assess_anew", note)
+    monkeypatch.setattr(house.intake.assessing, "assess_anew", note)
     leaves(house, Care(whereabouts=Whereabouts.DECEASED))
     step = Step(StepKind.FIRST_SET, house.clock.stamp(), timedelta(0), HOUR)
     with house.transaction() as transaction:

@@ -120,6 +120,7 @@ def test_what_says_nothing_of_anybody_can_be_nobodys(desk: Desk) -> None:
 
 def test_nothing_is_given_to_who_was_not_here_when_it_was_measured(desk: Desk) -> None:
     reading = desk.shared(97, 0)
+    desk.clock.at = NOON + 20 * MINUTE
     desk.house.register.list_resident(desk.house.register.resident(ILL), Care(), since=NOON + 10 * MINUTE)
     with pytest.raises(ReassignmentError, match="before they were here"):
         desk.assign(ILL, reading)
@@ -287,6 +288,40 @@ def test_sets_that_were_formed_anew_keep_their_place_in_the_order(desk: Desk) ->
     assert desk.open_of(WELL) is None
     (over,) = [each for each in desk.house.alerts() if each.resident == WELL and each.supersedes is None]
     assert over.resolution is Resolution.WITHDRAWN
+
+
+def test_what_ended_since_somebody_was_in_hospital_is_not_raised_again(desk: Desk) -> None:
+    desk.take(oximeter(84, NOON, device=WELL_OXIMETER))
+    wrong = desk.take(thermometer(39.5, NOON + MINUTE), WELL)
+    desk.left(WELL)
+    desk.clock.at = NOON + 5 * 24 * 60 * MINUTE
+    assert "An alert is raised" not in desk.correct(wrong, ILL).words
+    assert desk.open_of(WELL) is None
+
+
+def test_what_is_raised_of_the_wrong_one_who_is_back_is_closed(desk: Desk) -> None:
+    desk.take(oximeter(84, NOON, device=WELL_OXIMETER))
+    desk.left(WELL)
+    wrong = desk.take(oximeter(84, NOON + 300 * MINUTE, device=SHARED), WELL)
+    assert desk.open_of(WELL) is not None
+    desk.correct(wrong, ILL)
+    assert desk.open_of(WELL) is None
+
+
+def test_somebody_who_has_looked_since_is_not_called_again_for_what_they_looked_at(desk: Desk) -> None:
+    desk.take(thermometer(34.0, NOON), WELL)
+    first = desk.open_of(WELL)
+    assert first is not None
+    desk.clock.at = NOON + 5 * MINUTE
+    desk.acknowledge(first)
+    wrong = desk.take(oximeter(84, NOON + 10 * MINUTE, pulse=140, device=SHARED), WELL)
+    second = desk.open_of(WELL)
+    assert second is not None
+    assert second.supersedes == first.id
+    desk.clock.at = NOON + 15 * MINUTE
+    desk.acknowledge(second)
+    desk.correct(wrong, ILL)
+    assert len([each for each in desk.house.alerts() if each.resident == WELL]) == 2
 
 
 def test_a_concern_holds_an_alert_that_a_wrong_reading_was_in(desk: Desk) -> None:

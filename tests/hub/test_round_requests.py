@@ -137,6 +137,17 @@ async def test_readings_are_assigned_discarded_and_corrected(asked: Asked) -> No
     ]
 
 
+async def test_what_somebody_else_has_put_right_is_not_undone_by_a_page_of_before(asked: Asked) -> None:
+    """Two look at a reading of the wrong one: one knows whose it is, the other only whose it is not."""
+    reading = await asked.shared(84)
+    await asked("assign", readings=[reading], resident=WELL)
+    right = await asked("correct", reading=reading, resident=ILL, said_of=WELL, reason="wrong room")
+    assert right["outcome"] == "raised"
+    with pytest.raises(ControlError, match="somebody else meanwhile"):
+        await asked("correct", reading=reading, resident=None, said_of=WELL, reason="not hers")
+    assert (await asked("assign", readings=[reading], resident=ILL))["readings"] == [], "still theirs"
+
+
 async def test_no_name_is_in_an_answer(asked: Asked) -> None:
     reading = await asked.shared(84)
     said = [

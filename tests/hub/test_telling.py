@@ -11,10 +11,10 @@ import pytest
 from hub import telling
 from hub.alert_book import AlertBook
 from hub.alerts import AlertPolicy
+from hub.assessing import Assessing
 from hub.assessment import news2
 from hub.assessment.observation_set import ObservationSet
 from hub.commands import Commands
-from hub.intake import Intake
 from hub.store.outbox import CannotBeToldError
 from hub.store.rows import SELECT_ASSESSMENT, AssessmentRow, reading_rows
 from hub.telling import KeptReadings, Teller, assessment_of
@@ -42,14 +42,14 @@ def test_an_assessment_is_told_as_it_was_formed(
 ) -> None:
     """Each set as the intake formed it, against the same one made from the card."""
     formed: list[ObservationSet] = []
-    form: Callable[..., tuple[ObservationSet, object]] = Intake._observations
+    form: Callable[..., tuple[ObservationSet, object]] = Assessing._observations
 
-    def noted(self: Intake, *arguments: object) -> tuple[ObservationSet, object]:
+    def noted(self: Assessing, *arguments: object) -> tuple[ObservationSet, object]:
         found = form(self, *arguments)
         formed.append(found[0])
         return found
 
-    monkeypatch.setattr(Intake, "_observations", noted)
+    monkeypatch.setattr(Assessing, "_observations", noted)
     house = House(tmp_path)
     house.take(entry(noon))
     house.take(thermometer(38.4, noon + timedelta(minutes=1)))

@@ -66,11 +66,6 @@ tls = false
 reconnect_least = "200 ms"
 reconnect_most = "1 s"
 
-[page]
-address = "127.0.0.1"
-port = {page}
-tls = false
-
 [bluetooth]
 radio = "off"
 [usb]
@@ -80,6 +75,13 @@ socket = "{directory}/replay.sock"
 
 [rounds]
 settle = "10 s"
+"""
+
+_PAGE = """
+[page]
+address = "127.0.0.1"
+port = {page}
+tls = false
 """
 
 _RESIDENTS = {
@@ -220,9 +222,9 @@ class CarersHome:
         )  # fmt: skip
 
 
-def write_configuration(directory: Path, broker: int, page: int, more: str = "") -> Path:
-    """The home's hub.toml."""
-    text = _CONFIGURATION.format(directory=directory, broker=broker, page=page) + more
+def write_configuration(directory: Path, broker: int, port: int, more: str = "", page: str = _PAGE) -> Path:
+    """The home's hub.toml; `page` is its table of that name, served at that port."""
+    text = _CONFIGURATION.format(directory=directory, broker=broker) + page.format(page=port) + more
     for pseudonym, (name, room, born) in _RESIDENTS.items():
         text += f'[[residents]]\nid = "{pseudonym}"\nname = "{name}"\nroom = "{room}"\nbirth_year = {born}\n'
     for address, driver in (
@@ -238,11 +240,13 @@ def write_configuration(directory: Path, broker: int, page: int, more: str = "")
 
 
 @contextmanager
-def carers_home(directory: Path, more: str = "", *, staffed: bool = True) -> Iterator[CarersHome]:
+def carers_home(
+    directory: Path, more: str = "", *, staffed: bool = True, page: str = _PAGE
+) -> Iterator[CarersHome]:
     """It is there, with its staff, and goes at the end."""
     with Mosquitto(directory / "broker") as broker:
         port = free_port()
-        path = write_configuration(directory, broker.port, port, more)
+        path = write_configuration(directory, broker.port, port, more, page)
         with running_home(directory, path, port, staffed=staffed) as home:
             home.broker = broker
             yield home

@@ -78,6 +78,12 @@ class Desk:
         with self.house.transaction() as transaction:
             commands.acknowledge(transaction, alert.id, BY, self.clock.at, "hub")
 
+    def left(self, resident: str) -> None:
+        """They go to hospital, and are back at once."""
+        commands = Commands(AlertBook(self.house.identity, self.clock), self.policy, self.house.follower)
+        with self.house.transaction() as transaction:
+            commands.close_for_leaving(transaction, resident, "in hospital", BY, self.clock.at)
+
     def correct(self, reading: Reading, resident: str | None) -> Became:
         with self.house.transaction() as transaction:
             return self.reassignment.correct(transaction, reading.id, resident, "wrong room", BY)

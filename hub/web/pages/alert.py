@@ -25,6 +25,7 @@ from hub.web.asking import RefusedError
 from hub.web.charts import score_chart
 from hub.web.failing import Trouble, failed
 from hub.web.routes import PageRoute
+from hub.web.shown_score import shown_score
 from hub.web.topics import of_resident
 from hub.web.visit import Visit
 from hub.web.what_now import what_now
@@ -140,7 +141,8 @@ async def _drawn(
     steps = None
     if alert is not None and alert.open:
         news2 = alert.news2 if newest is None else newest.news2
-        steps = what_now(news2, alert, _ladder(visit, alert), glance.care, moment)
+        stands = shown_score(glance, moment).band
+        steps = what_now(news2, alert, _ladder(visit, alert), glance.care, moment, shown=stands)
     return visit.page(
         template,
         status,

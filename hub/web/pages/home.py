@@ -20,6 +20,7 @@ from hub.web.house import House
 from hub.web.packing import compressed, packed
 from hub.web.routes import PageRoute
 from hub.web.sparkline import sparkline
+from hub.web.unkept import card_said
 from hub.web.visit import Visit
 
 _DRAWN_AGAIN_AFTER = 15.0
@@ -42,7 +43,10 @@ async def part(visit: Visit) -> Response:
 def _drawn(house: House) -> tuple[Markup, bytes]:
     """What everybody who may look is shown alike, plain and compressed; made once for all tabs that ask."""
     board, following = house.board, house.following
-    of = (board.version, board.trouble, following.silent_since, int(monotonic() / _DRAWN_AGAIN_AFTER))
+    card = card_said(following.status)
+    of = (
+        board.version, board.trouble, following.silent_since, card, int(monotonic() / _DRAWN_AGAIN_AFTER),
+    )  # fmt: skip
     drawn = board.drawn.get("home")
     if drawn is None or drawn[0] != of:
         at = now()
@@ -57,6 +61,8 @@ def _drawn(house: House) -> tuple[Markup, bytes]:
             trouble=board.trouble,
             read_at=board.read_at,
             silent_since=following.silent_since,
+            said_of_card=card,
+            glance_of=board.glance,
             moment=at,
         )
         board.drawn["home"] = drawn = (of, text, compressed(text))

@@ -17,10 +17,12 @@ from hub.readings import Breathing, Vital
 from hub.staff import Right
 from hub.web.charts import chart, point_of, score_chart
 from hub.web.packing import packed
+from hub.web.points import beyond_of
 from hub.web.resident_past import PERIODS, now_lines, past_of, sensors_of
 from hub.web.routes import PageRoute
 from hub.web.shown_score import shown_score
-from hub.web.topics import of_resident
+from hub.web.topics import HUB, of_resident
+from hub.web.unkept import card_said
 from hub.web.visit import Visit
 
 _CHARTED = (
@@ -62,6 +64,7 @@ async def show(visit: Visit) -> Response:
             scale=glance.resident.oxygen_scale,
             breathing=breathing if isinstance(breathing, Breathing) else None,
             normal=glance.care.normals.get(vital),
+            beyond=beyond_of(past.values.get(vital, ())),
         )
         for vital in _CHARTED
         if vital in _ALWAYS_CHARTED or vital in past.values
@@ -73,7 +76,7 @@ async def show(visit: Visit) -> Response:
         charts=[score_chart(past.scores, since, until, zone), *charts],
         period=period,
         periods=tuple(PERIODS),
-        topics=[of_resident(glance.id)],
+        topics=[of_resident(glance.id), HUB],  # that the card or the daemon fails is said at once
         may_correct=visit.person.may(Right.CORRECT),
         may_manage=visit.person.may(Right.RESIDENTS),
     )
@@ -98,6 +101,7 @@ async def _of_now(visit: Visit, glance: Glance) -> dict[str, Any]:
         "trouble": visit.house.board.trouble,
         "read_at": visit.house.board.read_at,
         "silent_since": visit.house.following.silent_since,
+        "said_of_card": card_said(visit.house.following.status),
     }
 
 

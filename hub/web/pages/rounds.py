@@ -27,6 +27,7 @@ from hub.residents import why_not_watched
 from hub.staff import Right
 from hub.web.asking import RefusedError
 from hub.web.entering import NUMBERS, Entered, entered
+from hub.web.namesakes import namesakes, told_apart_by
 from hub.web.once import Once
 from hub.web.routes import PageRoute
 from hub.web.turn import OpenTurn, turn_of
@@ -52,12 +53,13 @@ _SIGNS = tuple(sign.value for sign in SoftSign)
 @dataclass(frozen=True, slots=True)
 class _Kept:
     """What became of a round that was finished: what the hub says of what it refused, None of what it took.
-    `turn` is the round that was open."""
+    `turn` is the round that was open; `in_vain` where nothing of it was taken, for certain."""
 
     observation: str | None = None
     concern: str | None = None
     closing: str | None = None
     turn: OpenTurn | None = None
+    in_vain: bool = False
 
     @property
     def whole(self) -> bool:
@@ -71,7 +73,16 @@ async def choose(visit: Visit) -> Response:
     """Whom to observe: by room, or by a scan, for which this page waits."""
     everybody, choice = await _home(visit, visit.request.cookies.get(KIT_COOKIE))
     found = await _waiting(visit, choice, everybody)
-    return visit.page("round_choose.html", here_now=by_room(everybody), choice=choice, **found)
+    alike = namesakes(each.resident for each in everybody)
+    return visit.page(
+        "round_choose.html",
+        here_now=by_room(everybody),
+        choice=choice,
+        apart={
+            each.resident.id: told_apart_by(each.resident) for each in everybody if each.resident.id in alike
+        },
+        **found,
+    )
 
 
 async def waiting(visit: Visit) -> Response:
@@ -175,6 +186,8 @@ async def finish(visit: Visit) -> Response:
     what = hashlib.sha256(repr((found.id, said)).encode()).hexdigest()
     once = f"{visit.field('once')} {what}" if visit.field("once") else ""
     kept = await _once.do(visit.person.name, once, lambda: _keep(visit, found, said))
+    if kept.in_vain:
+        _once.forget(visit.person.name, once)
     if not kept.whole:
         return await _partly_kept(visit, said, kept)
     was = "" if kept.turn is None else f"?began={int(kept.turn.since.timestamp())}&ended={_seconds(now())}"
@@ -184,13 +197,17 @@ async def finish(visit: Visit) -> Response:
 async def _keep(visit: Visit, found: Turn, said: Entered) -> _Kept:
     """One after the other. A concern is raised whatever became of the observation."""
     observation = concern = closing = None
+    refused: list[str] = []
     if said.observation:
-        observation = await _asked(visit, "observe", resident=found.id, **said.observation)
+        observation = await _asked(visit, "observe", refused, resident=found.id, **said.observation)
     if said.worried:
-        concern = await _asked(visit, "concern", resident=found.id, signs=list(said.signs), words=said.words)
+        concern = await _asked(
+            visit, "concern", refused, resident=found.id, signs=list(said.signs), words=said.words
+        )
     if observation is None and concern is None and found.turn is not None:
         closing = await _asked(visit, "round_close", kit=found.choice.kit, resident=found.id)
-    return _Kept(observation, concern, closing, found.turn)
+    in_vain = bool(refused) and len(refused) == bool(said.observation) + bool(said.worried)
+    return _Kept(observation, concern, closing, found.turn, in_vain)
 
 
 async def _partly_kept(visit: Visit, said: Entered, kept: _Kept) -> Response:
@@ -249,11 +266,16 @@ async def _turn(visit: Visit) -> Turn:
     return found
 
 
-async def _asked(visit: Visit, command: str, **arguments: object) -> str | None:
-    """Have the hub do it; what it says where it will not, None where it did."""
+async def _asked(
+    visit: Visit, command: str, refused: list[str] | None = None, **arguments: object
+) -> str | None:
+    """Have the hub do it; what it says where it will not, None where it did. What it surely did not do is
+    added to what it `refused`."""
     try:
         await visit.ask(command, **arguments)
     except CareportError as error:
+        if refused is not None and isinstance(error, RefusedError):
+            refused.append(command)
         return str(error)
     return None
 

@@ -51,7 +51,7 @@ async def enrol(visit: Visit) -> Response:
     """Enrol it, and say whose its readings are from now on."""
     address = visit.field("address")
     given: dict[str, object] = {key: visit.field(key) for key in _FIELDS if visit.field(key)}
-    if str(given.get("user", "")).isdecimal():
+    if str(given.get("user", "")).isdecimal() and len(str(given["user"])) < 10:
         given["user"] = int(str(given["user"]))
     try:
         made: Mapping[str, Any] = await visit.ask("enrol", address=address, **given)

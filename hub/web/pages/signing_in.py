@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.responses import Response
@@ -12,10 +13,11 @@ from hub.alerts import AlertState
 from hub.assessment.news2 import Band
 from hub.staff import Right
 from hub.store.errors import StoreError
-from hub.store.queries import alerts
+from hub.store.looking_back import open_alerts_as_kept
 from hub.web.guard import let_in, let_out
 from hub.web.routes import PageRoute
 from hub.web.sign_in import SignedIn
+from hub.web.unkept import UnkeptAlert, card_said
 from hub.web.visit import Person, Visit
 
 _MOST_ALERTS = 500
@@ -35,15 +37,30 @@ class Waiting:
 
 
 def waiting_in(connection: sqlite3.Connection) -> Waiting:
-    """What waits, as the database has it."""
+    """What waits, as the database has it. An alert that cannot be read counts as the worst: it must keep
+    nobody from signing in, and may be of somebody who is dying."""
     found = [
-        alert
-        for alert in alerts(connection, resolved=False, most=_MOST_ALERTS)
-        if alert.state != AlertState.ACKNOWLEDGED
+        (name, alert)
+        for name, alert in open_alerts_as_kept(connection, _MOST_ALERTS)
+        if alert is None or alert.state != AlertState.ACKNOWLEDGED
     ]
-    bands = [Band(alert.band) for alert in found if alert.band in set(Band)]
-    digests = (hashlib.sha256(alert.id.bytes).hexdigest()[:_DIGEST_DIGITS] for alert in found)
-    return Waiting(len(found), max(bands, key=lambda band: band.rank, default=None), tuple(digests))
+    bands = [
+        Band(alert.band) if alert is not None and alert.band in set(Band) else Band.HIGH for _, alert in found
+    ]
+    digests = tuple(
+        hashlib.sha256(name.encode() if alert is None else alert.id.bytes).hexdigest()[:_DIGEST_DIGITS]
+        for name, alert in found
+    )
+    return Waiting(len(found), max(bands, key=lambda band: band.rank, default=None), digests)
+
+
+def with_unkept(waiting: Waiting, alerts: Sequence[UnkeptAlert]) -> Waiting:
+    """What waits, with what the card could not take: it has to be heard all the same."""
+    digests = {hashlib.sha256(each.id.bytes).hexdigest()[:_DIGEST_DIGITS]: each.band for each in alerts}
+    added = {digest: band for digest, band in digests.items() if digest not in waiting.alerts}
+    bands = [*added.values(), *([] if waiting.band is None else [waiting.band])]
+    highest = max(bands, key=lambda band: band.rank, default=None)
+    return Waiting(waiting.count + len(added), highest, (*waiting.alerts, *added))
 
 
 async def ask_in(visit: Visit) -> Response:
@@ -77,8 +94,12 @@ async def sign_out(visit: Visit) -> Response:
 
 async def waiting(visit: Visit) -> Response:
     """How many alerts wait, as a part of every page; and for nobody, that the hub is silent."""
-    silent_since = visit.house.following.silent_since
-    return visit.page("parts/waiting.html", waiting=await visit.look(waiting_in), silent_since=silent_since)
+    following = visit.house.following
+    card = card_said(following.status)
+    found = with_unkept(await visit.look(waiting_in), card.alerts)
+    return visit.page(
+        "parts/waiting.html", waiting=found, silent_since=following.silent_since, card_trouble=card.trouble
+    )
 
 
 async def choose_type(visit: Visit) -> Response:

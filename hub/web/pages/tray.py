@@ -191,25 +191,36 @@ async def correct(visit: Visit) -> Response:
     if not reason:
         problems.append(("reason", "Say why: it is kept"))
     if problems:
-        return await _correct_page(visit, 422, problems)
+        return await _correct_page(visit, _INCOMPLETE, problems)
     whose = None if to == _NOBODY else to
     try:
-        await visit.ask("correct", reading=str(stored.placed.reading.id), resident=whose, reason=reason)
+        await visit.ask(
+            "correct",
+            reading=str(stored.placed.reading.id),
+            resident=whose,
+            reason=reason,
+            said_of=visit.field("said_of") or None,
+        )
     except CareportError as error:
         return await _correct_page(visit, 409, [(None, str(error))])
     return visit.go("/tray" if whose is None else f"/tray?given=1&resident={whose}")
 
 
 _NOBODY = "-"  # no pseudonym begins so
+_INCOMPLETE = 422
 
 
 async def _correct_page(
     visit: Visit, status: int = 200, problems: Sequence[tuple[str | None, str]] = ()
 ) -> Response:
     stored, everybody, shown = await _reading(visit)
+    owner = stored.placed.resident or ""
+    # What was missing in the form says nothing of whose it has become since; what the hub refuses does.
+    said_of = visit.field("said_of") if status == _INCOMPLETE else owner
     return visit.page(
         "correct.html",
         status,
+        said_of=said_of or owner,
         offer=shown,
         reading=stored.placed.reading.id,
         theirs=None if stored.placed.resident is None else find(everybody, stored.placed.resident),

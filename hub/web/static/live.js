@@ -4,9 +4,10 @@
 
 (() => {
   const POLL_HIDDEN = 15_000; // milliseconds, as all below: how often a hidden tab asks for alerts
-  const SILENT_STREAM = 35_000; // a stream that says nothing for so long is opened anew
+  const SILENT_STREAM = 20_000; // a stream that says nothing for so long (it does every ten seconds) is opened anew
   const LOST_AFTER = 10_000; // without a word that was asked for: long enough for a tablet to find its Wi-Fi
   const LISTEN_AGAIN = 5_000;
+  const RENEW_EVERY = 60_000; // what time alone changes (who is overdue, whose rung it is) is in no message
   const SILENCE = 120_000;
   const SOUND_EVERY = { high: 12_000, other: 25_000 };
   const PULSES = { high: [0, 0.2, 0.4, 0.8, 1.0], other: [0, 0.3, 0.6] }; // seconds
@@ -62,7 +63,8 @@
   };
   let told = 0; // how many messages there were: a part that waits for several topics of one is fetched once
   const fireAll = (topics) => { told++; topics.forEach(fire); };
-  const renewAll = () => fireAll(allTopics());
+  let renewedAt = Date.now();
+  const renewAll = () => { renewedAt = Date.now(); fireAll(allTopics()); };
   const topicsOf = (data) => {
     try { return [].concat(JSON.parse(data)); } catch { return data.split(/[\s,]+/).filter(Boolean); }
   };
@@ -70,6 +72,7 @@
   const listen = () => {
     stopListening();
     openedAt = Date.now();
+    unheard(); // a hub that hangs, or a Wi-Fi that leads nowhere, refuses nothing: no error would ever come
     source = new EventSource("/news");
     // Whatever changed since the page was drawn, or while nobody listened, is in no message.
     source.onopen = () => { heard(); renewAll(); };
@@ -121,7 +124,10 @@
   const shown = new WeakMap();
   body.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr, target, requestConfig } = event.detail;
-    if (!requestConfig || !isLive(requestConfig)) return;
+    if (!requestConfig || !isLive(requestConfig)) {
+      shown.delete(target); // somebody's press has drawn it: what was fetched before stands there no more
+      return;
+    }
     if (xhr.status === 401 || new URL(xhr.responseURL || location.href, location.href).pathname === "/sign-in") {
       event.detail.shouldSwap = false;
       goToSignIn();
@@ -171,7 +177,9 @@
     const now = new Set(said.dataset.alerts.split(" ").filter(Boolean));
     // Where the hub tells how many and not which, more than there were are new ones.
     for (let number = now.size; number < Number(said.dataset.count); number++) now.add(`one of ${number + 1}`);
-    if ([...now].some((alert) => !alerts.has(alert) && !known(alert))) silence(0), soundAt = 0;
+    const added = [...now].filter((alert) => !alerts.has(alert));
+    if (added.length) silentUntil = 0; // another page may have ended the silence for it, and not be heard itself
+    if (added.some((alert) => !known(alert))) silence(0), soundAt = 0;
     memory.set("alerts", [...now].join("|"));
     alerts = now;
     band = said.dataset.band;
@@ -244,6 +252,7 @@
     } else if (!source ? now >= listenAt : now - openedAt > SILENT_STREAM) {
       listen();
     }
+    if (!document.hidden && now - renewedAt >= RENEW_EVERY) renewAll();
     if (now - toldTimes > 15_000) { toldTimes = now; tellTimes(document); }
     if (alertsWereSilent !== silenced()) { alertsWereSilent = silenced(); tellSound(); }
     tellLink();

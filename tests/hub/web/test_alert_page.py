@@ -12,6 +12,7 @@ import pytest
 
 from hub.alert_book import AlertBook
 from hub.alerts import Alert, AlertPolicy
+from hub.assessment.news2 import Band
 from hub.clock import now
 from hub.commands import Commands
 from hub.concern import SoftSign, concern_reading
@@ -91,6 +92,39 @@ async def test_what_was_measured_since_stands_beside_it(page: StaffPage, carer: 
     shown = (await carer.get(f"/alerts/{alert.id}")).text
     assert ">Now</th>" in shown
     assert re.search(r"91 mmHg\s*<strong>\(2\)</strong>", shown)
+
+
+async def test_what_a_sensor_told_late_is_not_how_they_are_now(page: StaffPage, carer: Client) -> None:
+    alert = raised(page)
+    page.house.take(cuff(121, now(), measured=now() - 50 * MINUTE))
+    shown = (await carer.get(f"/alerts/{alert.id}")).text
+    assert ">Now</th>" not in shown
+    assert "Nothing was measured since" in shown
+    page.house.take(oximeter(83, now(), pulse=119))
+    assert re.search(r"83 %\s*<strong>\(3\)</strong>", (await carer.get(f"/alerts/{alert.id}")).text)
+
+
+async def test_a_band_that_came_down_makes_no_high_score_look_medium(page: StaffPage, carer: Client) -> None:
+    alert = raised(page)
+    assert alert.news2.band is Band.HIGH
+    page.connection.execute(
+        "UPDATE alert SET band = 'medium', body = json_set(body, '$.band', 'medium') WHERE id = ?",
+        (alert.id.bytes,),
+    )
+    shown = (await carer.get(f"/parts/alerts/{alert.id}/head")).text
+    assert "page-score--high" in shown
+    assert "It has come down to medium since." in shown
+
+
+async def test_it_can_be_taken_near_the_top_with_one_tap_until_somebody_has(
+    page: StaffPage, carer: Client
+) -> None:
+    alert = raised(page)
+    shown = (await carer.get(f"/alerts/{alert.id}")).text
+    assert shown.index('form="take-it"') < shown.index("What to do now")
+    assert f'id="take-it" method="post" action="/alerts/{alert.id}/acknowledge"' in shown
+    take(page, alert, "with her")
+    assert 'form="take-it"' not in (await carer.get(f"/parts/alerts/{alert.id}/head")).text
 
 
 async def test_it_is_taken_in_the_name_of_who_is_signed_in(page: StaffPage, carer: Client) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from hub.control import ControlError, ControlServer
 from hub.local_socket import serve
+from hub.resident_import import LONGEST_TABLE
 from hub.web.asking import Asking, RefusedError, SilentHubError
 
 Request = Mapping[str, object]
@@ -73,4 +74,27 @@ async def test_where_it_does_not_answer_nobody_knows(tmp_path: Path) -> None:
 
 async def test_what_is_too_long_is_refused_before_it_is_sent(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="too long"):
-        await Asking(tmp_path / "control.sock").ask("residents_import", csv="x" * 70_000)
+        await Asking(tmp_path / "control.sock").ask("residents_import", csv="x" * 530_000)
+
+
+async def test_the_longest_table_arrives_whatever_letters_are_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    server = asyncio.create_task(ControlServer(path, {"residents_import": echo}).run())
+    async with listening(path, server):
+        answer = await Asking(path).ask("residents_import", csv="é" * LONGEST_TABLE)
+    assert len(answer["heard"]["csv"]) == LONGEST_TABLE
+
+
+@pytest.mark.parametrize("answer", [b'{"result": {"ver', b"[]", b'{"result": 7}\n', b"{}\n"])
+async def test_half_an_answer_is_none(tmp_path: Path, answer: bytes) -> None:
+    path = tmp_path / "control.sock"
+
+    async def ended(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(answer)
+        writer.close()
+
+    server = asyncio.create_task(serve("test", path, ended, longest_line=1000))
+    async with listening(path, server):
+        with pytest.raises(SilentHubError, match="It is not known whether this was saved"):
+            await Asking(path).ask("status")

@@ -18,6 +18,7 @@ from hub import resident_trail, trail
 from hub.alerts import Resolution
 from hub.assessment.news2 import PARAMETERS, Band
 from hub.care import Care, Whereabouts
+from hub.clock import now
 from hub.glance import OpenRound
 from hub.readings import AbsentReason, Door, Measurement, Quality, Vital
 from hub.store.database import open_for_reading
@@ -25,12 +26,14 @@ from hub.store.people import CareRow, note_care
 from hub.trail import Audited, Moment
 from hub.web.board import _ACCOUNTED_FOR, Board
 from hub.web.topics import ALERTS, HOME, ROUNDS, TRAY, of_resident
+from hub.web.turn_page import newest
 from tests.rigs.desk import MINUTE, NOON, Desk
 from tests.rigs.home import Home
 from tests.rigs.house import (
     ILL,
     SHARED,
     WELL,
+    House,
     cuff,
     door,
     entry,
@@ -351,3 +354,26 @@ def test_a_card_that_fails_is_the_callers_matter(followed: Followed) -> None:
     followed.connection.close()
     with pytest.raises(sqlite3.Error):
         followed.follow()
+
+
+def test_what_a_clock_said_that_was_ahead_hides_nothing_that_is_measured_now(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    at = now()
+    ahead = at + 3 * HOUR
+    well = (cuff(128, ahead), oximeter(97, ahead), thermometer(36.7, ahead), entry(ahead))
+    ill = (cuff(85, at), oximeter(84, at), thermometer(39.5, at), entry(at, rate=30))
+    for reading in (*well, *ill):
+        house.take(reading, ILL if reading.raw.driver == "manual" else None)
+    board = Board(house.config)
+    board.load(house.connection)
+    glance = board.glance(ILL)
+    assert glance is not None
+    assert glance.score is not None
+    assert glance.score.news2.band is Band.HIGH
+    assert glance.newest[Vital.OXYGEN_SATURATION].value == 84
+    assert glance.due.at is not None
+    assert glance.due.at <= at + HOUR
+    round_of = newest(house.connection, house.config, ILL)
+    assert round_of is not None
+    assert round_of.news2.band is Band.HIGH
+    house.connection.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import uuid
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,9 +13,10 @@ import pytest
 
 from hub.assessment.news2 import Band, OxygenScale
 from hub.care import Normal
-from hub.glance import PastScore
+from hub.glance import KnownValue, PastScore
 from hub.readings import Breathing, Vital
 from hub.web.charts import Area, Point, areas, chart, score_chart
+from hub.web.points import beyond_of
 from hub.web.sparkline import sparkline
 
 LONDON = ZoneInfo("Europe/London")
@@ -80,6 +83,24 @@ def test_what_is_outside_the_period_is_left_out_and_nothing_is_said_to_be_nothin
     assert "no values" in picture
     assert drawn("chart-dots", picture) == ""
     assert "<table" not in picture
+
+
+def test_an_older_number_is_not_the_last_where_the_sensor_could_not_say_how_low_it_is() -> None:
+    at = UNTIL - timedelta(minutes=30)
+    known = KnownValue(Vital.GLUCOSE, float("-inf"), at, at, uuid.UUID(int=1), "manual")
+    usual = replace(known, value=6.1, measured_at=at - timedelta(hours=2))
+    assert beyond_of([usual]) is None
+
+    def last(points: list[Point]) -> str:
+        beyond = beyond_of([known, usual])
+        drawn = chart(Vital.GLUCOSE, points, SINCE, UNTIL, LONDON, beyond=beyond)
+        found = re.search('page-chart__last">([^<]*)<', drawn)
+        assert found is not None
+        return found[1]
+
+    assert last([Point(at - timedelta(hours=2), 6.1)]) == "below what the sensor can measure, 03:30"
+    assert last([]) == "below what the sensor can measure, 03:30"
+    assert last([Point(at + timedelta(minutes=5), 4.2)]) == "4.2 mmol/L, 03:35"
 
 
 def test_a_value_beyond_the_usual_is_drawn_within_the_picture() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -187,8 +188,18 @@ async def test_a_daemon_that_falls_silent_is_told_once(following: Following) -> 
     assert await following.ask() == frozenset()
     assert following.silent_since == since
     daemon_of(following).says = {"card": "full"}
-    assert await following.ask() == {HOME, HUB, SENSORS, ROUNDS}
+    assert await following.ask() == {HOME, ALERTS, HUB, SENSORS, ROUNDS}
     assert following.silent_since is None
+
+
+async def test_that_the_card_takes_nothing_and_which_alerts_it_has_not_is_told(following: Following) -> None:
+    await following.ask()
+    unkept = {"alert": str(UUID(int=1)), "resident": ILL, "band": "high", "raised_at": now().isoformat()}
+    full: dict[str, object] = {"card": "full"}
+    for said in (full, {**full, "alerts_in_memory": [unkept]}):
+        daemon_of(following).says = said
+        assert await following.ask() >= {HOME, ALERTS}
+        assert await following.ask() == frozenset()
 
 
 async def test_an_open_round_is_on_the_board(following: Following, house: House) -> None:

@@ -300,3 +300,12 @@ async def test_whoever_acts_is_named_to_the_daemon(tmp_path: Path, monkeypatch: 
     async with staff_page(tmp_path) as page:
         assert (await page.signed_in(Role.CARER).post("/", data={"by": "Somebody Else"})).status_code == 303
         assert page.asked == [{"command": "acknowledge", "alert": "x", "by": CARA}]
+
+
+@pytest.mark.parametrize("alphabet", ["unicode_escape", "punycode", "undefined", "utf-16"])
+async def test_a_form_in_a_strange_alphabet_is_refused(page: StaffPage, alphabet: str) -> None:
+    kind = {"Content-Type": f"multipart/form-data; boundary=x; charset={alphabet}"}
+    body = b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\n\\ud800\r\n--x--\r\n'
+    assert (await page.browser().request("POST", "/sign-in", content=body, headers=kind)).status_code == 400
+    kind["Content-Type"] = "multipart/form-data; boundary=x; charset=UTF-8"
+    assert (await page.browser().request("POST", "/sign-in", content=body, headers=kind)).status_code == 200

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -14,7 +15,7 @@ from hub.attention import Due, Why
 from hub.care import Care, Whereabouts
 from hub.clock import now
 from hub.config import Resident
-from hub.glance import Glance
+from hub.glance import Glance, OpenRound
 from hub.staff import Role
 from hub.web.home_page import groups
 from hub.web.pages import home
@@ -58,6 +59,18 @@ def test_they_stand_in_the_order_in_which_they_need_somebody() -> None:
 @pytest.mark.parametrize(("room", "called"), [("12", "Room 12: Ada"), ("Attic", "Attic: Ada"), ("", "Ada")])
 def test_a_room_is_said_as_people_say_it(room: str, called: str) -> None:
     assert Glance(Resident(id="R-1", name="Ada", room=room)).called == called
+
+
+def test_two_who_are_called_alike_are_told_apart() -> None:
+    everybody = [
+        Glance(Resident(id="R-1", name="Ada Marsh", birth_year=1938)),
+        Glance(Resident(id="R-2", name="ada  marsh")),
+        Glance(Resident(id="R-3", name="Bert Lamb")),
+        Glance(Resident(id="R-4")),
+        Glance(Resident(id="R-5")),
+    ]
+    found = {row.glance.id: row.namesake for group in groups(everybody, now()) for row in group.rows}
+    assert found == {"R-1": "born 1938, R-1", "R-2": "R-2", "R-3": "", "R-4": "", "R-5": ""}
 
 
 async def test_an_alert_comes_first(page: StaffPage) -> None:
@@ -106,6 +119,38 @@ async def test_a_list_that_may_be_old_says_so_loudly(page: StaffPage) -> None:
 async def test_a_silent_hub_is_said_loudly(page: StaffPage) -> None:
     page.page.following.silent_since = now()
     assert "The hub does not answer" in (await page.signed_in(Role.CARER).get("/")).text
+
+
+@pytest.mark.parametrize("path", ["/", f"/residents/{ILL}", "/parts/waiting"])
+async def test_while_the_card_takes_nothing_no_page_looks_well(page: StaffPage, path: str) -> None:
+    carer = page.signed_in(Role.CARER)
+    page.page.following.status = {"card": "well", "alerts_in_memory": []}
+    assert "card is full" not in (await carer.get(path)).text.replace("\u2019", "'")
+    page.page.following.status = {"card": "full", "alerts_in_memory": []}
+    assert "card is full" in (await carer.get(path)).text.replace("\u2019", "'")
+
+
+async def test_an_alert_that_the_card_could_not_take_is_on_the_page_and_is_heard(page: StaffPage) -> None:
+    unkept = {"alert": str(UUID(int=7)), "resident": ILL, "band": "high", "raised_at": now().isoformat()}
+    page.page.following.status = {"card": "full", "alerts_in_memory": [unkept, {"alert": "no alert"}]}
+    carer = page.signed_in(Role.CARER)
+    text = (await carer.get("/parts/home")).text
+    ill = page.page.board.glance(ILL)
+    assert ill is not None
+    assert f"{ill.called}</strong>: NEWS2 high" in text
+    assert "Go to them now" in (await carer.get(f"/parts/residents/{ILL}")).text
+    assert "Go to them now" not in (await carer.get(f"/parts/residents/{WELL}")).text
+    bar = (await page.browser().get("/parts/waiting")).text
+    assert 'data-count="1"' in bar
+    assert 'data-band="high"' in bar
+    assert ILL not in bar
+    page.house.take(oximeter(80, now()), WELL)
+    assert 'data-count="2"' in (await carer.get("/parts/waiting")).text
+
+
+async def test_an_open_page_of_a_resident_is_told_that_the_card_or_the_hub_fails(page: StaffPage) -> None:
+    text = (await page.signed_in(Role.CARER).get(f"/residents/{ILL}")).text
+    assert "news:hub from:body" in text[text.index('id="resident-now"') :].split(">")[0]
 
 
 async def test_engineers_see_nobody(page: StaffPage) -> None:
@@ -165,3 +210,16 @@ class Listening:
 
     async def still_signed_in(self) -> bool:
         return self.on
+
+
+async def test_observe_opens_the_sensors_at_once_unless_a_round_is_open_somewhere(page: StaffPage) -> None:
+    carer = page.signed_in(Role.CARER)
+    at_once = f'form="observe" formaction="/residents/{WELL}/round"'
+    text = (await carer.get("/")).text
+    assert '<form id="observe" method="post"' in text
+    assert at_once in text
+    turn = OpenRound(ILL, None, now(), now() + timedelta(minutes=10))
+    page.page.board.take_rounds([turn])
+    text = (await carer.get("/parts/home")).text
+    assert at_once not in text  # one tap must not take the sensors off somebody
+    assert f'href="/residents/{WELL}/round"' in text

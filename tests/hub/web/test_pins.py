@@ -48,3 +48,13 @@ def test_nobodys_pin_fits_nothing() -> None:
 def test_the_usual_parameters_are_no_weaker_than_owasp_asks_for() -> None:
     said = extract_parameters(Hashes()._nobodys)
     assert (said.type.name, said.memory_cost >= 12 * 1024, said.time_cost >= 3) == ("ID", True, True)
+
+
+def test_a_hash_that_the_card_has_spoilt_fits_no_pin() -> None:
+    for kept in (
+        "",
+        "x",
+        CHEAP.of("481620").replace("argon2id", "argon2\xeed"),
+        "$argon2id$v=19$m=8,t=1,p=1$\xe9$x",
+    ):
+        assert not CHEAP.fits(kept, "481620")

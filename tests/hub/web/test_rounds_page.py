@@ -194,6 +194,17 @@ async def test_a_thumb_that_taps_twice_enters_one_observation(page: StaffPage, c
     assert [each["command"] for each in acts(page)] == ["observe"]
 
 
+async def test_what_the_hub_refused_is_tried_again_when_it_is_sent_again(
+    page: StaffPage, carer: Client
+) -> None:
+    sent = {**WHOLE, "once": ONCE()}
+    page.answers["observe"] = ControlError("The card is full.")
+    assert (await carer.post(f"{ROUND}/finish", data=sent)).status_code == 409
+    del page.answers["observe"]
+    assert (await carer.post(f"{ROUND}/finish", data=sent)).status_code == 303
+    assert [each["command"] for each in acts(page)] == ["observe", "observe"]
+
+
 async def test_two_carers_in_one_round_enter_an_observation_each(page: StaffPage, carer: Client) -> None:
     open_round(page)
     same = ONCE()

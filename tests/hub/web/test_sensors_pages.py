@@ -184,3 +184,11 @@ async def test_a_hub_that_does_not_answer_is_said_and_what_is_enrolled_is_shown(
         assert "How the sensors are is not known" in shown.text
         assert CUFF in shown.text
         assert "Works" not in shown.text
+
+
+async def test_a_number_that_nobody_can_read_is_for_the_hub_to_refuse(page: StaffPage) -> None:
+    page.answers["enrol"] = ControlError("user: no such number")
+    sent = {"address": "C4:F2:17:00:00:01", "user": "9" * 5000}
+    answer = await page.signed_in(Role.SENIOR).post("/sensors/enrol", data=sent)
+    assert answer.status_code == 409
+    assert "no such number" in answer.text

@@ -26,9 +26,11 @@ HERE = "127.0.0.1"
 
 
 @asynccontextmanager
-async def served(directory: Path, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+async def served(
+    directory: Path, context: ssl.SSLContext | None = None, listening: socket.socket | None = None
+) -> AsyncIterator[int]:
     """The page at the port that is told."""
-    bound = socket.create_server((HERE, 0))
+    bound = listening or socket.create_server((HERE, 0))
     page = "[page]\n" if context is not None else PAGE
     house = House(directory, page)
     async with staff_page(directory, house=house) as rig:
@@ -174,3 +176,22 @@ async def test_an_address_that_is_taken_is_said(tmp_path: Path) -> None:
         path = write_configuration(tmp_path, f"{PAGE}port = {port}\n")
         with pytest.raises(PageError, match=rf"page\.port: {HERE}, {port} cannot be had"):
             await serve(load(path))
+
+
+async def test_who_connects_and_never_begins_tls_does_not_keep_others_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "_MOST_OF_ONE_ADDRESS", 3)
+    authority = Authority(tmp_path)
+    context = context_of(*authority.certify("page", address=HERE))
+    async with served(tmp_path, context, serving._bound(HERE, 0)) as port:
+        silent = [await said_to(port, b"") for _ in range(3)]
+        reader, one_more = await said_to(port, b"")
+        assert await closes(reader)
+        trusting = ssl.create_default_context(cafile=str(authority.certificate))
+        for _ in range(4):  # one that was closed counts no more
+            _, other = await asyncio.open_connection(HERE, port, ssl=trusting, local_addr=("127.0.0.2", 0))
+            other.close()
+            await other.wait_closed()
+        for _, writer in (*silent, (reader, one_more)):
+            writer.close()

@@ -261,3 +261,28 @@ async def test_whoever_passes_sees_that_the_hub_does_not_answer(tmp_path: Path) 
         assert "does not answer" not in (await page.browser().get("/parts/waiting")).text
         await page.page.following.ask()
         assert "it raises no alert" in (await page.browser().get("/parts/waiting")).text
+
+
+@pytest.mark.parametrize(
+    ("column", "spoilt"), [("raised_at", "garbage"), ("raised_at", 2**62), ("id", b"\2")]
+)
+async def test_an_alert_that_cannot_be_read_keeps_nobody_out_and_waits_as_the_worst(
+    page: StaffPage, column: str, spoilt: object
+) -> None:
+    page.house.take(cuff(85, now()))
+    page.connection.execute(f"UPDATE alert SET {column} = ?", (spoilt,))
+    page.connection.commit()
+    browser = page.browser()
+    bar = (await browser.get("/parts/waiting")).text
+    assert 'data-count="1"' in bar
+    assert 'data-band="high"' in bar
+    assert (await enter(browser, CARA, CARAS_PIN))[0] == 303
+
+
+async def test_somebody_signs_out_though_the_card_cannot_be_read(page: StaffPage) -> None:
+    browser = page.signed_in(Role.CARER)
+    page.connection.execute("ALTER TABLE staff RENAME TO staff_away")
+    assert (await browser.get("/pin")).status_code == 503
+    assert (await browser.post("/sign-out")).headers["location"] == "/sign-in"
+    page.connection.execute("ALTER TABLE staff_away RENAME TO staff")
+    assert page.page.sessions._sessions == {}

@@ -164,9 +164,23 @@ async def test_a_wrongly_given_reading_is_put_right_by_a_senior_with_why(
         "reading": str(reading.id),
         "resident": WELL,
         "reason": "wrong wristband",
+        "said_of": None,
         "by": SAM,
     }
     assert acts(page) == [told]
+
+
+async def test_what_was_looked_at_is_told_so_that_nobodys_correction_is_undone_unseen(
+    page: StaffPage, senior: Client
+) -> None:
+    reading = cuff(85, now())
+    page.house.take(reading)
+    path = f"/readings/{reading.id}/correct"
+    assert f'name="said_of" value="{ILL}"' in (await senior.get(path)).text
+    again = await senior.post(path, data={"resident": WELL, "said_of": "R-OF-BEFORE"})
+    assert 'name="said_of" value="R-OF-BEFORE"' in again.text
+    await senior.post(path, data={"resident": WELL, "reason": "x", "said_of": ILL})
+    assert acts(page)[-1]["said_of"] == ILL
 
 
 async def test_a_wrongly_given_reading_may_be_nobodys(page: StaffPage, senior: Client) -> None:

@@ -332,12 +332,8 @@ class Hub:
                 tasks.create_task(self._writer.failed(), name="writer")
                 tasks.create_task(self._start_late(), name="start")
                 sensors = len(self._enrolment.all)
-                _log.info(
-                    "hub %s at site %s: ready, %d sensor(s)",
-                    self._config.hub.id,
-                    self._config.site.id,
-                    sensors,
-                )
+                hub, site = self._config.hub.id, self._config.site.id
+                _log.info("hub %s at site %s: ready, %d sensor(s)", hub, site, sensors)
                 give_back_memory()
                 self.service_manager.ready(f"collecting from {sensors} sensor(s)")
         finally:

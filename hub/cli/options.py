@@ -27,6 +27,14 @@ config_option = click.option(
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines instead.")
 
+log_level_option = click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="How much to log, on standard error.",
+)
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -62,3 +70,10 @@ def show(rows: Sequence[dict[str, object]], as_json: bool, nothing: str) -> None
         click.echo(tabulate(rows, headers="keys", disable_numparse=True))
     else:
         click.echo(nothing)
+
+
+def log_to_standard_error(level: str) -> None:
+    """Have all of this process logged from that level on, with the time."""
+    import logging
+
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")

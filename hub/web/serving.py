@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections import Counter
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -144,8 +145,11 @@ async def serve(config: Config) -> None:
         if certificate is not None and context is not None:
             renewing = Renewing(context, *certificate)
             tasks.append(asyncio.create_task(keep_running("certificate", renewing.run), name="certificate"))
-        _log.info("the staff page is at %s://%s:%d", scheme, page.address, bound.getsockname()[1])
-        manager.ready(f"the staff page is at {scheme}, port {bound.getsockname()[1]}")
+        port, name = bound.getsockname()[1], page.address
+        if ip_address(name).is_unspecified:
+            name = next(iter(page.names), socket.gethostname())
+        _log.info("the staff page is at %s://%s:%d", scheme, name, port)
+        manager.ready(f"the staff page is at {scheme}, port {port}")
         try:
             await server.serve(sockets=[bound])
         finally:

@@ -14,6 +14,7 @@ from hub.clock import now
 from hub.errors import CareportError
 from hub.glance import Glance
 from hub.readings import Breathing, Vital
+from hub.resident_fields import NORMALS_OF
 from hub.staff import Right
 from hub.web.charts import chart, point_of, score_chart
 from hub.web.packing import packed
@@ -25,17 +26,7 @@ from hub.web.topics import HUB, of_resident
 from hub.web.unkept import card_said
 from hub.web.visit import Visit
 
-_CHARTED = (
-    Vital.RESPIRATION_RATE,
-    Vital.OXYGEN_SATURATION,
-    Vital.SYSTOLIC_PRESSURE,
-    Vital.DIASTOLIC_PRESSURE,
-    Vital.PULSE_RATE,
-    Vital.TEMPERATURE,
-    Vital.BODY_WEIGHT,
-    Vital.GLUCOSE,
-)
-_ALWAYS_CHARTED = frozenset(_CHARTED[:6])
+_ALWAYS_CHARTED = frozenset(NORMALS_OF[:6])
 
 
 class NotReadYetError(CareportError):
@@ -66,7 +57,7 @@ async def show(visit: Visit) -> Response:
             normal=glance.care.normals.get(vital),
             beyond=beyond_of(past.values.get(vital, ())),
         )
-        for vital in _CHARTED
+        for vital in NORMALS_OF
         if vital in _ALWAYS_CHARTED or vital in past.values
     ]
     page = visit.page(

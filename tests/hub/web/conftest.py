@@ -1,13 +1,52 @@
-"""What the tests of the page share: templates that were compiled once, since each page compiles its own."""
+"""What the tests of the page share: a page with somebody signed in, and templates that were compiled once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 from jinja2 import BytecodeCache, Environment
 from jinja2.bccache import Bucket
+
+from hub.staff import Role
+from tests.rigs.staff_page import Client, StaffPage, staff_page
+
+
+@pytest.fixture
+async def page(tmp_path: Path) -> AsyncIterator[StaffPage]:
+    """Over a plain house; a test that needs another makes it."""
+    async with staff_page(tmp_path) as page:
+        yield page
+
+
+@pytest.fixture
+async def carer(page: StaffPage) -> AsyncIterator[Client]:
+    """A carer who is signed in."""
+    async with page.signed_in(Role.CARER) as client:
+        yield client
+
+
+@pytest.fixture
+async def senior(page: StaffPage) -> AsyncIterator[Client]:
+    """A senior carer who is signed in."""
+    async with page.signed_in(Role.SENIOR) as client:
+        yield client
+
+
+@pytest.fixture
+async def manager(page: StaffPage) -> AsyncIterator[Client]:
+    """A manager who is signed in."""
+    async with page.signed_in(Role.MANAGER) as client:
+        yield client
+
+
+@pytest.fixture
+async def engineer(page: StaffPage) -> AsyncIterator[Client]:
+    """A engineer who is signed in."""
+    async with page.signed_in(Role.ENGINEER) as client:
+        yield client
 
 
 class _Compiled(BytecodeCache):

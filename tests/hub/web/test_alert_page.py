@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -19,27 +17,9 @@ from hub.concern import SoftSign, concern_reading
 from hub.control import ControlError
 from hub.staff import Role
 from tests.rigs.house import ILL, WELL, cuff, entry, oximeter
-from tests.rigs.staff_page import CARA, SAM, Client, StaffPage, staff_page
+from tests.rigs.staff_page import CARA, SAM, Client, StaffPage
 
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[StaffPage]:
-    async with staff_page(tmp_path) as page:
-        yield page
-
-
-@pytest.fixture
-async def carer(page: StaffPage) -> AsyncIterator[Client]:
-    async with page.signed_in(Role.CARER) as client:
-        yield client
-
-
-@pytest.fixture
-async def senior(page: StaffPage) -> AsyncIterator[Client]:
-    async with page.signed_in(Role.SENIOR) as client:
-        yield client
 
 
 def raised(page: StaffPage) -> Alert:

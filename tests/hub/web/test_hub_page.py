@@ -37,12 +37,6 @@ async def page(tmp_path: Path) -> AsyncIterator[StaffPage]:
         yield page
 
 
-@pytest.fixture
-async def carer(page: StaffPage) -> AsyncIterator[Client]:
-    async with page.signed_in(Role.CARER) as client:
-        yield client
-
-
 def part(name: str, facts: Facts = FACTS, **said: object) -> Health:
     return next(each for each in health({**WELL, **said}, facts) if each.part == name)
 

@@ -36,12 +36,6 @@ async def page(tmp_path: Path) -> AsyncIterator[StaffPage]:
         yield page
 
 
-@pytest.fixture
-async def manager(page: StaffPage) -> AsyncIterator[Client]:
-    async with page.signed_in(Role.MANAGER) as client:
-        yield client
-
-
 def acts(page: StaffPage) -> list[Mapping[str, Any]]:
     """What was asked of the hub."""
     return list(page.asked)

@@ -23,12 +23,6 @@ async def page(tmp_path: Path) -> AsyncIterator[StaffPage]:
         yield page
 
 
-@pytest.fixture
-async def carer(page: StaffPage) -> AsyncIterator[Client]:
-    async with page.signed_in(Role.CARER) as client:
-        yield client
-
-
 async def test_half_a_round_hides_no_whole_set_that_was_worse(page: StaffPage, carer: Client) -> None:
     at = now() - timedelta(hours=2)
     for reading in (cuff(105, at), oximeter(95, at), thermometer(36.7, at), entry(at, rate=10)):

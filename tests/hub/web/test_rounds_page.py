@@ -46,12 +46,6 @@ async def page(tmp_path: Path) -> AsyncIterator[StaffPage]:
         yield page
 
 
-@pytest.fixture
-async def carer(page: StaffPage) -> AsyncIterator[Client]:
-    async with page.signed_in(Role.CARER) as client:
-        yield client
-
-
 def open_round(
     page: StaffPage,
     resident: str = ILL,

@@ -43,18 +43,6 @@ async def page(tmp_path: Path) -> AsyncIterator[StaffPage]:
         yield page
 
 
-@pytest.fixture
-async def senior(page: StaffPage) -> AsyncIterator[Client]:
-    async with page.signed_in(Role.SENIOR) as client:
-        yield client
-
-
-@pytest.fixture
-async def engineer(page: StaffPage) -> AsyncIterator[Client]:
-    async with page.signed_in(Role.ENGINEER) as client:
-        yield client
-
-
 def how(**said: object) -> How:
     (line,) = sensor_lines([{**SAID, **said}], names=True)
     return line.how

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,12 +22,6 @@ from tests.rigs.staff_page import CHEAP, NAMES, PINS, Client, StaffPage, staff_p
 
 CARA, CARAS_PIN = NAMES[Role.CARER], PINS[Role.CARER]
 ANOTHER = "609418"
-
-
-@pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[StaffPage]:
-    async with staff_page(tmp_path) as page:
-        yield page
 
 
 async def enter(browser: Client, name: str, pin: str, wanted: str = "") -> tuple[int, str]:

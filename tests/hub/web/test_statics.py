@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from hub.web.statics import FOLDER, Statics
-from tests.rigs.staff_page import StaffPage, staff_page
-
-
-@pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[StaffPage]:
-    async with staff_page(tmp_path) as page:
-        yield page
+from tests.rigs.staff_page import StaffPage
 
 
 async def test_a_file_at_its_address_is_kept_for_a_year_and_packed(page: StaffPage) -> None:

@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub.clock import now
 from hub.control import ControlError
-from hub.staff import Role
 from tests.rigs.house import ILL, SHARED, WELL, cuff, oximeter
-from tests.rigs.staff_page import CARA, SAM, Client, StaffPage, staff_page
+from tests.rigs.staff_page import CARA, SAM, Client, StaffPage
 
 ANY = "00000000-0000-8000-8000-000000000000"
-
-
-@pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[StaffPage]:
-    async with staff_page(tmp_path) as page:
-        yield page
-
-
-@pytest.fixture
-async def carer(page: StaffPage) -> AsyncIterator[Client]:
-    async with page.signed_in(Role.CARER) as client:
-        yield client
-
-
-@pytest.fixture
-async def senior(page: StaffPage) -> AsyncIterator[Client]:
-    async with page.signed_in(Role.SENIOR) as client:
-        yield client
 
 
 def acts(page: StaffPage) -> list[Mapping[str, Any]]:

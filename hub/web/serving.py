@@ -49,7 +49,9 @@ class Listening(socket.socket):
     """
 
     def __init__(self, family: int) -> None:
-        super().__init__(family)
+        # The protocol is named, since asyncio turns Nagle's algorithm off only where it is: else each answer,
+        # head and body apart, waits 40 ms for the browser's delayed acknowledgement.
+        super().__init__(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._accepted: dict[socket.socket, str] = {}
 
     def accept(self) -> tuple[socket.socket, Any]:

@@ -195,3 +195,19 @@ async def test_who_connects_and_never_begins_tls_does_not_keep_others_out(
             await other.wait_closed()
         for _, writer in (*silent, (reader, one_more)):
             writer.close()
+
+
+async def test_no_answer_waits_for_the_acknowledgement_of_its_head() -> None:
+    connected: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def attend(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted = writer.get_extra_info("socket")
+        connected.set_result(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    with serving._bound(HERE, 0) as bound:
+        async with await asyncio.start_server(attend, sock=bound):
+            _, writer = await asyncio.open_connection(HERE, bound.getsockname()[1])
+            async with asyncio.timeout(5):
+                assert await connected != 0
+            writer.close()

@@ -207,12 +207,15 @@ class Following:
     async def _ask_now_and_then(self, thread: ThreadPoolExecutor) -> None:
         while True:
             self._ask_now.clear()
-            topics = await self.ask()
-            rounds = _rounds(self._said_rounds)
-            # In the thread that reads the card: two must not make the board anew at once.
-            loop = asyncio.get_running_loop()
-            topics |= await loop.run_in_executor(thread, self._board.take_rounds, rounds)
-            self.tell(topics)
+            try:
+                topics = await self.ask()
+                rounds = _rounds(self._said_rounds)
+                # In the thread that reads the card: two must not make the board anew at once.
+                loop = asyncio.get_running_loop()
+                topics |= await loop.run_in_executor(thread, self._board.take_rounds, rounds)
+                self.tell(topics)
+            except Exception as error:  # noqa: BLE001  # else it would never be said that the hub is silent
+                _log.error("the page cannot take in how the hub is: %s", type(error).__name__)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._ask_every):
                     await self._ask_now.wait()

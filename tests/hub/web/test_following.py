@@ -202,6 +202,29 @@ async def test_that_the_card_takes_nothing_and_which_alerts_it_has_not_is_told(f
         assert await following.ask() == frozenset()
 
 
+async def test_an_answer_that_nobody_foresaw_keeps_it_from_asking_no_more(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def ask(_following: Following) -> frozenset[str]:
+        if not asked.is_set():
+            asked.set()
+            raise ValueError("half an answer")
+        following.silent_since = now()
+        return frozenset()
+
+    monkeypatch.setattr(Following, "ask", ask)
+    monkeypatch.setattr(following, "_ask_every", 0.001)
+    task = asyncio.create_task(following.run())
+    async with asyncio.timeout(5):
+        while following.silent_since is None:
+            await asyncio.sleep(0.001)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
 async def test_an_open_round_is_on_the_board(following: Following, house: House) -> None:
     at = now().isoformat()
     opened = {"resident": ILL, "kit": None, "reader": None, "since": at, "until": at}

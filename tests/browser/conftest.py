@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from hub.staff import Role
 from tests.rigs.carers_home import PINS, CarersHome, carers_home
+
+expect.set_options(timeout=15_000)  # a machine may be busy; what is quick is not made slower by it
 
 PICTURES = Path("build/browser")
 CHROMIUM = Path("/usr/bin/chromium")
@@ -141,7 +143,7 @@ class Tabs:
             locale="en-GB",
             java_script_enabled=javascript,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         self._open.append(context)
         tab = Tab(context, self._home, size)
         if role is not None:

@@ -134,11 +134,6 @@ def kit_cookie(kit: str | None) -> str:
     return _WITHOUT_NAME if kit is None else kit
 
 
-def kit_words(kit: str | None) -> str:
-    """A kit as people are shown it."""
-    return "the shared sensors" if kit is None else f"kit {kit}"
-
-
 def find(listed: Sequence[Listed], resident: str) -> Listed | None:
     """The resident with this pseudonym, or None."""
     return next((each for each in listed if each.resident.id == resident), None)

@@ -231,20 +231,20 @@ def _refused(error: RefusedError) -> list[Wrong]:
     return [Wrong(None, words) for words in str(error).split("; ")]
 
 
-def _errors(wrong: Sequence[Wrong]) -> Mapping[str, str]:
-    return {each.field: each.words for each in wrong if each.field is not None}
+def _form(visit: Visit, template: str, wrong: Sequence[Wrong], **shown: object) -> Response:
+    """A form, drawn again with what is wrong with it where anything is."""
+    return visit.page(
+        f"residents/{template}",
+        409 if wrong else 200,
+        wrong=[(each.field, each.words) for each in wrong],
+        errors={each.field: each.words for each in wrong if each.field is not None},
+        **shown,
+    )
 
 
 def _enter_page(visit: Visit, typed: Mapping[str, str], wrong: Sequence[Wrong] = ()) -> Response:
     known = any("same person" in each.words for each in wrong)
-    return visit.page(
-        "residents/enter.html",
-        409 if wrong else 200,
-        typed=typed,
-        wrong=[(each.field, each.words) for each in wrong],
-        errors=_errors(wrong),
-        known=known,
-    )
+    return _form(visit, "enter.html", wrong, typed=typed, known=known)
 
 
 def _who_page(
@@ -254,29 +254,13 @@ def _who_page(
     was: Mapping[str, str],
     wrong: Sequence[Wrong] = (),
 ) -> Response:
-    return visit.page(
-        "residents/who.html",
-        409 if wrong else 200,
-        listed=listed,
-        typed=typed,
-        was=was,
-        wrong=[(each.field, each.words) for each in wrong],
-        errors=_errors(wrong),
-    )
+    return _form(visit, "who.html", wrong, listed=listed, typed=typed, was=was)
 
 
 def _care_page(
     visit: Visit, listed: Listed, typed: Mapping[str, str], wrong: Sequence[Wrong] = ()
 ) -> Response:
-    return visit.page(
-        "residents/care.html",
-        409 if wrong else 200,
-        listed=listed,
-        typed=typed,
-        vitals=NORMALS_OF,
-        wrong=[(each.field, each.words) for each in wrong],
-        errors=_errors(wrong),
-    )
+    return _form(visit, "care.html", wrong, listed=listed, typed=typed, vitals=NORMALS_OF)
 
 
 def _where_page(
@@ -286,14 +270,7 @@ def _where_page(
     consent: Consent,
     wrong: Sequence[Wrong] = (),
 ) -> Response:
-    return visit.page(
-        "residents/where.html",
-        409 if wrong else 200,
-        listed=listed,
-        whereabouts=whereabouts,
-        consent=consent,
-        wrong=[(each.field, each.words) for each in wrong],
-    )
+    return _form(visit, "where.html", wrong, listed=listed, whereabouts=whereabouts, consent=consent)
 
 
 ROUTES: list[PageRoute] = [

@@ -11,6 +11,7 @@ from pathlib import Path
 from hub.store.damage import damage_of, remove_begun, unfinished
 from hub.store.errors import NoRoomError, StoreError, is_for_want_of_room
 from hub.store.reserve import FULL_BELOW, Reserve
+from hub.store.versions import application_id, readable_from
 
 _log = logging.getLogger(__name__)
 readable_text = partial(str, encoding="utf-8", errors="replace")
@@ -23,6 +24,12 @@ _SAVED_AT_THE_LEAST = 4 << 20  # bytes of a damaged database, for which the rese
 _WRITER_CACHE, _READER_CACHE = 512, 256  # KiB of pages; 2 MB each unless said, and the kernel has them too
 SCHEMA_VERSION = 9
 """The number of steps in `migrations.py`; SQLite's user_version once they have run."""
+
+READABLE_FROM = 9
+"""The oldest schema whose hub can work with a database of this one, so that an update to this release can be
+taken back. A step that only adds (a table, an index, a column with a default) leaves it as it is; one that
+changes what an earlier hub reads or writes sets it to SCHEMA_VERSION: hubs of earlier releases are then updated
+by way of one that can already work with both."""
 
 
 def open_for_writing(path: Path, reserve: Reserve | None = None) -> sqlite3.Connection:
@@ -84,14 +91,26 @@ def _failed(path: Path, error: Exception, words: str, advice: str = "") -> Store
 
 
 def _bring_up_to_date(path: Path, connection: sqlite3.Connection) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
+    version, mark = schema_of(connection)
+    if readable_from(version, mark) > SCHEMA_VERSION:
         raise StoreError(
             path,
             f"was written by a newer hub (schema {version}, this one knows {SCHEMA_VERSION}). Update it.",
         )
+    if version > SCHEMA_VERSION:
+        _log.warning("%s: was written by a newer hub, schema %d, which this one can work with", path, version)
+        return
     if version < SCHEMA_VERSION:
         make_schema(connection)
+    if mark != application_id(READABLE_FROM):
+        connection.execute(f"PRAGMA application_id = {application_id(READABLE_FROM)}")
+
+
+def schema_of(connection: sqlite3.Connection) -> tuple[int, int]:
+    """The schema's version, and the mark of who can work with it (`versions.readable_from`)."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (mark,) = connection.execute("PRAGMA application_id").fetchone()
+    return version, mark
 
 
 def make_schema(connection: sqlite3.Connection, version: int = SCHEMA_VERSION) -> None:

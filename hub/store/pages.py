@@ -150,6 +150,11 @@ class Pages:
             return None
         return int.from_bytes(self.header[60:64])
 
+    @property
+    def mark(self) -> int:
+        """SQLite's application_id, of a database whose `schema_version` is believed."""
+        return int.from_bytes(self.header[68:72])
+
     def free(self) -> set[int]:
         """The pages that are in no use (section 1.5), as far as can be told."""
         free: set[int] = set()

@@ -28,6 +28,7 @@ from hub.store.damage import Damage, log_of, making_of, remove_begun, unfinished
 from hub.store.mending import mend
 from hub.store.pages import Pages
 from hub.store.salvaging import Salvage
+from hub.store.versions import readable_from
 
 _log = logging.getLogger(__name__)
 _KEPT_DAMAGED = 2
@@ -108,7 +109,9 @@ def _made(
 def version_of(pages: Pages, newest_version: int) -> int:
     """The schema's version of what is on the pages; the newest, where that cannot be believed."""
     version = pages.schema_version
-    return newest_version if version is None or version not in _BELIEVED_VERSIONS else version
+    if version is None or version not in _BELIEVED_VERSIONS:
+        return newest_version
+    return newest_version if readable_from(version, pages.mark) <= newest_version < version else version
 
 
 def _aside(path: Path, stamp: str) -> Path:

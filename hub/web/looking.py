@@ -15,8 +15,9 @@ from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
-from hub.store.database import SCHEMA_VERSION, open_for_reading
+from hub.store.database import SCHEMA_VERSION, open_for_reading, schema_of
 from hub.store.errors import StoreError
+from hub.store.versions import readable_from
 
 Found = TypeVar("Found")
 _THREADS = 3
@@ -87,11 +88,11 @@ class Looking:
 def _opened(path: Path) -> sqlite3.Connection:
     connection = open_for_reading(path, for_any_thread=True)
     try:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        version, mark = schema_of(connection)
     except sqlite3.Error as error:
         connection.close()
         raise StoreError(path, f"cannot be read: {error}.") from error
-    if version != SCHEMA_VERSION:
+    if version < SCHEMA_VERSION or readable_from(version, mark) > SCHEMA_VERSION:
         connection.close()
         raise StoreError(
             path,

@@ -111,6 +111,7 @@ def test_a_torn_commit_of_many_pages_is_no_damage_though_its_end_was_written(pat
 def test_a_newer_hubs_database_is_refused_though_it_is_damaged(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.execute("PRAGMA application_id = 0")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     overwrite(path, root_of(path, "reading"), bytes(PAGE))

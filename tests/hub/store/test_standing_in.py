@@ -176,6 +176,8 @@ async def test_what_a_newer_hub_wrote_is_refused_on_a_full_card_too(full: Path) 
     with full.open("r+b") as file:
         file.seek(60)
         file.write((SCHEMA_VERSION + 1).to_bytes(4))
+        file.seek(68)  # of who can work with it, it says nothing
+        file.write(bytes(4))
     with pytest.raises(StoreError, match="newer hub"):
         Writer(full)
 

@@ -1,0 +1,10 @@
+"""What the keeper cannot do."""
+
+from __future__ import annotations
+
+
+class KeeperError(Exception):
+    """The text names what failed and says what to do; the keeper prints it, no traceback, and ends with 1.
+
+    No `CareportError`: the keeper knows nothing of the hub.
+    """

@@ -1,0 +1,192 @@
+"""What a machine is to have, as data: the engineer's side words it, `apply` on the machine brings it about.
+
+One list, brought about in its order. Each is idempotent, and atomic where the power may go: after a cut the
+same list is applied again.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+from provisioning.keeper.errors import KeeperError
+
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """Debian packages that must be there. What is missing is fetched with apt, where a network reaches it."""
+
+    names: tuple[str, ...]
+    kind: ClassVar[str] = "packages"
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A directory with its mode (octal, as "0750") and owners."""
+
+    path: str
+    mode: str = "0755"
+    owner: str = "root"
+    group: str = "root"
+    kind: ClassVar[str] = "directory"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file, whole. Of a `secret` one no difference is shown. After a change `then` is run, each command
+    once at the end of all (as "systemctl reload ssh"); `check` is run before, on the new file's path in place
+    of {}: where it fails the old one stays."""
+
+    path: str
+    content: str
+    mode: str = "0644"
+    owner: str = "root"
+    group: str = "root"
+    secret: bool = False
+    check: str = ""
+    then: tuple[str, ...] = ()
+    kind: ClassVar[str] = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link."""
+
+    path: str
+    to: str
+    then: tuple[str, ...] = ()
+    kind: ClassVar[str] = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """What must not be there."""
+
+    path: str
+    then: tuple[str, ...] = ()
+    kind: ClassVar[str] = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A command that is run where `changed_if`, a shell test, succeeds before it."""
+
+    command: str
+    changed_if: str
+    kind: ClassVar[str] = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The hub's key, made on the machine, and the certificate that the authority gave for it.
+
+    Without `certificate` the keeper makes a key and a request where there is none, or where the certificate
+    ends within `renew_days`, and reports the request. With it, it is installed beside its key and taken into
+    use.
+    """
+
+    name: str
+    renew_days: int = 30
+    certificate: str = ""
+    kind: ClassVar[str] = "identity"
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The release that must be in force: the SHA-256 of its payload. `bundle` is where the keeper finds it on
+    the machine, empty where it is only asked which one is there."""
+
+    sha256: str
+    bundle: str = ""
+    kind: ClassVar[str] = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit of systemd: "running" (enabled and started), "enabled" (at the next boot), "stopped" or
+    "masked"."""
+
+    name: str
+    state: str
+    kind: ClassVar[str] = "unit"
+
+
+Resource = Packages | Directory | File | Link | Absent | Run | Identity | Release | Unit
+_KINDS: dict[str, Callable[..., Resource]] = {
+    each.kind: each for each in (Packages, Directory, File, Link, Absent, Run, Identity, Release, Unit)
+}
+
+
+def title(resource: Resource) -> str:
+    """What it is called in a report: its kind and its name."""
+    match resource:
+        case Packages(names=names):
+            return f"packages {', '.join(names)}"
+        case Run(command=command):
+            return f"run {command}"
+        case Release(sha256=sha256):
+            return f"release {sha256[:12]}"
+        case Identity(name=name) | Unit(name=name):
+            return f"{resource.kind} {name}"
+        case _:
+            return f"{resource.kind} {resource.path}"
+
+
+def to_json(resources: Iterable[Resource]) -> str:
+    """As it goes to the machine."""
+    return json.dumps({"resources": [{"kind": each.kind, **asdict(each)} for each in resources]})
+
+
+def from_json(text: str) -> list[Resource]:
+    """Raises `KeeperError`: it is no such list."""
+    try:
+        found: list[Resource] = []
+        for each in json.loads(text)["resources"]:
+            values = {key: tuple(value) if isinstance(value, list) else value for key, value in each.items()}
+            found.append(_KINDS[str(values.pop("kind"))](**values))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise KeeperError(f"what the machine is to have cannot be read: {error!r}") from error
+    return found
+
+
+def packed(content: bytes) -> str:
+    """Bytes as the content of a `File` that is no text: base64 behind this mark."""
+    return _MARK + base64.b64encode(content).decode()
+
+
+def unpacked(content: str) -> bytes:
+    """The bytes of a `File`'s content."""
+    return base64.b64decode(content[len(_MARK) :]) if content.startswith(_MARK) else content.encode()
+
+
+_MARK = "base64:\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one resource: one line of JSON from the machine.
+
+    `change` is "none", "changed", "would change" (a dry run) or "failed"; `detail` says what, or why; `diff`
+    is a unified one. `request` is a certificate request that wants signing (`Identity`).
+    """
+
+    title: str
+    change: str
+    detail: str = ""
+    diff: str = ""
+    request: str = ""
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self))
+
+
+def outcomes_from(lines: Sequence[str]) -> list[Outcome]:
+    """What the machine said. Raises `KeeperError`: a line is none."""
+    try:
+        return [Outcome(**json.loads(line)) for line in lines]
+    except (ValueError, TypeError) as error:
+        raise KeeperError(f"the machine's report cannot be read: {error}") from error

@@ -21,7 +21,8 @@ FORMAT = 1
 @dataclass(frozen=True, slots=True)
 class Payload:
     """The slot for one Python. `magic` is that Python's bytecode magic number (importlib.util), in
-    hexadecimal: what was compiled for another would be compiled anew at each start."""
+    hexadecimal: what was compiled for another would be compiled anew at each start. `size` is that of the
+    unpacked tar, in bytes."""
 
     file: str
     sha256: str

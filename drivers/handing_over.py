@@ -28,6 +28,7 @@ class HandingOver:
         self._queue: deque[RawPayload] = deque()
         self._arrived = asyncio.Event()
         self.lost = 0
+        self.handed_over = 0
 
     @property
     def waiting(self) -> int:
@@ -90,6 +91,7 @@ class HandingOver:
         while self._queue:
             await self._deliver(self._queue[0])
             self._queue.popleft()
+            self.handed_over += 1
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> list[Exception]:

@@ -24,6 +24,7 @@ from hub.allowance import Allowance
 from hub.clock import now
 from hub.commands import Commands, UnknownAlertError
 from hub.errors import CareportError
+from hub.journal import about
 from hub.store.errors import NotCommittedError
 from hub.store.transaction import Transaction
 from hub.uplink.cloudevents import Event, EventError
@@ -144,6 +145,10 @@ class Acknowledgements:
             said = acknowledgement_of(event)
         except ContractError as error:
             return await self._refuse(AnswerOutcome.MALFORMED, str(error), event)
+        with about(alert=said.alert):
+            return await self._take(said, event)
+
+    async def _take(self, said: Acknowledgement, event: Event) -> Event | None:
         try:
             done = await self._record(said, event)
         except NotCommittedError:

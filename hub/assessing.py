@@ -46,7 +46,7 @@ class Taken:
     outcome: Outcome | None = None
     score: News2 | None = None
     questionable: frozenset[Vital] = frozenset()
-    alert: uuid.UUID | None = None  # that somebody's concern raised or joined
+    alert: uuid.UUID | None = None  # that was raised, or that somebody's concern joined
 
     @property
     def words(self) -> str | None:
@@ -233,20 +233,22 @@ class Assessing:
         `known_now` is where it was known, and not whose it is.
         """
         formed = self._form(transaction, source, resident, moment, before, own=own)
-        outcome = None
+        outcome = alert = None
         if source.is_scored:
             clock = self._follower.clock.now()
             known_at = clock if anew or known_now else source.place.received_at
             assessed = Assessed(resident.id, formed.observations, formed.score, known_at, clock)
             new_id = partial(_free_alert_id, transaction, source.reading.id, formed.told)
-            outcome = self._alert(
+            decision = self._alert(
                 transaction, assessed, new_id, source.number, formed.number, may_end=not anew
-            ).outcome
+            )
+            outcome, alert = decision.outcome, None if decision.raised is None else decision.raised.id
         return Taken(
             resident=resident.id,
             outcome=outcome,
             score=formed.score,
             questionable=formed.observations.questionable,
+            alert=alert,
         )
 
     def _form(

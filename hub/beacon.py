@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+from hub import progress
 from hub.acknowledgements import Keep
 from hub.alerts import AlertState
 from hub.assessment.news2 import Band
@@ -204,6 +205,7 @@ class Beacon:
             return
         try:
             while True:
+                progress.turn()
                 self._changed.clear()
                 wanted = self._wanted()
                 if wanted is None:

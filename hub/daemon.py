@@ -40,11 +40,14 @@ from hub.following import ClockFollower
 from hub.household import Household
 from hub.housekeeping import Housekeeping
 from hub.intake import Intake
+from hub.journal import about
 from hub.ladders import Ladders
 from hub.memory import give_back_memory, share_memory
 from hub.model_watch import ModelWatch, forget_watched, load_model
 from hub.patience import within
 from hub.ports import open_ports
+from hub.probes import ask_now_and_then, commit_now_and_then, count_what_comes
+from hub.progress import Progress
 from hub.radios import open_radio
 from hub.reboots import Reboots
 from hub.reception import Reception
@@ -218,6 +221,7 @@ class Hub:
         watch: ModelWatch | None = None,
     ) -> None:
         self.service_manager = ServiceManager()
+        self.progress = Progress()
         self._config = config
         self._writer = writer
         self._watch = watch
@@ -253,6 +257,7 @@ class Hub:
             self._usb = collect_usb(
                 config, enrolment, ports, self._reception, information, scans, intake.attribution
             )
+        count_what_comes(self.progress, self._reception, self._collector, self._usb)
         self._status = HubStatus(
             config, model, enrolment, self._collector, lambda: self._card_trouble, self._usb, rhythm, watch
         )
@@ -291,7 +296,7 @@ class Hub:
         self._requests = Requests(
             writer, self._reception, self._commands, self._forwarder,
             SensorRequests(enrolment, information, self._collector, self._usb), self._status.radio, model,
-            lambda: self._card_trouble, self._status.usb, scans, self._beacon,
+            lambda: self._card_trouble, self._status.usb, scans, self._beacon, self.progress,
             more={**ResidentRequests(household).handlers, **StaffRequests(writer).handlers,
                   **ConcernRequests(writer, self._reception, self._commands).handlers,
                   **RoundRequests.of(config, writer, scans, enrolment, intake, follower).handlers},
@@ -303,6 +308,8 @@ class Hub:
             "control socket": ControlServer(
                 self._config.hub.control_socket, self._requests.handlers, self._requests.note_access
             ).run,
+            "control socket, asked": partial(ask_now_and_then, self._config.hub.control_socket),
+            "store": partial(commit_now_and_then, self._writer),
             "forwarder": self._forwarder.run,
             "escalation": Ladders(self._writer, self._commands, self._kept, self._outbox, self._beacon).run,
             "beacon": self._beacon.run,
@@ -327,8 +334,10 @@ class Hub:
         try:
             async with asyncio.TaskGroup() as tasks:
                 for name, run in parts.items():
-                    tasks.create_task(keep_running(name, run), name=name)
-                tasks.create_task(self.service_manager.keep_watchdog_fed(self._progress), name="watchdog")
+                    tasks.create_task(keep_running(name, self.progress.watched(name, run)), name=name)
+                tasks.create_task(self.progress.watch(), name="progress")
+                feeding = self.service_manager.keep_watchdog_fed(self.progress.until_well)
+                tasks.create_task(feeding, name="watchdog")
                 tasks.create_task(self._writer.failed(), name="writer")
                 tasks.create_task(self._start_late(), name="start")
                 sensors = len(self._enrolment.all)
@@ -354,14 +363,6 @@ class Hub:
         if self._reception.waiting == 0 and self._card_trouble is not None:
             self._card_has(None)
 
-    async def _progress(self) -> None:
-        """Returns when the event loop and the store's writer have both got on.
-
-        A card that fails is no reason to be restarted: what waits in memory would be lost with it.
-        """
-        with suppress(NotCommittedError):
-            await self._writer.write(lambda _transaction: None)
-
     async def _clock_was_set(self, _step: Step) -> None:
         await self._writer.write(self._follower.follow)
 
@@ -373,9 +374,8 @@ class Hub:
 
     async def _delivered(self, rows: Sequence[OutboxRow]) -> None:
         alerts = []
-        for row in self._outbox.let_go(
-            rows
-        ):  # what was told from memory counts when it is sent from the card
+        # What was told from memory counts when it is sent from the card.
+        for row in self._outbox.let_go(rows):
             if row.channel == Channel.ALERT and isinstance(row.event, str):
                 event = json.loads(row.event)
                 if event["type"] == event_type(Channel.ALERT, AlertChange.RAISED):
@@ -383,6 +383,9 @@ class Hub:
                         alerts.append(uuid.UUID(event["alert"]))
         if alerts:
             await self._writer.write(lambda transaction: self._commands.deliver(transaction, alerts, now()))
+            for alert in alerts:
+                with about(alert=alert):
+                    _log.info("alert %s: delivered to the ICS", alert)
 
     async def _acknowledge(self, said: Acknowledgement, event: Event) -> Acknowledged:
         return await self._writer.write(

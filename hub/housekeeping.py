@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
-from hub import trail
+from hub import progress, trail
 from hub.clock import ClockQuality, from_microseconds, now, stamp
 from hub.config import Config
 from hub.store import scores
@@ -26,6 +26,7 @@ from hub.store.writer import Writer
 from hub.trail import Moment
 
 _EVERY_SECONDS = 60.0
+_TURN_WITHIN_SECONDS = 600.0  # a large database is gone through for a plan
 _BETWEEN_PIECES_SECONDS = 0.05
 _PIECES = 20
 _SLACK = timedelta(hours=1)
@@ -68,6 +69,7 @@ class Housekeeping:
     async def run(self) -> None:
         """Look once a minute, until cancelled."""
         while True:
+            progress.turn(_TURN_WITHIN_SECONDS)
             try:
                 await self.turn()
             except NotCommittedError:
@@ -104,6 +106,7 @@ class Housekeeping:
             for piece in pieces:
                 await self._writer.write(partial(_remove, piece))
                 removed += Counter(piece.counts)
+                progress.turn(_TURN_WITHIN_SECONDS)
                 await asyncio.sleep(_BETWEEN_PIECES_SECONDS)
         # Samples by age are the daily course of a stream: the trail would be nothing else.
         if {*removed} - {"stream samples"} or (removed and reason == "size"):

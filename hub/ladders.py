@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 
+from hub import progress
 from hub.acknowledgements import KeptAcknowledgements
 from hub.assessment.news2 import Band
 from hub.beacon import Beacon, calling
@@ -43,6 +44,7 @@ class Ladders:
     async def run(self) -> None:
         """Look once a second, until cancelled."""
         while True:
+            progress.turn()
             await asyncio.sleep(_SECONDS)
             try:
                 acknowledged, climbed, waiting = await self._writer.write(self._climb)

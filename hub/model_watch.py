@@ -26,7 +26,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
-from hub import shadow_thresholds, trail
+from hub import progress, shadow_thresholds, trail
 from hub.assessment.budget import (
     LEAST_DAYS,
     LEAST_RESIDENT_DAYS,
@@ -60,6 +60,7 @@ MOST_SETS = 5_000
 _FACT = "model watch"
 _FIRST_MONTH = "model watch: first month"
 _EVERY_SECONDS = 60.0
+_TURN_WITHIN_SECONDS = 900.0  # it reads weeks of what was scored
 _A_DAY_SECONDS = 24 * 3600.0
 Found = TypeVar("Found")
 _log = logging.getLogger(__name__)
@@ -274,6 +275,7 @@ class ModelWatch:
         """Look at once, as soon as the clock is believed, and once a day; and each minute at the site's
         recalibration. Until cancelled."""
         while True:
+            progress.turn(_TURN_WITHIN_SECONDS)
             await self.take_recalibration()
             believed = stamp().quality is ClockQuality.SYNCHRONISED
             if self._is_due(believed=believed) and await self.turn(now(), believed=believed):

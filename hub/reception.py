@@ -15,9 +15,11 @@ from typing import Any, TypeVar
 
 from drivers.catalogue import UnknownDriverError, driver
 from drivers.driver import problem_reading
-from hub import trail
+from hub import progress, trail
+from hub.alerts import Outcome
 from hub.clock import ClockStamp, stamp
 from hub.intake import Intake, Taken
+from hub.journal import about
 from hub.readings import RawPayload, Reading
 from hub.store.errors import NotCommittedError
 from hub.store.transaction import Transaction
@@ -69,6 +71,7 @@ class Reception:
         self._held: set[asyncio.Task[Any]] = set()
         self.waiting = 0
         self.let_go = 0
+        self.under_way = self.taken = 0  # for `hub/progress.py`: each that is under way will be taken
 
     async def accept_from_radio(self, raw: RawPayload) -> None:
         """As `accept`, without waiting for the commit: it returns when the reading is on its way.
@@ -102,6 +105,7 @@ class Reception:
     async def watch_streams(self) -> None:
         """Have the stretches stored of sensors that have fallen silent, until cancelled."""
         while True:
+            progress.turn()
             await asyncio.sleep(_LOOKS_EVERY_SECONDS)
             for closed in self._streams.silent(stamp()):
                 self._hold(self._store(closed))
@@ -121,6 +125,10 @@ class Reception:
         Returns when it is committed, however long the card takes: the sender waits, not the reading. One of
         a stream is gathered; where its stretch is over with it, that is then committed.
         """
+        with about(device=raw.device):
+            await self._accept(raw)
+
+    async def _accept(self, raw: RawPayload) -> None:
         try:
             known = driver(raw.driver)
         except UnknownDriverError as error:
@@ -175,21 +183,36 @@ class Reception:
         resident: str | None = None,
         stretch: ClosedStretch | None = None,
     ) -> Taken:
+        self.under_way += 1
         try:
             whose: object = resident
             if resident is None:
                 owner = stretch.owner if stretch else self._intake.attribution.owner(reading, stamped)
                 whose = owner and owner.id
-            return await self._commit(
+            taken = await self._commit(
                 work,
                 None if stretch and not stretch.observed else f"{reading.raw.device} {whose}",
                 urgent=resident is not None,  # a person waits for the answer
                 samples=stretch.samples if stretch else 0,
-            ) or Taken(resident=resident)
+            )
+            if taken is not None and taken.alert is not None:
+                with about(alert=taken.alert):
+                    superseded = taken.outcome is Outcome.SUPERSEDED
+                    words = "raised in the place of another" if superseded else taken.outcome
+                    _log.warning("alert %s: %s", taken.alert, words)
+            return taken or Taken(resident=resident)
         except Exception as error:
             if resident is not None:
                 raise
             return await self._keep(reading, stamped, error)
+        finally:
+            self.under_way -= 1
+            self.taken += 1
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether what is under way waits for a card that takes nothing, which is nobody's hang."""
+        return self._trouble.is_set()
 
     async def _keep(self, reading: Reading, stamped: ClockStamp, error: Exception) -> Taken:
         _log.error(

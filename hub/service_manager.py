@@ -40,7 +40,7 @@ class ServiceManager:
         self._send("STOPPING=1")
 
     async def keep_watchdog_fed(self, progress: Callable[[], Awaitable[None]]) -> None:
-        """Ping the watchdog at half its time, each time only after `progress` has returned.
+        """Ping the watchdog four times in its time, each time only after `progress` has returned.
 
         Returns at once where systemd set no watchdog. If `progress` hangs, so do the pings, and
         systemd restarts the daemon.
@@ -51,7 +51,7 @@ class ServiceManager:
         while True:
             await progress()
             self._send("WATCHDOG=1")
-            await asyncio.sleep(int(microseconds) / 2_000_000)
+            await asyncio.sleep(int(microseconds) / 4_000_000)
 
     def _send(self, message: str) -> None:
         if self._notify is not None:

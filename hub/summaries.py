@@ -24,6 +24,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from drivers.catalogue import DRIVERS
+from hub import progress
 from hub.alert_book import UnreadableAlertError, alert_of
 from hub.alerts import Alert
 from hub.assessment.news2 import Band
@@ -56,6 +57,7 @@ LONGEST = timedelta(days=7)
 _TOLD = "summaries told"  # the fact that has the ends of the last ones that were told
 _REMEMBERED = 100
 _LOOKS_EVERY_SECONDS = 30.0
+_TURN_WITHIN_SECONDS = 600.0  # a week of a large home, on a slow card
 _STRAYS = 5_000  # readings in a row whose times lie before the period: then all that is older does
 _LOOKED_BACK = 5_000  # assessments of a resident, for the newest that is of a score
 _log = logging.getLogger(__name__)
@@ -77,6 +79,7 @@ class Summaries:
     async def run(self) -> None:
         """Look now and then whether one is due, until cancelled."""
         while True:
+            progress.turn(_TURN_WITHIN_SECONDS)
             await self.tell_if_due(now(), believed=stamp().quality is ClockQuality.SYNCHRONISED)
             await asyncio.sleep(_LOOKS_EVERY_SECONDS)
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from hub.errors import CareportError
+from hub.journal import about
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +28,8 @@ async def keep_running(
     while True:
         started = loop.time()
         try:
-            await run()
+            with about(stage=name):
+                await run()
         except CareportError as error:
             _log.error("%s: %s", name, error)
         except Exception:  # noqa: BLE001  # the supervisor is where an unforeseen fault must end

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+from hub import progress
 from hub.clock import MACHINE_CLOCK, MachineClock, Step, StepKind
 
 _log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Timekeeper:
     async def run(self) -> None:
         """Watch until cancelled. What `on_step` raises ends it; run again, it goes on with that same step."""
         while True:
+            progress.turn()
             self._clock.look()
             await self.hand_on()
             await asyncio.sleep(self._every_seconds)
@@ -53,6 +55,7 @@ class Timekeeper:
             _log.warning("%s", in_words(step))
             await self._on_step(step)
             self._handed_on += 1
+            progress.turn()
 
 
 def in_words(step: Step) -> str:

@@ -29,6 +29,8 @@ from drivers.bluetooth.scanning import Scanning
 from drivers.bluetooth.session import EnrolledSensor, SensorSession, SensorStatus
 from drivers.bluetooth.sightings import Sighting, Sightings
 from drivers.handing_over import HandingOver
+from hub import progress
+from hub.journal import about
 from hub.patience import within
 from hub.readings import RawPayload
 
@@ -108,7 +110,7 @@ class BluetoothCollector:
         self._learned = learned
         self._local_now = local_now
         self._patience = patience or Patience()
-        self._handing_over = HandingOver(deliver, limit=queue_limit)
+        self.handing_over = HandingOver(deliver, limit=queue_limit)
         self._state = "not started"
         self._adapters: tuple[Adapter, ...] = ()
         self._connecting = ConnectionQueue()
@@ -132,8 +134,8 @@ class BluetoothCollector:
             radio=self._state,
             usable=self._scanning.usable,
             sensors=tuple(session.status() for session in self._sessions.values()),
-            waiting=self._handing_over.waiting,
-            lost=self._handing_over.lost,
+            waiting=self.handing_over.waiting,
+            lost=self.handing_over.lost,
             adapters=self._adapters,
             healing=self._healer.status,
         )
@@ -194,7 +196,7 @@ class BluetoothCollector:
         a sensor does not send again what was confirmed to it.
         """
         try:
-            await self._handing_over.run_beside(
+            await self.handing_over.run_beside(
                 self._keep_collecting(), "Bluetooth", drain_seconds=self._patience.drain
             )
         finally:
@@ -206,6 +208,7 @@ class BluetoothCollector:
         said: str | None = None
         waits = self._new_waits()
         while True:
+            progress.turn(self._patience.turn)
             problem = await self._radio.problem()
             self._adapters = await self._radio.adapters()
             if problem is not None:
@@ -218,6 +221,7 @@ class BluetoothCollector:
                     if failure.since is None and loop_time() - began >= _LONG_USABLE_SECONDS:
                         failure = replace(failure, since=loop_time())  # it scanned, with nothing to hear
             stop_if_cancelled()
+            progress.turn(self._patience.turn)
             self._state = failure.words
             level = logging.DEBUG if failure.words == said else logging.ERROR
             logger.log(level, "no Bluetooth: %s; the hub looks again by itself", failure.words)
@@ -248,7 +252,8 @@ class BluetoothCollector:
 
     def _begin(self, address: str, session: SensorSession) -> None:
         assert self._links is not None
-        self._tasks[address] = self._links.create_task(session.run(), name=f"bluetooth: sensor {address}")
+        collecting = _collect_from(address, session)
+        self._tasks[address] = self._links.create_task(collecting, name=f"bluetooth: sensor {address}")
 
     def _begun(self) -> None:
         self._expect_connections([session.status() for session in self._sessions.values()])
@@ -290,4 +295,9 @@ class BluetoothCollector:
     def _received(self, payload: RawPayload) -> None:
         """Called in bleak's notification callback, so it must not wait."""
         self._scanning.alive()
-        self._handing_over.receive(payload)
+        self.handing_over.receive(payload)
+
+
+async def _collect_from(address: str, session: SensorSession) -> None:
+    with about(device=address, stage="Bluetooth"):
+        await session.run()

@@ -16,7 +16,8 @@ class Patience:
 
     `radio_least` to `radio_most` lie between two looks at a radio that is not there; `scan` is what the radio
     has to start or stop scanning; after `silence_least` seconds in which nothing was heard it is made to scan
-    anew, and again after twice as long, up to `silence_most`; every `watch` seconds it is looked after.
+    anew, and again after twice as long, up to `silence_most`; every `watch` seconds it is looked after. A
+    turn of the collector, a remedy included, takes `turn` at the most: else it hangs.
 
     Of one sensor: `bond` is what connecting has where a bond is made with it; after a failure it is waited
     for from `sensor_least` up to `sensor_soon`, or up to `sensor_most` if it has time (it streams), after ten
@@ -42,6 +43,7 @@ class Patience:
     silence_least: float = 20.0
     silence_most: float = 300.0
     watch: float = 2.0
+    turn: float = 60.0
     drain: float = 5.0
     bond: float = 20.0
     sensor_soon: float = 4.0

@@ -1,6 +1,6 @@
 """What heals Bluetooth on a Linux machine, through D-Bus and without the rights of root.
 
-`systemd/50-carehub-bluetooth.rules` gives the user of carehub.service the two rights that it needs:
+`systemd/polkit/50-carehub-bluetooth.rules` gives the user of carehub.service the two rights that it needs:
 bluetooth.service may be killed and restarted, and the machine restarted.
 """
 
@@ -37,7 +37,7 @@ _NOT_ALLOWED = frozenset(
     }
 )
 _WHAT_TO_INSTALL = (
-    "this user may not: apt-get install polkitd, and install systemd/50-carehub-bluetooth.rules "
+    "this user may not: apt-get install polkitd, and install systemd/polkit/50-carehub-bluetooth.rules "
     "to /etc/polkit-1/rules.d"
 )
 

@@ -22,6 +22,7 @@ from drivers.bluetooth.radio import (
     stop_if_cancelled,
     words,
 )
+from hub import progress
 from hub.patience import within
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class Scanning:
             self._silence.listen(loop_time())
             self._scan_anew_at = 0.0
             while True:
+                progress.turn(self._patience.turn)
                 began = loop_time()
                 await asyncio.wait([lost], timeout=self._patience.watch)
                 if lost.done():

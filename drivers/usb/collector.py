@@ -18,12 +18,15 @@ from drivers.usb.bus import Change, Kind, UsbBus, UsbDevice, UsbError
 from drivers.usb.patience import Patience
 from drivers.usb.session import ReaderSession, SerialSession, Session
 from drivers.wristband_reader import KeyboardDriver
+from hub import progress
 from hub.clock import now
+from hub.journal import about
 from hub.readings import RawPayload
 from hub.supervision import keep_running
 
 logger = logging.getLogger(__name__)
 
+_LEAVES_WITHIN = 30.0  # seconds that all devices have to be closed in; else it hangs
 _OTHER = {Kind.SERIAL: Kind.KEYBOARD, Kind.KEYBOARD: Kind.SERIAL}
 
 
@@ -121,7 +124,7 @@ class UsbCollector:
         self._learned = learned
         self._local_now = local_now
         self._patience = patience or Patience()
-        self._handing_over = HandingOver(deliver)
+        self.handing_over = HandingOver(deliver)
         self._present: dict[str, tuple[UsbDevice, datetime]] = {}
         # The serial numbers that two devices have said, and which of both had been there alone before.
         self._said_twice: dict[UsbAddress, UsbDevice | None] = {}
@@ -137,8 +140,8 @@ class UsbCollector:
             words=self._words,
             usable=self._usable,
             sensors=tuple(each.status() for each in self._enrolled.values()),
-            waiting=self._handing_over.waiting,
-            lost=self._handing_over.lost,
+            waiting=self.handing_over.waiting,
+            lost=self.handing_over.lost,
         )
 
     def sightings(self) -> tuple[UsbSighting, ...]:
@@ -166,7 +169,7 @@ class UsbCollector:
     async def run(self) -> None:
         """Collect until cancelled; then close all, and deliver what was received before it returns."""
         try:
-            await self._handing_over.run_beside(
+            await self.handing_over.run_beside(
                 self._keep_collecting(), "USB", drain_seconds=self._patience.drain
             )
         finally:
@@ -193,7 +196,9 @@ class UsbCollector:
             finally:
                 self._usable, self._words = False, problem
                 self._present.clear()
+                progress.turn(_LEAVES_WITHIN)
                 await self._leave_all()
+                progress.rest()
             stop_if_cancelled()
             logger.log(
                 logging.DEBUG if problem == said else logging.ERROR,
@@ -287,7 +292,7 @@ class UsbCollector:
             sensor.address,
             sensor.driver,
             self._bus.origin,
-            self._handing_over.receive,
+            self.handing_over.receive,
             self._learned,
             self._local_now,
             self._patience,
@@ -347,4 +352,5 @@ class _Enrolled:
         if self._leaving:
             # What it had open is closed first. Not kept in a variable: each would keep the one before it.
             await asyncio.wait(tuple(self._leaving))
-        await keep_running(f"USB: {self.session.address}", lambda: self.session.run(device))
+        with about(device=self.session.address):
+            await keep_running(f"USB: {self.session.address}", lambda: self.session.run(device))

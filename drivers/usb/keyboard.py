@@ -28,8 +28,8 @@ _UP, _DOWN, _REPEATS = 0, 1, 2
 _EVIOCSCLOCKID = 0x400445A0  # _IOW('E', 0xa0, int), linux/input.h
 
 _REASONS = {
-    errno.EACCES: "the hub may not open it: systemd/70-carehub-usb.rules says how a reader is given to it",
-    errno.EPERM: "the hub may not open it: systemd/70-carehub-usb.rules says how a reader is given to it",
+    errno.EACCES: "the hub may not open it: systemd/udev/70-carehub-usb.rules says how it is given a reader",
+    errno.EPERM: "the hub may not open it: systemd/udev/70-carehub-usb.rules says how it is given a reader",
     errno.EBUSY: "another program has taken it for itself: end that, and it is tried again",
     errno.ENOENT: "it is not there any more",
     errno.ENODEV: "it was pulled out",

@@ -182,8 +182,8 @@ def _why_not(error: Exception) -> str:
     match getattr(error, "errno", None):
         case errno.EACCES | errno.EPERM:
             return (
-                "this user may not open it: install systemd/70-carehub-usb.rules to /etc/udev/rules.d, and"
-                " plug it in again"
+                "this user may not open it: install systemd/udev/70-carehub-usb.rules to /etc/udev/rules.d,"
+                " and plug it in again"
             )
         case errno.EBUSY | errno.EAGAIN:
             return "another program has it open"

@@ -72,8 +72,13 @@ def show(rows: Sequence[dict[str, object]], as_json: bool, nothing: str) -> None
         click.echo(nothing)
 
 
-def log_to_standard_error(level: str) -> None:
-    """Have all of this process logged from that level on, with the time."""
+def start_log(level: str, identifier: str) -> None:
+    """Have all of this process logged from that level on: to the journal, by this identifier, where systemd
+    gave it one; else to standard error, with the time."""
     import logging
 
+    from hub.journal import log_to_journal
+
+    if log_to_journal(level, identifier):
+        return
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")

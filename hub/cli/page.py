@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hub.cli.options import config_option, log_level_option, log_to_standard_error
+from hub.cli.options import config_option, log_level_option, start_log
 
 
 @click.command(short_help="Serve the staff page until it is stopped.")
@@ -20,11 +20,13 @@ def command(config_path: Path, log_level: str) -> None:
     done. Who may sign in: 'carehub staff'.
     """
     import asyncio
+    import faulthandler
     import os
 
     from hub.config import load
     from hub.web.serving import serve
 
-    log_to_standard_error(log_level)
+    faulthandler.enable()  # as for the hub
+    start_log(log_level, "carehub-page")
     os.umask(0o077)
     asyncio.run(serve(load(config_path)))

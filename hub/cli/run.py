@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hub.cli.options import config_option, log_level_option, log_to_standard_error
+from hub.cli.options import config_option, log_level_option, start_log
 
 
 @click.command(short_help="Run the hub until it is stopped.")
@@ -18,8 +18,15 @@ def command(config_path: Path, log_level: str) -> None:
     Whatever is missing (the broker, the radio, the model) is said once in the log and waited for; the rest
     goes on.
     """
+    import faulthandler
+    import io
+    from contextlib import suppress
+
     from hub.config import load
     from hub.daemon import main
 
-    log_to_standard_error(log_level)
+    with suppress(io.UnsupportedOperation):  # standard error is no file
+        # Where systemd ends a hub that hangs (SIGABRT), its log says where each thread was.
+        faulthandler.enable()
+    start_log(log_level, "carehub")
     main(load(config_path))

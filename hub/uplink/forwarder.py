@@ -22,18 +22,20 @@ from functools import partial
 from math import inf
 from time import monotonic
 
-from hub import config
+from hub import config, progress
 from hub.errors import CareportError
 from hub.patience import within
 from hub.store.errors import StoreError
 from hub.store.outbox import CannotBeToldError, Outbox, OutboxRow
-from hub.uplink.broker import Broker
+from hub.uplink.broker import LONGEST_SILENCE_SECONDS, Broker
 from hub.uplink.cloudevents import Event, EventError, from_json
 from hub.uplink.connection import Connection
 from hub.uplink.errors import BrokerError, BrokerRefusedError, DisconnectedError
 from hub.uplink.inbox import Inbox
 from hub.uplink.link import Link, LinkStatus
+from hub.uplink.proving import Proof, prove
 from hub.uplink.resting import Resting
+from hub.uplink.settling import Settling
 
 HELD_MOST = 1_000
 """Rows that the broker will not take for now; with so many, no further ordinary ones are tried."""
@@ -48,6 +50,10 @@ FAREWELL_SECONDS = 2.0
 """How long the hub, when it stops, waits for the broker or the card before it leaves without."""
 
 _HURRIED = 5  # times the least delay: what even a new alert lets pass between two attempts to connect
+
+_CONNECTS_WITHIN = 300.0  # seconds: a name may have many addresses, and its servers may be silent
+_PUBLISHES_WITHIN = LONGEST_SILENCE_SECONDS + progress.PATIENCE
+_LOOKS_AT_LEAST_EVERY = 15.0  # seconds, so that it is seen that it looks
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +102,6 @@ class Forwarder:
         self._outbox = outbox
         self._topic_of = topic_of
         self._status_event = status_event
-        self._on_delivered = on_delivered
         self._urgent = urgent
         self._broker = Broker(
             settings,
@@ -110,17 +115,16 @@ class Forwarder:
         self._resting = Resting(self._longest_delay)
         self._hurried: set[int] = set()  # the urgent rows that have cut a pause between attempts short
         self._reclaim_due = 0.0  # monotonic seconds
-        self._delivered: list[OutboxRow] = []
-        self._refused: list[tuple[OutboxRow, str]] = []
-        self._to_settle = asyncio.Event()
         self._more_waits = False
         self._low_water = 0
         self._looks_at = inf  # monotonic seconds: when `_send` looks at the outbox though nothing changed
         self._cautious = self._probing = False
         self._sent = self._answered = 0  # on this connection
         self._link = Link()
+        self._connection: Connection | None = None  # the newest; it may be lost
         self._status_changed = False
         self._inbox = Inbox(topic_of, on_acknowledgement, on_malformed, self._link, self._least)
+        self._settling = Settling(outbox, on_delivered, self._let_go, self._link, self._least)
 
     def status(self) -> LinkStatus:
         """The link as it is now."""
@@ -131,6 +135,10 @@ class Forwarder:
         self._status_changed = True
         self._outbox.changed.set()
 
+    async def prove(self) -> Proof:
+        """Tell the status anew at once, and say what the broker answers: whether this hub may publish."""
+        return await prove(self._connection, self._topic_of("status"), self._status_event(Presence.ONLINE))
+
     async def run(self) -> None:
         """Connect, deliver, reconnect, until cancelled; then say goodbye.
 
@@ -138,19 +146,21 @@ class Forwarder:
         """
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._settle_for_ever())
+                tasks.create_task(self._settling.run())
                 await self._connect_for_ever()
         finally:
             with suppress(TimeoutError, CareportError):
-                await within(FAREWELL_SECONDS, self._settle())
+                await within(FAREWELL_SECONDS, self._settling.settle())
 
     async def _connect_for_ever(self) -> None:
         attempt = 0
         while True:
+            progress.turn(_CONNECTS_WITHIN)
             connected_at = None
             try:
                 async with self._broker.connect() as connection:
                     connected_at = monotonic()
+                    self._connection = connection
                     await self._use(connection)
             except BrokerError as error:
                 self._link.disconnected(str(error))
@@ -159,7 +169,9 @@ class Forwarder:
             if attempt == 0:
                 self._hurried.clear()
             # Widely spread: with a borough's broker all its hubs come back at once.
-            await self._pause(random.uniform(self._least, self._longest_delay(attempt + 2)))
+            pause = random.uniform(self._least, self._longest_delay(attempt + 2))
+            progress.turn(pause + progress.PATIENCE)
+            await self._pause(pause)
 
     async def _pause(self, seconds: float) -> None:
         """Wait before the next attempt to connect.
@@ -246,11 +258,13 @@ class Forwarder:
     async def _send(self, connection: Connection) -> None:
         """Keep the window full until the connection is lost."""
         while not connection.lost.done():
+            progress.turn()
             self._outbox.changed.clear()
             try:
                 self._looks_at = self._resting.next_due()  # before: a row may come due meanwhile
                 await self._fill(connection)
                 if self._status_changed:
+                    progress.turn(_PUBLISHES_WITHIN)
                     with suppress(BrokerRefusedError):
                         await self._publish_status(connection, Presence.ONLINE)
             except DisconnectedError:
@@ -258,8 +272,9 @@ class Forwarder:
             except CareportError as error:
                 self._link.say(f"the outbox cannot be read: {error}")
                 self._looks_at = monotonic() + self._least
+            progress.turn()
             with suppress(TimeoutError):
-                async with asyncio.timeout(None if self._looks_at == inf else self._looks_at - monotonic()):
+                async with asyncio.timeout(min(self._looks_at - monotonic(), _LOOKS_AT_LEAST_EVERY)):
                     await self._outbox.changed.wait()
 
     async def _fill(self, connection: Connection) -> None:
@@ -339,14 +354,17 @@ class Forwarder:
             self._resting.forget_unheard()
             self._outbox.changed.set()
         self._resting.forget(row.sequence)
-        self._delivered.append(row)
-        self._to_settle.set()
+        self._settling.delivered(row)
 
     def _refuse(self, row: OutboxRow, reason: str) -> None:
         self._link.say(f"channel {row.channel}: set aside, since the broker will never take it: {reason}")
         self._resting.forget(row.sequence)
-        self._refused.append((row, reason))
-        self._to_settle.set()
+        self._settling.refused(row, reason)
+
+    def _let_go(self, sequences: Collection[int]) -> None:
+        self._taken.difference_update(sequences)
+        if self._more_waits:
+            self._outbox.changed.set()
 
     def _hold(self, row: OutboxRow, *, unheard: bool = False) -> None:
         due = self._resting.hold(row, urgent=row.channel in self._urgent, unheard=unheard)
@@ -372,30 +390,3 @@ class Forwarder:
         if count:
             self._reclaim_due = monotonic() + self._longest_delay(32)
             _log.info("%d alert(s) that a broker had refused are tried once more", count)
-
-    async def _settle_for_ever(self) -> None:
-        """Remove what was answered from the outbox, as many rows at a time as have come together."""
-        while True:
-            await self._to_settle.wait()
-            self._to_settle.clear()
-            try:
-                await self._settle()
-            except CareportError as error:
-                self._link.say(f"the outbox cannot be written: {error}")
-                await asyncio.sleep(self._least)
-                self._to_settle.set()
-
-    async def _settle(self) -> None:
-        while rows := tuple(self._delivered):
-            await self._on_delivered(rows)
-            await self._outbox.delivered([row.sequence for row in rows])
-            del self._delivered[: len(rows)]
-            self._taken.difference_update(row.sequence for row in rows)
-        while self._refused:
-            row, reason = self._refused[0]
-            await self._outbox.set_aside(row.sequence, reason)
-            del self._refused[0]
-            self._taken.discard(row.sequence)
-            self._outbox.changed.set()  # it may have been reclaimed already
-        if self._more_waits:
-            self._outbox.changed.set()

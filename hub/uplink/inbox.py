@@ -6,6 +6,7 @@ import asyncio
 from asyncio import Future
 from collections.abc import Awaitable, Callable
 
+from hub import progress
 from hub.errors import CareportError
 from hub.uplink.cloudevents import Event, EventError, from_message
 from hub.uplink.connection import Connection
@@ -41,18 +42,21 @@ class Inbox:
 
         In this order: a broker that hangs up at the answer must not send the same acknowledgement again.
         """
-        async for delivery in connection.deliveries():
-            try:
-                answer = await self._handle(from_message(delivery.message))
-            except EventError as error:
-                self._link.say(f"a message on {self._topic_of('ack')} was dropped: {error}")
-                answer = self._on_malformed(error)
-            connection.acknowledge(delivery)
-            if answer is not None:
-                self._answer(connection, answer, delivery.correlation)
+        with progress.apart("acknowledgements"):
+            async for delivery in connection.deliveries():
+                try:
+                    answer = await self._handle(from_message(delivery.message))
+                except EventError as error:
+                    self._link.say(f"a message on {self._topic_of('ack')} was dropped: {error}")
+                    answer = self._on_malformed(error)
+                connection.acknowledge(delivery)
+                if answer is not None:
+                    self._answer(connection, answer, delivery.correlation)
+                progress.rest()
 
     async def _handle(self, event: Event) -> Event | None:
         while True:
+            progress.turn()
             try:
                 return await self._on_acknowledgement(event)
             except EventError:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from hub.config import Config
@@ -138,12 +138,13 @@ async def serve(config: Config) -> None:
     bound = _bound(page.address, page.port)
     house = put_together(config)
     context = None if certificate is None else context_of(*certificate)
-    server, manager = server_of(application(house), context), ServiceManager()
+    app, manager = application(house), ServiceManager()
+    server = server_of(app, context)
     scheme = "https" if certificate is not None else "http"
     for name in house.templates.list_templates(extensions=["html"]):
         house.templates.get_template(name)  # now, and not when somebody waits for the first page
     async with running(house):
-        tasks = [asyncio.create_task(manager.keep_watchdog_fed(_gets_on), name="watchdog")]
+        tasks = [asyncio.create_task(manager.keep_watchdog_fed(lambda: draws(app)), name="watchdog")]
         if certificate is not None and context is not None:
             renewing = Renewing(context, *certificate)
             tasks.append(asyncio.create_task(keep_running("certificate", renewing.run), name="certificate"))
@@ -267,5 +268,31 @@ def _bound(address: str, port: int) -> Listening:
     return bound
 
 
-async def _gets_on() -> None:
-    await asyncio.sleep(0)
+async def draws(app: ASGIApp) -> None:
+    """Draw the sign-in page, for which the database is read: while that can be done the watchdog is fed.
+
+    That the database cannot be read, as while the hub does not run, is an answer too.
+    """
+    request = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": "/sign-in",
+        "raw_path": b"/sign-in",
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1")],
+        "client": ("127.0.0.1", 0),
+        "server": ("127.0.0.1", 0),
+    }
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(_message: Message) -> None:
+        pass
+
+    with suppress(Exception):  # it is logged, and said to whoever asks; nothing hangs
+        await app(request, receive, send)

@@ -20,8 +20,6 @@ from hub.config import load
 from hub.daemon import Hub, main, running
 from hub.store.database import FILE_NAME, open_for_writing
 from hub.store.encoding import event_bytes
-from hub.store.errors import NotCommittedError
-from hub.store.writer import Writer
 from hub.uplink.cloudevents import Event, Message, from_message, to_json
 from hub.uplink.contract import AlertChange, Channel, acknowledgement_event, event_type
 from hub.uplink.heard import HeardAlert, alert_heard, readings_heard
@@ -308,19 +306,6 @@ async def test_a_writer_that_ends_ends_the_daemon_so_that_it_is_started_anew(
         with pytest.raises(ExceptionGroup) as raised:
             await asyncio.wait_for(hub.run(), 10)
     assert raised.value.subgroup(lambda fault: "nobody foresaw this" in str(fault)) is not None
-
-
-async def test_a_card_that_fails_does_not_starve_the_watchdog(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A restart would mend no card, and would lose what waits in memory."""
-
-    async def fails(_writer: Writer, _work: object, **_how: object) -> None:
-        raise NotCommittedError(tmp_path, "nothing was stored: disk full")
-
-    async with running(load(write_configuration(tmp_path, port=free_port()))) as hub:
-        monkeypatch.setattr(Writer, "write", fails)
-        await hub._progress()
 
 
 async def test_an_alert_that_an_earlier_version_told_and_that_waited_is_delivered(

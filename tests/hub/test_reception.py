@@ -108,9 +108,10 @@ async def test_on_a_full_disk_readings_wait_and_are_committed_when_there_is_room
     assert house.count("reading") == 3
     assert len(house.alerts()) == 1
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert len(said) == 2, said
+    assert len(said) == 3, said
     assert "Readings wait in memory" in said[0]
     assert "can be written again" in said[1]
+    assert said[2].endswith(": raised")
 
 
 async def test_a_fault_in_the_intake_keeps_the_reading_unassigned_and_the_next_goes_on(

@@ -215,7 +215,7 @@ async def test_a_keyboard_that_the_hub_may_not_open_says_what_to_install(testbed
     (testbed.root / "dev/input/event5").chmod(0)
     if os.geteuid() == 0:
         os.seteuid(65534)
-    with pytest.raises(UsbError, match=r"systemd/70-carehub-usb\.rules"):
+    with pytest.raises(UsbError, match=r"systemd/udev/70-carehub-usb\.rules"):
         await given_up(played)
     os.seteuid(os.getuid())
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import sqlite3
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -15,9 +16,10 @@ import pytest
 
 from hub.config import load
 from hub.staff import Role
+from hub.store.errors import StoreError
 from hub.web import guard, lock_out, serving
 from hub.web.app import application
-from hub.web.serving import BoundedProtocol, PageError, Renewing, context_of, serve, server_of
+from hub.web.serving import BoundedProtocol, PageError, Renewing, context_of, draws, serve, server_of
 from tests.rigs.certificates import Authority
 from tests.rigs.house import House, write_configuration
 from tests.rigs.staff_page import NAMES, PAGE, PINS, staff_page
@@ -211,3 +213,38 @@ async def test_no_answer_waits_for_the_acknowledgement_of_its_head() -> None:
             async with asyncio.timeout(5):
                 assert await connected != 0
             writer.close()
+
+
+async def test_the_watchdog_is_fed_while_pages_are_drawn_though_there_be_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with staff_page(tmp_path) as rig:
+        app, asked = application(rig.page), 0
+        ask = rig.page.looking.ask
+
+        async def counted(question: Callable[[sqlite3.Connection], object]) -> object:
+            nonlocal asked
+            asked += 1
+            return await ask(question)
+
+        monkeypatch.setattr(rig.page.looking, "ask", counted)
+        await asyncio.wait_for(draws(app), 10)
+        assert asked, "the page was drawn from the database"
+
+        async def cannot(_question: object) -> object:
+            raise StoreError(tmp_path, "cannot be read")
+
+        monkeypatch.setattr(rig.page.looking, "ask", cannot)
+        await asyncio.wait_for(draws(app), 10)
+
+
+async def test_a_page_that_cannot_be_drawn_any_more_starves_the_watchdog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hangs(_question: object) -> object:
+        return await asyncio.Event().wait()
+
+    async with staff_page(tmp_path) as rig:
+        monkeypatch.setattr(rig.page.looking, "ask", hangs)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(draws(application(rig.page)), 0.5)

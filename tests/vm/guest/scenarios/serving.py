@@ -160,7 +160,7 @@ async def test_the_hub_has_its_devices_without_root_and_no_others(
         assert not service.sensor(address)["connected"]
 
     version = subprocess.run(("udevadm", "--version"), capture_output=True, text=True, check=True).stdout
-    shutil.copy(_SHIPPED / "70-carehub-usb.rules", _RULES)
+    shutil.copy(_SHIPPED / "udev/70-carehub-usb.rules", _RULES)
     (_RULES / "69-carehub-readers.rules").write_text(_OUR_READER)
     if int(re.findall(r"\d+", version)[0]) >= _WITH_VERIFY:
         rules = [str(each) for each in _RULES.glob("*carehub*")]
@@ -200,7 +200,7 @@ async def test_the_hub_is_killed_and_has_the_reader_again(
     sockets: Sockets, service: Service, measured: Measured
 ) -> None:
     """Meanwhile a reader types on the console; where nobody is there, the kernel keeps it for who comes."""
-    shutil.copy(_SHIPPED / "70-carehub-usb.rules", _RULES)
+    shutil.copy(_SHIPPED / "udev/70-carehub-usb.rules", _RULES)
     (_RULES / "69-carehub-readers.rules").write_text(_OUR_READER)
     _take_up_rules()
     sockets.plug_keyboard("2", "SCAN0001")

@@ -1,0 +1,186 @@
+"""Who gets on, who hangs, and who only waits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub import progress
+from hub.progress import PATIENCE, Progress
+
+SECONDS = st.floats(0.01, 4.0)
+
+
+class Counted:
+    """Work of many tasks."""
+
+    def __init__(self, account: Progress) -> None:
+        self.done = self.waiting = 0
+        account.count("work", lambda: self.done, lambda: self.waiting > 0)
+
+
+@given(st.lists(st.tuples(SECONDS, st.booleans(), st.booleans()), max_size=200))
+def test_it_hangs_exactly_where_work_has_waited_for_longer_than_its_patience(
+    looks: list[tuple[float, bool, bool]],
+) -> None:
+    account = Progress()
+    work = Counted(account)
+    waited = 0.0
+    for elapsed, waits, gets_on in looks:
+        work.waiting, work.done = int(waits), work.done + gets_on
+        waited = waited + elapsed if waits and not gets_on else 0.0
+        account.look(elapsed)
+        assert account.data()["well"] is not (waited > PATIENCE)
+
+
+@given(st.lists(SECONDS, max_size=300))
+def test_an_idle_stage_never_hangs_however_long_it_is_idle(looks: list[float]) -> None:
+    account = Progress()
+    Counted(account)
+    with account.loop("loop"):
+        progress.turn()
+        progress.rest()
+        for elapsed in looks:
+            assert account.look(elapsed * 1000) == []
+
+
+@given(st.lists(st.tuples(st.floats(1.0, 600.0), st.floats(0.0, 0.99)), min_size=1, max_size=50))
+def test_a_loop_that_turns_in_the_time_that_it_said_never_hangs(turns: list[tuple[float, float]]) -> None:
+    account = Progress()
+    with account.loop("loop"):
+        for within, share in turns:
+            progress.turn(within)
+            assert account.look(0.0) == []
+            assert account.look(within * share) == []
+
+
+def test_what_begins_to_hang_is_told_once_and_again_after_it_had_got_on() -> None:
+    account = Progress()
+    work = Counted(account)
+    work.waiting = 1
+    account.look(0.0)
+    assert account.look(PATIENCE) == []
+    assert account.look(0.1) == ["work"]
+    assert account.look(100.0) == []
+    work.done += 1
+    assert account.look(1.0) == []
+    assert account.data()["well"] is True
+    assert account.look(PATIENCE + 1) == ["work"]
+
+
+def test_one_stage_that_hangs_is_named_and_the_others_are_not() -> None:
+    account = Progress()
+    work = Counted(account)
+    work.waiting = 1
+    with account.loop("loop"):
+        for _ in range(3):
+            progress.turn()
+            account.look(PATIENCE / 2)
+        assert account.data() == {
+            "well": False,
+            "stages": {
+                "work": {"well": False, "words": "it has not got on for 30 s, and may take 20 s"},
+                "loop": {"well": True, "words": "it gets on"},
+            },
+        }
+
+
+async def test_a_part_that_failed_and_is_started_again_does_not_hang_meanwhile() -> None:
+    account = Progress()
+
+    async def fails() -> None:
+        progress.turn()
+        raise OSError("unplugged")
+
+    with pytest.raises(OSError, match="unplugged"):
+        await account.watched("part", fails)()
+    assert account.look(1000.0) == []
+    assert account.data()["stages"] == {}
+
+
+async def test_a_loop_beside_another_is_a_stage_of_its_own() -> None:
+    account = Progress()
+    begun = asyncio.Event()
+
+    async def beside() -> None:
+        with progress.apart("beside"):
+            progress.turn()
+            begun.set()
+            await asyncio.sleep(3600)
+
+    async def part() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(beside())
+            while True:
+                progress.turn()
+                await asyncio.sleep(0.001)
+
+    running = asyncio.create_task(account.watched("part", part)())
+    await begun.wait()
+    account.look(0.0)
+    for _ in range(4):
+        await asyncio.sleep(0.01)
+        account.look(PATIENCE / 4)
+    assert account.look(1.0) == ["beside"]
+    running.cancel()
+    await asyncio.wait([running])
+
+
+def test_outside_of_any_account_turns_are_nobodys() -> None:
+    progress.turn()
+    progress.rest()
+    with progress.apart("nowhere"):
+        progress.turn()
+
+
+async def test_what_hangs_is_said_with_where_it_waits_and_the_watchdog_is_fed_again_when_it_gets_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(progress, "_LOOKS_EVERY", 0.01)
+    account = Progress()
+    go_on = asyncio.Event()
+
+    async def waits_for_ever() -> None:
+        await go_on.wait()
+
+    async def part() -> None:
+        progress.turn(0.1)
+        await waits_for_ever()
+        progress.rest()
+        await asyncio.sleep(3600)
+
+    tasks = [asyncio.create_task(account.watched("part", part)()), asyncio.create_task(account.watch())]
+    await asyncio.wait_for(account.until_well(), 1)
+    with caplog.at_level(logging.WARNING):
+        while not caplog.records:
+            await asyncio.sleep(0.01)
+        feeding = asyncio.create_task(account.until_well())
+        await asyncio.sleep(0.1)
+        assert not feeding.done()
+        go_on.set()
+        await asyncio.wait_for(feeding, 5)
+    hang, well = (record.getMessage() for record in caplog.records)
+    assert hang.startswith("part hangs: it has not got on for 0 s, and may take 0.1 s (")
+    assert hang.endswith("; systemd will restart the hub")
+    assert "locks.py" in hang
+    assert well == "what hung gets on again"
+    for task in tasks:
+        task.cancel()
+
+
+async def test_while_nobody_could_look_time_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine slept, or somebody stopped the process: nobody could get on either."""
+    monkeypatch.setattr(progress, "_LOOKS_EVERY", 0.001)
+    times = iter([0.0, 3600.0, 7200.0])
+    monkeypatch.setattr(progress, "monotonic", lambda: next(times, 7200.0))
+    account = Progress()
+    work = Counted(account)
+    work.waiting = 1
+    watching = asyncio.create_task(account.watch())
+    await asyncio.sleep(0.05)
+    assert account.data()["well"] is True
+    watching.cancel()

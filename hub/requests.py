@@ -13,6 +13,7 @@ from hub.commands import Commands
 from hub.control import ControlError, Handler
 from hub.local_socket import Peer
 from hub.manual import POSSIBLE, number_of, observation
+from hub.progress import Progress
 from hub.readings import Breathing, Consciousness
 from hub.reception import Reception
 from hub.scans import Scans
@@ -23,6 +24,9 @@ from hub.uplink.forwarder import Forwarder
 from hub.uplink.plain import RadioSaid, UsbSaid
 
 Request = Mapping[str, object]
+
+COMMITTED = "commit proved"
+"""The fact that `commit` notes: when that was."""
 
 
 class Requests:
@@ -41,6 +45,7 @@ class Requests:
         usb: Callable[[], UsbSaid | None] = lambda: None,
         scans: Scans | None = None,
         beacon: Beacon | None = None,
+        progress: Progress | None = None,
         more: Mapping[str, Handler] | None = None,
     ) -> None:
         """Answer with these parts.
@@ -51,6 +56,7 @@ class Requests:
             card_trouble: what the card has ("full", "read-only", "failing"); None when it is well.
             scans: knows whose rounds are open; None where nothing can be scanned.
             usb: how it is; None where it is off.
+            progress: whether each stage gets on; without, there is none.
             more: commands of other rooms: of residents, rounds, staff.
         """
         self._writer = writer
@@ -64,10 +70,14 @@ class Requests:
         self._scans = scans
         self._usb = usb
         self._beacon = beacon
+        self._progress = progress or Progress()
         self.handlers: Mapping[str, Handler] = {
             "observe": self.observe,
             "acknowledge": self.acknowledge,
             "status": self.status,
+            "progress": self.progress,
+            "prove": self.prove,
+            "commit": self.commit,
             **sensors.handlers,
             **({} if beacon is None else beacon.handlers),
             **(more or {}),
@@ -143,7 +153,26 @@ class Requests:
             "model": f"{self._model.name} {self._model.version}" if self._model else None,
             "rounds": None if self._scans is None else self._scans.data(),
             "beacon": None if self._beacon is None else self._beacon.data(),
+            "progress": self._progress.data(),
         }
+
+    async def progress(self, _request: Request) -> Mapping[str, object]:
+        """Whether each stage gets on, as `status` says it: quickly answered, also where something hangs."""
+        return self._progress.data()
+
+    async def prove(self, _request: Request) -> Mapping[str, object]:
+        """Publish the hub's status anew, and say what the broker answered (`hub/uplink/proving.py`)."""
+        return (await self._forwarder.prove()).data()
+
+    async def commit(self, _request: Request) -> Mapping[str, object]:
+        """Commit something to the database, as a release has to that must prove itself.
+
+        Raises:
+            CareportError: the card does not take it.
+        """
+        at = now().isoformat()
+        await self._writer.write(lambda transaction: transaction.set_fact(COMMITTED, at), urgent=True)
+        return {"committed": at}
 
 
 def _text(request: Request, key: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from drivers.bluetooth.collector import BluetoothCollector, CollectorStatus
 from drivers.usb.address import is_usb
-from hub import __version__
+from hub import __version__, progress, updates
 from hub.assessment.deterioration import DeteriorationModel
 from hub.assessment.rhythm import RhythmModel
 from hub.clock import MACHINE_CLOCK, now, stamp
@@ -17,7 +17,16 @@ from hub.enrolment import Enrolment
 from hub.uplink.cloudevents import Event
 from hub.uplink.contract import Identity, status_event
 from hub.uplink.forwarder import Presence
-from hub.uplink.plain import AdapterSaid, HealingSaid, InputsSaid, RadioSaid, SensorInTrouble, UsbSaid
+from hub.uplink.plain import (
+    AdapterSaid,
+    HealingSaid,
+    InputsSaid,
+    RadioSaid,
+    ReleaseSaid,
+    SensorInTrouble,
+    UpdateSaid,
+    UsbSaid,
+)
 
 if TYPE_CHECKING:
     from drivers.usb.collector import UsbCollector, UsbStatus
@@ -53,6 +62,7 @@ class HubStatus:
         self._collector = collector
         self._card_trouble = card_trouble
         self._usb = usb
+        self._release = _release_said(updates.release())  # of this process: it does not change
         self._told: object = None
 
     def event(self, presence: Presence) -> Event:
@@ -71,6 +81,8 @@ class HubStatus:
                 "steps": len(MACHINE_CLOCK.steps),
             },
         }
+        if self._release is not None:
+            details["release"] = self._release
         # Not in the last will, which was written long before, nor of a hub that stops.
         if presence is Presence.ONLINE:
             self._told = self._changing()
@@ -80,12 +92,15 @@ class HubStatus:
                 details["usb"] = usb
             if (inputs := self.inputs()) is not None:
                 details["inputs"] = inputs
+            if (update := self.update()) is not None:
+                details["update"] = update
         return status_event(self._identity, presence.value, now(), details)
 
     async def watch(self, tell: Callable[[], None]) -> None:
-        """Have it told anew (`tell`) when the radio, USB, the sensors or the model's recalibration are
-        otherwise, until cancelled; once in a few seconds at the most."""
+        """Have it told anew (`tell`) when the radio, USB, the sensors, the model's recalibration or the last
+        update are otherwise, until cancelled; once in a few seconds at the most."""
         while True:
+            progress.turn()
             await asyncio.sleep(_LOOKS_EVERY_SECONDS)
             said = self._changing()
             if said != self._told:
@@ -107,8 +122,34 @@ class HubStatus:
             return None
         return InputsSaid(differ=list(found.differing), changed=list(found.changed))
 
+    def update(self) -> UpdateSaid | None:
+        """What became of the last update; None where there was none."""
+        last = updates.last()
+        if last is None:
+            return None
+        return UpdateSaid.model_validate(
+            {
+                "outcome": last.outcome,
+                "from": _release_said(last.from_),
+                "to": _release_said(last.to),
+                "why": last.why or "not said",
+                "at": last.at,
+            }
+        )
+
     def _changing(self) -> object:
-        return len(self._enrolment.all), self.radio(), self.usb(), self.inputs(), _model_said(self._model)
+        return (
+            len(self._enrolment.all),
+            self.radio(),
+            self.usb(),
+            self.inputs(),
+            _model_said(self._model),
+            self.update(),
+        )
+
+
+def _release_said(release: updates.Release | None) -> ReleaseSaid | None:
+    return None if release is None else ReleaseSaid(version=release.version, build=release.build)
 
 
 def _model_said(model: DeteriorationModel | RhythmModel | None) -> dict[str, str] | None:

@@ -124,7 +124,8 @@ EVENTS: tuple[Told, ...] = (
     Told(
         Channel.STATUS,
         event_type(Channel.STATUS),
-        'How the hub, its card, its clock, its radio and its USB are; "lost" is its last will.',
+        "How the hub, its card, its clock, its radio, its USB and its last update are;"
+        ' "lost" is its last will.',
     ),
     Told(Channel.ANSWER, event_type(Channel.ANSWER), "What became of a message on the ack topic."),
     Told(

@@ -127,12 +127,36 @@ class UsbSaid(Said):
     not_listed: Count
 
 
+class ReleaseSaid(Said):
+    """A release of the hub; `build` tells apart those of one version."""
+
+    version: Text
+    build: Text
+
+
+class UpdateSaid(Said):
+    """What became of a hub's last update, why in words, and when by its machine's clock.
+
+    "rolled back": the new release did not prove itself, and the one it came from is in force again.
+    "interrupted": it was cut off before it was judged, as a rule by a power cut, and taken back.
+    """
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    outcome: Literal["kept", "rolled back", "interrupted"]
+    from_: Annotated[ReleaseSaid, Field(alias="from")]
+    to: ReleaseSaid
+    why: Text
+    at: AwareDatetime
+
+
 class Status(Said):
     """How a hub is: retained, so that a new subscriber learns it; "lost" is its last will.
 
     `model` is that of deterioration. `card` is "well", or says in words what is wrong with the card that the
     hub stores on. `radio` and `usb` are told by a hub that is online and has them, and told anew when they
-    change; so are the `inputs` of its model, once they were looked at.
+    change; so are the `inputs` of its model, once they were looked at, and what became of its last `update`,
+    once there was one. `release` is left out by a hub that does not run from one.
     """
 
     site: Text
@@ -149,6 +173,8 @@ class Status(Said):
     radio: RadioSaid | None = None
     usb: UsbSaid | None = None
     inputs: InputsSaid | None = None
+    release: ReleaseSaid | None = None
+    update: UpdateSaid | None = None
 
 
 class Answered(Said):

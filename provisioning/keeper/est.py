@@ -1,0 +1,110 @@
+"""Certificates by Enrollment over Secure Transport (RFC 7030): the hub's side, which asks."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import http.client
+import re
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from provisioning.keeper import certificates
+from provisioning.keeper.errors import KeeperError
+
+_PATH = "/.well-known/est"
+_SECONDS = 60.0
+_LARGEST_ANSWER = 64 * 1024
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
+
+
+class LaterError(KeeperError):
+    """It could not be had now; the same may succeed later."""
+
+
+class RefusedError(LaterError):
+    """The server does not want to: until somebody does something about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where it is ("https://HOST:PORT"), and whom it has to be certified by (PEM)."""
+
+    address: str
+    ca_pem: str
+
+    def enroll(self, request: str, name: str, secret: str) -> str:
+        """The first certificate, by a claim, in PEM. Raises `LaterError`."""
+        credentials = base64.b64encode(f"{name}:{secret}".encode()).decode()
+        return self._ask("simpleenroll", request, name, {"Authorization": f"Basic {credentials}"}, None)
+
+    def renew(self, request: str, name: str, certificate: Path, key: Path) -> str:
+        """The next one, by the present one, in PEM. Raises `LaterError`."""
+        return self._ask("simplereenroll", request, name, {}, (certificate, key))
+
+    def _ask(
+        self, what: str, request: str, name: str, headers: dict[str, str], shown: tuple[Path, Path] | None
+    ) -> str:
+        host, port = self._place()
+        body = "".join(line for line in request.splitlines() if not line.startswith("-----"))
+        try:
+            context = ssl.create_default_context(cadata=self.ca_pem)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if shown is not None:
+                context.load_cert_chain(*shown)
+            # Not urllib: it would take the claim along to wherever it is sent on.
+            connection = http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=context)
+            try:
+                connection.request(
+                    "POST", f"{_PATH}/{what}", body,
+                    {"Content-Type": "application/pkcs10", "Content-Transfer-Encoding": "base64", **headers},
+                )  # fmt: skip
+                answer = connection.getresponse()
+                said = answer.read(_LARGEST_ANSWER + 1)
+            finally:
+                connection.close()
+        except ssl.SSLCertVerificationError as error:
+            raise LaterError(
+                f"{self.address}: its certificate is not trusted: {error.verify_message}; is this machine's"
+                " clock set, and is it the right server?"
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise LaterError(f"{self.address} cannot be reached: {error}") from error
+        if answer.status in (401, 403):
+            raise RefusedError(f"{self.address} refuses {name}: {_words(said)}")
+        if answer.status != 200:
+            raise LaterError(f"{self.address} answered {answer.status}: {_words(said)}")
+        return _certificate_in(said, name)
+
+    def _place(self) -> tuple[str, int]:
+        try:
+            parts = urlsplit(self.address)
+            if parts.scheme == "https" and parts.hostname and not parts.username:
+                return parts.hostname, parts.port or 443
+        except ValueError:
+            pass
+        raise KeeperError(f"{self.address}: is no address of a server: give https://HOST:PORT")
+
+
+def _certificate_in(answer: bytes, name: str) -> str:
+    """The hub's certificate and those between it and the authority, the hub's first."""
+    try:
+        der = base64.b64decode(answer, validate=False) if len(answer) <= _LARGEST_ANSWER else b""
+    except (binascii.Error, ValueError):
+        der = b""
+    text = base64.encodebytes(der).decode()
+    pem = certificates.openssl(
+        "pkcs7", "-print_certs", text=f"-----BEGIN PKCS7-----\n{text}-----END PKCS7-----\n"
+    )
+    found = _CERTIFICATE.findall(pem)
+    own = [each for each in found if certificates.read(each).name == name]
+    if not own:
+        raise LaterError(f"the server's answer has no certificate of {name}")
+    return "".join([own[0], *(each for each in found if each != own[0])])
+
+
+def _words(said: bytes) -> str:
+    text = said[:300].decode("utf-8", errors="replace")
+    return "".join(letter if letter.isprintable() else " " for letter in text).strip() or "no words"

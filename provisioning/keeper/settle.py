@@ -1,0 +1,79 @@
+"""At boot, before the hub: what an update that was cut off has left is put right.
+
+So whatever was in the middle, the hub that starts next is a release that had proved itself.
+"""
+
+from __future__ import annotations
+
+from provisioning.keeper.atomic import Disk
+from provisioning.keeper.errors import KeeperError
+from provisioning.keeper.places import PAGE_UNIT, SLOT_NAMES, UNIT, Places
+from provisioning.keeper.slots import Slots
+from provisioning.keeper.state import Named, Notes, State, judged
+from provisioning.keeper.systemd import Services, Systemd
+
+
+def settle(places: Places, *, services: Services | None = None, disk: Disk | None = None) -> list[str]:
+    """Take back a trial that nobody judged, mend the link where it leads to no whole release, and remove what
+    an installation has left. What was done, in words; nothing where all was well.
+
+    Raises:
+        KeeperError: no slot is whole.
+        OSError: the card takes nothing.
+    """
+    disk, services = disk or Disk(), services or Systemd(places)
+    slots, notes = Slots(places, disk), Notes(places, disk)
+    state, before = notes.read(), slots.linked()
+    wanted = _wanted(slots, state)
+    done = []
+    # The link first: whatever fails after it, a hub runs.
+    if wanted is not None and wanted != before:
+        slots.switch(wanted)
+        done.append(f"slot {wanted} is in force" + ("" if before is None else f", and no longer {before}"))
+    if state.trial is not None:
+        why = _interrupted(slots, state, before)
+        notes.write(judged(state.trial, "interrupted", why))
+        done.append(f"the update to {state.trial.to} was interrupted: {why}")
+    done += [f"removed {left}, which an installation had left" for left in slots.tidy()]
+    if wanted is None and slots.linked() is not None:
+        raise KeeperError("no slot has a whole release: set the hub up anew with 'carehub provision'")
+    # Of a keeper that was killed after it had stopped the hub, too.
+    if (slots.linked() != before or state.trial is not None) and services.running():
+        done += services.refresh()
+        _started(services)
+    return done
+
+
+def _wanted(slots: Slots, state: State) -> str | None:
+    """The slot that should be in force; None where none is whole."""
+    whole = {name: found for name in SLOT_NAMES if (found := slots.slot(name)) is not None}
+    if state.trial is not None and state.trial.from_slot in whole:
+        return state.trial.from_slot
+    linked = slots.linked()
+    if linked in whole:
+        return linked
+    if state.last is not None:
+        proved = state.last.to if state.last.outcome == "kept" else state.last.from_
+        for name, found in whole.items():
+            if Named.of(found.manifest) == proved:
+                return name
+    return next(iter(whole), None)
+
+
+def _interrupted(slots: Slots, state: State, before: str | None) -> str:
+    """In words, what became of a trial that was noted and not judged."""
+    assert state.trial is not None
+    if slots.linked() != state.trial.from_slot:
+        return "it was cut off before it was judged, and stays, since the release before is no longer whole"
+    if before == state.trial.to_slot:
+        return f"it was cut off before it was judged, and {state.trial.from_} is in force again"
+    return f"it was cut off before it was tried or while it was taken back; {state.trial.from_} is in force"
+
+
+def _started(services: Services) -> None:
+    """At boot the hub's units wait for this to end; where the keeper was killed they run, of the wrong slot;
+    and where the link led to nowhere systemd had not found them at all."""
+    wanted = [unit for unit in (UNIT, PAGE_UNIT) if services.wanted(unit)]
+    running = [unit for unit in wanted if services.seen(unit).active in ("active", "activating")]
+    services.restart(running)
+    services.start([unit for unit in wanted if unit not in running])

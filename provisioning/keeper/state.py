@@ -1,0 +1,149 @@
+"""What the keeper notes of updates: a trial that is not judged yet, and what became of the last one.
+
+In `state.json`, which the hub and `carehub update --state` read too: no secret, nothing personal.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from provisioning.keeper.atomic import Disk
+from provisioning.keeper.manifest import Manifest
+from provisioning.keeper.places import Places
+
+FILE_NAME = "state.json"
+Outcome = Literal["kept", "rolled back", "interrupted"]
+_LONGEST_WHY = 500
+"""Of characters: the hub tells it to the centre."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A release, by what tells it apart."""
+
+    version: str
+    build: str
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Named:
+        """That release."""
+        return cls(manifest.version, manifest.build)
+
+    def __str__(self) -> str:
+        return f"{self.version} ({self.build})"
+
+    def as_json(self) -> dict[str, str]:
+        """For the file."""
+        return {"version": self.version, "build": self.build}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A release that has to prove itself, in the slot `to_slot`; the one to go back to is in `from_slot`."""
+
+    from_: Named
+    from_slot: str
+    to: Named
+    to_slot: str
+    at: datetime
+
+    def as_json(self) -> dict[str, Any]:
+        """For the file."""
+        return {
+            "from": {**self.from_.as_json(), "slot": self.from_slot},
+            "to": {**self.to.as_json(), "slot": self.to_slot},
+            "at": self.at.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """What became of the last update: "interrupted" is one that was never judged, and was taken back."""
+
+    from_: Named
+    to: Named
+    outcome: Outcome
+    why: str
+    at: datetime
+
+    def as_json(self) -> dict[str, Any]:
+        """For the file."""
+        return {
+            "from": self.from_.as_json(),
+            "to": self.to.as_json(),
+            "outcome": self.outcome,
+            "why": self.why[:_LONGEST_WHY],
+            "at": self.at.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that is noted."""
+
+    trial: Trial | None = None
+    last: Last | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For the file."""
+        return {
+            "trial": None if self.trial is None else self.trial.as_json(),
+            "last": None if self.last is None else self.last.as_json(),
+        }
+
+
+def judged(trial: Trial, outcome: Outcome, why: str) -> State:
+    """The state once a trial has ended, now."""
+    return State(None, Last(trial.from_, trial.to, outcome, why, datetime.now(UTC)))
+
+
+class Notes:
+    """The file. A change of it is whole or not at all."""
+
+    def __init__(self, places: Places, disk: Disk) -> None:
+        self.path: Path = places.state / FILE_NAME
+        self._disk = disk
+
+    def read(self) -> State:
+        """What is noted; nothing where there is no such file, or nobody can read it: then the slots and the
+        link alone say what is in force."""
+        try:
+            document = json.loads(self.path.read_text())
+            trial, last = document["trial"], document["last"]
+            return State(None if trial is None else _trial(trial), None if last is None else _last(last))
+        except (OSError, ValueError, KeyError, TypeError):
+            return State()
+
+    def write(self, state: State) -> None:
+        """Note it. Raises OSError."""
+        self._disk.write(self.path, json.dumps(state.as_json(), indent=2) + "\n")
+
+
+def _named(said: dict[str, Any]) -> Named:
+    return Named(str(said["version"]), str(said["build"]))
+
+
+def _trial(said: dict[str, Any]) -> Trial:
+    before, new = said["from"], said["to"]
+    return Trial(
+        _named(before), str(before["slot"]), _named(new), str(new["slot"]), datetime.fromisoformat(said["at"])
+    )
+
+
+def _last(said: dict[str, Any]) -> Last:
+    outcomes: dict[str, Outcome] = {
+        "kept": "kept",
+        "rolled back": "rolled back",
+        "interrupted": "interrupted",
+    }
+    return Last(
+        _named(said["from"]),
+        _named(said["to"]),
+        outcomes[said["outcome"]],
+        str(said["why"]),
+        datetime.fromisoformat(said["at"]),
+    )

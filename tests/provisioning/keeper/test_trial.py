@@ -1,0 +1,252 @@
+"""A release has to prove itself: with real processes on a real control socket; the systemd is played."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from provisioning.keeper.errors import KeeperError
+from provisioning.keeper.health import ask
+from provisioning.keeper.judge import UnitSeen
+from provisioning.keeper.places import PAGE_UNIT, UNIT
+from provisioning.keeper.state import State
+from provisioning.keeper.trial import Keeper
+from tests.rigs.releases import QUICK, WELL, Machine, Processes
+
+AWAY: dict[str, Any] = {**WELL, "broker": {"connected": False}}
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "crashes at start": ({"ends": 1}, "the hub ended with exit code 1"),
+    "is never ready": ({"never ready": True}, "was not ready ("),
+    "hangs once ready": ({"says": WELL, "hangs after": 0.0}, "the hub hung"),
+    "hangs a little later": ({"says": WELL, "hangs after": 0.3}, "the hub hung"),
+    "ends a little later": ({"says": WELL, "ends after": 0.3}, "the hub ended with exit code 1"),
+    "does not reach the broker": ({"says": AWAY}, "did not reach the broker"),
+    "does not commit": ({"says": WELL, "commits nothing": True}, "did not commit"),
+    "answers nonsense": ({"says": []}, "the hub hung"),
+}
+
+
+def noted(machine: Machine) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads((machine.places.state / "state.json").read_text())
+    return said
+
+
+def in_force(machine: Machine) -> str:
+    found = machine.slots.in_force()
+    assert found is not None
+    return found.version
+
+
+def test_the_first_release_is_in_force_untried_and_starts_nothing(machine: Machine) -> None:
+    verdict = machine.keeper().update(machine.bundle())
+    assert verdict.good
+    assert verdict.outcome == "kept"
+    assert in_force(machine) == "1.0"
+    assert machine.services.seen(UNIT) == UnitSeen("inactive")
+
+
+def test_a_release_that_proves_itself_is_kept_and_noted(machine: Machine) -> None:
+    machine.with_hub()
+    verdict = machine.keeper().update(machine.bundle(version="1.1", build="two"))
+    assert verdict.good
+    assert "release 1.1 (two) is in force: it started" in verdict.words
+    assert in_force(machine) == "1.1"
+    assert machine.services.seen(UNIT).running
+    state = noted(machine)
+    assert state["trial"] is None
+    assert state["last"]["outcome"] == "kept"
+    assert state["last"]["from"] == {"version": "1.0", "build": "one"}
+    assert state["last"]["to"] == {"version": "1.1", "build": "two"}
+    assert machine.services.refreshed == ["b"]
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_a_release_that_does_not_prove_itself_is_taken_back_and_why_is_said(
+    machine: Machine, fault: str
+) -> None:
+    machine.with_hub()
+    hub, words = BAD[fault]
+    began = time.monotonic()
+    verdict = machine.keeper().update(machine.bundle(version="1.1", hub=hub))
+    assert verdict.outcome == "rolled back"
+    assert not verdict.good
+    assert words in verdict.why
+    assert in_force(machine) == "1.0"
+    assert ask(machine.places, 1) is not None, "the release before answers again"
+    assert machine.services.refreshed == ["b", "a"]
+    assert noted(machine)["trial"] is None
+    assert noted(machine)["last"]["outcome"] == "rolled back"
+    assert words in noted(machine)["last"]["why"]
+    assert time.monotonic() - began < QUICK.patience + 3
+
+
+def test_what_cannot_be_seen_at_once_is_still_seen_long_before_patience_ends(machine: Machine) -> None:
+    machine.with_hub()
+    began = time.monotonic()
+    machine.keeper().update(machine.bundle(version="1.1", hub={"ends": 1}))
+    assert time.monotonic() - began < 1.5
+
+
+def test_a_broker_that_was_not_reached_before_is_not_asked_of_the_new_release(machine: Machine) -> None:
+    machine.with_hub(hub={"says": AWAY})
+    assert machine.keeper().update(machine.bundle(version="1.1", hub={"says": AWAY})).good
+
+
+def test_a_hub_that_is_broken_can_be_updated_out_of_it(machine: Machine) -> None:
+    machine.keeper().update(machine.bundle(hub={"ends": 1}))
+    machine.services.start([UNIT])
+    verdict = machine.keeper().update(machine.bundle(version="1.1", hub={"says": AWAY}))
+    assert verdict.good
+
+
+def test_a_release_before_that_does_not_come_back_is_said_so(machine: Machine) -> None:
+    machine.keeper().update(machine.bundle(hub={"ends": 1}))
+    verdict = machine.keeper(pace=replace(QUICK, back=0.3)).update(
+        machine.bundle(version="1.1", hub={"ends": 3})
+    )
+    assert in_force(machine) == "1.0"
+    assert "the release before has not answered" in verdict.why
+    assert noted(machine)["last"]["why"] == verdict.why
+
+
+def test_the_release_in_force_is_no_update(machine: Machine) -> None:
+    machine.with_hub()
+    before = machine.services.seen(UNIT)
+    verdict = machine.keeper().update(machine.bundle())
+    assert verdict.outcome == "unchanged"
+    assert verdict.good
+    assert machine.services.seen(UNIT) == before
+    assert machine.services.refreshed == []
+    assert not (machine.places.state / "state.json").exists()
+
+
+def test_what_failed_is_unpacked_anew_when_it_is_tried_again(machine: Machine) -> None:
+    machine.with_hub()
+    bundle = machine.bundle(version="1.1", hub={"says": WELL})
+    machine.keeper().update(machine.bundle(version="1.2", hub={"ends": 1}))
+    machine.keeper().slots.install(bundle)
+    (machine.places.slots / "b/bin/carehub").write_text("spoilt by the card")
+    assert machine.keeper().update(bundle).good
+
+
+def test_where_the_hub_is_not_enabled_a_release_is_only_put_in_force_and_that_is_said(
+    machine: Machine,
+) -> None:
+    machine.services = Processes(machine.places, enabled=())
+    machine.keeper().update(machine.bundle())
+    verdict = machine.keeper().update(machine.bundle(version="1.1", hub={"ends": 1}))
+    assert verdict.good
+    assert "not tried" in verdict.why
+    assert in_force(machine) == "1.1"
+
+
+def test_a_staff_page_that_ran_before_must_run_after(machine: Machine) -> None:
+    machine.services = Processes(machine.places, enabled=(UNIT, PAGE_UNIT))
+    machine.with_hub()
+    machine.services.page = UnitSeen("active", "running")
+    assert machine.keeper().update(machine.bundle(version="1.1")).good
+
+    def page_dies() -> None:
+        while machine.slots.linked() == "b":
+            time.sleep(0.01)
+        machine.services.page = UnitSeen("failed", "failed", "exit-code", code=1)
+
+    dying = threading.Thread(target=page_dies)
+    dying.start()
+    verdict = machine.keeper().update(machine.bundle(version="1.2"))
+    dying.join()
+    assert "the staff page ended" in verdict.why
+    assert in_force(machine) == "1.1"
+
+
+def test_going_back_by_hand_is_a_trial_too(machine: Machine) -> None:
+    machine.with_hub()
+    with pytest.raises(KeeperError, match="no release to go back to"):
+        machine.keeper().roll_back()
+    machine.keeper().update(machine.bundle(version="1.1"))
+    verdict = machine.keeper().roll_back()
+    assert verdict.good
+    assert in_force(machine) == "1.0"
+    assert noted(machine)["last"]["from"]["version"] == "1.1"
+
+
+def test_there_is_no_going_back_to_what_cannot_read_the_database(machine: Machine) -> None:
+    slots = machine.slots
+    slots.switch(slots.install(machine.bundle(version="1.0", schema=9, readable_from=9)))
+    slots.switch(slots.install(machine.bundle(version="1.1", schema=10, readable_from=9)))
+    machine.keeper().update(machine.bundle(version="1.2", schema=11, readable_from=10))
+    slots.switch("b")
+    (machine.places.slots / "a/manifest.json").write_text(
+        (machine.places.slots / "a/manifest.json").read_text().replace('"schema": 11', '"schema": 8')
+    )
+    with pytest.raises(KeeperError, match="cannot read the database"):
+        machine.keeper().roll_back()
+
+
+def test_an_update_that_is_refused_changes_nothing(machine: Machine) -> None:
+    machine.with_hub()
+    with pytest.raises(KeeperError, match="older"):
+        machine.keeper().update(machine.bundle(version="0.9"))
+    assert machine.services.seen(UNIT).running
+    assert in_force(machine) == "1.0"
+    assert not (machine.places.state / "state.json").exists()
+
+
+def test_a_trial_that_was_interrupted_is_settled_before_the_next(machine: Machine) -> None:
+    machine.with_hub()
+    keeper = machine.keeper()
+    keeper.update(machine.bundle(version="1.1"))
+    left = {**noted(machine), "trial": {**noted(machine)["last"]}}
+    left["trial"]["from"]["slot"], left["trial"]["to"]["slot"] = "a", "b"
+    (machine.places.state / "state.json").write_text(json.dumps(left))
+    with pytest.raises(KeeperError, match="carehub-settle"):
+        keeper.update(machine.bundle(version="1.2"))
+
+
+def test_neither_a_lost_session_nor_ctrl_c_ends_a_trial_half_way(machine: Machine) -> None:
+    machine.with_hub()
+
+    def disturb() -> None:
+        while machine.slots.linked() == "a":
+            time.sleep(0.01)
+        for each in (signal.SIGHUP, signal.SIGINT):
+            os.kill(os.getpid(), each)
+
+    disturbing = threading.Thread(target=disturb)
+    disturbing.start()
+    verdict = machine.keeper().update(machine.bundle(version="1.1"))
+    disturbing.join()
+    assert verdict.good
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_systemd_that_fails_in_the_middle_is_a_reason_to_go_back(machine: Machine) -> None:
+    machine.with_hub()
+
+    def refresh() -> list[str]:
+        if machine.slots.linked() == "b":
+            raise KeeperError("'systemctl daemon-reload' failed: no room")
+        return []
+
+    machine.services.refresh = refresh  # type: ignore[method-assign]
+    verdict = machine.keeper().update(machine.bundle(version="1.1"))
+    assert "no room" in verdict.why
+    assert in_force(machine) == "1.0"
+    assert machine.keeper().notes.read() != State()
+
+
+def test_a_listener_who_has_gone_is_no_reason_to_go_back(machine: Machine) -> None:
+    machine.with_hub()
+
+    def gone(_words: str) -> None:
+        raise BrokenPipeError
+
+    keeper = Keeper(machine.places, services=machine.services, pace=QUICK, tell=gone)
+    assert keeper.update(machine.bundle(version="1.1")).good

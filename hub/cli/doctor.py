@@ -9,28 +9,43 @@ from pathlib import Path
 
 import click
 
-from hub.cli.options import config_option, json_option
+from hub.cli.options import config_option, json_option, one_line
 
 
 @click.command(short_help="Say what is well with this hub and what is not.")
 @config_option
 @json_option
-def command(config_path: Path, as_json: bool) -> None:
-    """Examine this hub: daemon, clock, disk, database, sensors, model, Bluetooth, broker.
+@click.option(
+    "--support",
+    "bundle",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.tar.gz",
+    help="Write what helps somebody elsewhere to understand this hub, without personal data.",
+)
+def command(config_path: Path, as_json: bool, bundle: Path | None) -> None:
+    """Examine this hub and its machine: release, power, card, memory, clock, services, configuration,
+    database, sensors, model, Bluetooth, USB, network, broker, page.
 
-    Each part passes, warns or fails, in words, with what to do. Ends with 0 unless a part fails.
+    Each part passes, warns or fails, in words, with what to do. The broker is asked by a real publish of the
+    hub's status. Ends with 0 unless a part fails. As root ('sudo carehub doctor') it sees all; what it may
+    not see, it says.
     """
     from hub.config import load
     from hub.doctor import examine
-    from hub.findings import Verdict
+    from hub.findings import Verdict, summed_up
 
-    findings = asyncio.run(examine(load(config_path)))
+    config = load(config_path)
+    findings = asyncio.run(examine(config, config_path))
     if as_json:
-        rows = [{"part": f.part, "verdict": f.verdict.value, "words": f.words} for f in findings]
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps([finding.data() for finding in findings], indent=2))
     else:
         colours = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
         for finding in findings:
             verdict = click.style(f"{finding.verdict:4}", fg=colours[finding.verdict])
-            click.echo(f"{verdict}  {finding.part}: {finding.words}")
+            click.echo(f"{verdict}  {finding.part}: {one_line(finding.told)}")
+        click.echo(one_line(summed_up(findings)))
+    if bundle is not None:
+        from hub.support import write
+
+        click.echo(write(bundle, config, findings), err=as_json)
     sys.exit(any(finding.verdict is Verdict.FAIL for finding in findings))

@@ -1,5 +1,5 @@
 """What the doctor finds of Bluetooth and of all sensors: from the running daemon, which alone has the radio,
-and from what is on the card. What there is to find of one on USB, `doctor_usb.py` knows."""
+and from what is on the card. What there is to find of one on USB, `usb.py` knows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from drivers.bluetooth.bluez import bluez_state
 from drivers.catalogue import GATT_DRIVERS
 from drivers.gatt import Bonding
 from drivers.usb.address import is_usb
-from hub import doctor_usb
 from hub.clock import now
 from hub.config import Config
+from hub.doctor import usb
+from hub.doctor.looking import WITH_RIGHTS, Status, forbidden
 from hub.enrolment import Enrolled, enrolled_sensors
 from hub.errors import CareportError
 from hub.findings import Finding, Verdict
@@ -25,9 +26,6 @@ from hub.store.queries import newest_by_device, unassigned
 from hub.store.sensors import InformationRow, information
 
 _QUIET = timedelta(days=1)
-
-Status = Mapping[str, Any]
-"""What the daemon answers to "status"; empty where it does not run."""
 
 
 async def radio(config: Config, status: Status) -> list[Finding]:
@@ -72,14 +70,15 @@ def _healing(said: Mapping[str, Any]) -> list[Finding]:
         return [Finding("Bluetooth healing", Verdict.WARN, words)]
     if now() - at > _QUIET:
         return [Finding("Bluetooth healing", Verdict.PASS, f"the radio works again; {words}")]
-    words = f"the radio failed within the last day and works again; {words}. If it fails again: is metal"
-    return [
-        Finding("Bluetooth healing", Verdict.WARN, f"{words} or another USB device near it? Else replace it")
-    ]
+    words = f"the radio failed within the last day and works again; {words}"
+    todo = "if it fails again: is metal or another USB device near it? Else replace it"
+    return [Finding("Bluetooth healing", Verdict.WARN, words, todo)]
 
 
 def sensors(config: Config, status: Status) -> list[Finding]:
     """Each enrolled sensor: whether it was heard, what is the matter with it, its battery, its bond."""
+    if forbidden(config.hub.data_directory / FILE_NAME):
+        return [Finding("sensors", Verdict.WARN, "their readings may not be seen by this user", WITH_RIGHTS)]
     try:
         connection = open_for_reading(config.hub.data_directory / FILE_NAME)
     except CareportError:
@@ -97,8 +96,8 @@ def sensors(config: Config, status: Status) -> list[Finding]:
         finally:
             connection.close()
     if not enrolled:
-        words = "none is enrolled: see 'carehub devices scan', and add them with 'carehub devices add'"
-        return [Finding("sensors", Verdict.WARN, words)]
+        todo = "see 'carehub devices scan', and add them with 'carehub devices add'"
+        return [Finding("sensors", Verdict.WARN, "none is enrolled", todo)]
     if newest is None:
         return []  # the database's own finding says why
     on_air = {each["address"]: each for each in status.get("sensors", ())}
@@ -106,13 +105,11 @@ def sensors(config: Config, status: Status) -> list[Finding]:
     for each in enrolled:
         address = each.sensor.address
         findings += _sensor(each, newest.get(address), on_air.get(address), known.get(address))
-    findings += doctor_usb.rounds(residents, enrolled, status)
+    findings += usb.rounds(residents, enrolled, status)
     if waiting:
-        words = (
-            f"{waiting} reading(s) of the last day are nobody's and were not scored: see 'carehub readings"
-            " --unassigned', and whose the sensors are: 'carehub devices list'"
-        )
-        findings.append(Finding("unassigned readings", Verdict.WARN, words))
+        words = f"{waiting} reading(s) of the last day are nobody's and were not scored"
+        todo = "see 'carehub readings --unassigned', and whose the sensors are: 'carehub devices list'"
+        findings.append(Finding("unassigned readings", Verdict.WARN, words, todo))
     return findings
 
 
@@ -125,13 +122,13 @@ def _sensor(
     sensor = enrolled.sensor
     called = f"{sensor.driver} {sensor.label}".rstrip()
     if is_usb(sensor.address):
-        findings = [doctor_usb.sensor(enrolled, heard, on_air)]
+        findings = [usb.sensor(enrolled, heard, on_air)]
     else:
         findings = [_of_bluetooth(enrolled, called, heard, on_air)]
     battery = known.information.battery if known is not None else None
     if battery is not None and battery <= BATTERY_LOW:
-        words = f"{called}: its battery has {battery} %: put in a new one"
-        findings.append(Finding(f"battery of {sensor.address}", Verdict.WARN, words))
+        words = f"{called}: its battery has {battery} %"
+        findings.append(Finding(f"battery of {sensor.address}", Verdict.WARN, words, "put in a new one"))
     return findings
 
 
@@ -139,16 +136,20 @@ def _of_bluetooth(
     enrolled: Enrolled, called: str, heard: datetime | None, on_air: Mapping[str, Any] | None
 ) -> Finding:
     sensor = enrolled.sensor
+    todo = ""
     if heard is None:
-        verdict, words = Verdict.WARN, f"{called}: never heard: is it switched on and in reach?"
+        verdict, words, todo = Verdict.WARN, f"{called}: never heard", "is it switched on and in reach?"
     else:
         verdict = Verdict.WARN if now() - heard > _QUIET else Verdict.PASS
         words = f"{called}: last reading {heard:%Y-%m-%d %H:%M} UTC{_bond(sensor.driver, on_air)}"
     trouble = enrolled.trouble or (on_air or {}).get("trouble")
     if trouble is not None:
         verdict = Verdict.WARN
-        words += f"; {trouble}. Take a measurement beside the hub; if it stays so, enrol it anew"
-    return Finding(f"sensor {sensor.address}", verdict, words)
+        words += f"; {trouble}"
+        todo = "take a measurement beside the hub; if it stays so, enrol it anew"
+    elif verdict is Verdict.WARN and heard is not None:
+        todo = "take a measurement beside the hub, and see that its battery is good"
+    return Finding(f"sensor {sensor.address}", verdict, words, todo)
 
 
 def _bond(driver: str, on_air: Mapping[str, Any] | None) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from drivers.devices import MODELS
-from hub import doctor_bluetooth, doctor_usb
 from hub.clock import now
 from hub.config import Config, Sensor, Usb, load
+from hub.doctor import bluetooth, usb
 from hub.enrolment import Enrolled
 from hub.findings import Finding, Verdict
 from tests.rigs.house import House, oximeter, write_configuration
@@ -28,7 +28,7 @@ Found = dict[str, tuple[Verdict, str]]
 
 
 def by_part(findings: Sequence[Finding]) -> Found:
-    return {finding.part: (finding.verdict, finding.words) for finding in findings}
+    return {finding.part: (finding.verdict, finding.told) for finding in findings}
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def found(config: Config, said: dict[str, Any] | None, *plugged_in: dict[str, Any], **more: Any) -> Found:
-    return by_part(doctor_usb.usb(config, {"usb": said, "plugged_in": plugged_in, "sensors": [], **more}))
+    return by_part(usb.usb(config, {"usb": said, "plugged_in": plugged_in, "sensors": [], **more}))
 
 
 def there(address: str = PLUGGED, **said: object) -> dict[str, Any]:
@@ -78,8 +78,8 @@ def test_where_the_hub_does_not_run_udev_is_looked_for(
     control = tmp_path / "control"
     if runs:
         control.touch()
-    monkeypatch.setattr(doctor_usb, "_UDEV", control)
-    said = by_part(doctor_usb.usb(config, {}))["USB"]
+    monkeypatch.setattr(usb, "_UDEV", control)
+    said = by_part(usb.usb(config, {}))["USB"]
     assert said[0] is verdict
     assert ("udev does not run" in said[1]) is not runs
 
@@ -98,7 +98,7 @@ def test_what_the_hub_may_not_open_is_named_with_the_rule_to_install(
 
 
 def test_the_rule_that_is_named_is_there_and_gives_the_hub_the_readers_that_it_recognises() -> None:
-    rules = (Path(__file__).parents[2] / "systemd" / doctor_usb.RULES).read_text()
+    rules = (Path(__file__).parents[3] / "systemd" / "udev" / usb.RULES).read_text()
     readers = {
         number.split(":")[0]
         for model in MODELS
@@ -142,7 +142,7 @@ def status(**said: object) -> dict[str, Any]:
 
 
 def examined(each: Enrolled, newest: datetime | None, said: dict[str, Any] | None) -> tuple[Verdict, str]:
-    finding = doctor_usb.sensor(each, newest, said)
+    finding = usb.sensor(each, newest, said)
     assert finding.part == f"sensor {each.sensor.address}"
     return finding.verdict, finding.words
 
@@ -193,7 +193,7 @@ def test_the_doctor_of_all_sensors_asks_the_one_of_usb(tmp_path: Path) -> None:
     plugged = Sensor(address=PLUGGED, driver="nonin_serial")
     config = house.config.model_copy(update={"sensors": (*house.config.sensors, plugged)})
     said = {"sensors": [{"address": PLUGGED, **status(trouble="/dev/ttyUSB0: another program has it")}]}
-    found = by_part(doctor_bluetooth.sensors(config, said))
+    found = by_part(bluetooth.sensors(config, said))
     house.connection.close()
     assert found[f"sensor {PLUGGED}"] == (
         WARN,
@@ -231,19 +231,19 @@ A_READER, A_READER_OF_A = enrolled(READER, "wristband_reader"), enrolled(READER,
 def test_whether_a_scan_can_open_a_round(
     config: Config, each: list[Enrolled], worn: bool, verdict: Verdict, words: str
 ) -> None:
-    (finding,) = doctor_usb.rounds((wearing(config) if worn else config).residents, each, {})
+    (finding,) = usb.rounds((wearing(config) if worn else config).residents, each, {})
     assert (finding.part, finding.verdict) == ("wristbands", verdict)
     assert words in finding.words
 
 
 def test_a_home_without_readers_and_wristbands_hears_nothing_of_them(config: Config) -> None:
-    assert doctor_usb.rounds(config.residents, [SHARED, OWN], {}) == []
+    assert usb.rounds(config.residents, [SHARED, OWN], {}) == []
 
 
 @pytest.mark.parametrize(("unknown", "damaged"), [(0, 0), (3, 0), (0, 2)])
 def test_scans_that_opened_no_round_are_counted(config: Config, unknown: int, damaged: int) -> None:
     said = {"rounds": {"open": [], "unknown_scans": unknown, "damaged_scans": damaged}}
-    found = by_part(doctor_usb.rounds(wearing(config).residents, [A_READER, SHARED], said))
+    found = by_part(usb.rounds(wearing(config).residents, [A_READER, SHARED], said))
     assert ("scans" in found) is bool(unknown or damaged)
     if unknown or damaged:
         verdict, words = found["scans"]

@@ -10,7 +10,9 @@ import pytest
 from hub import trail
 from hub.clock import now
 from hub.config import Config, load
-from hub.doctor import _card, _no_tls, examine
+from hub.doctor import examine
+from hub.doctor.daemon import _card
+from hub.doctor.network import _no_tls
 from hub.findings import Verdict
 from hub.store.damage import FACT, Damage
 from hub.store.database import FILE_NAME
@@ -34,7 +36,7 @@ def house_with(tmp_path: Path, further: str = "", **settings: object) -> Config:
 
 
 async def findings(config: Config) -> dict[str, tuple[Verdict, str]]:
-    return {finding.part: (finding.verdict, finding.words) for finding in await examine(config)}
+    return {finding.part: (finding.verdict, finding.told) for finding in await examine(config)}
 
 
 async def test_before_the_first_start_it_says_what_is_not_there_and_what_to_do(tmp_path: Path) -> None:

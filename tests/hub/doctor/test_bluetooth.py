@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from drivers.bluetooth.device_information import DeviceInformation
-from hub import doctor_bluetooth
 from hub.clock import now
 from hub.config import Config, load
+from hub.doctor import bluetooth
 from hub.findings import Finding, Verdict
 from hub.store.sensors import EnrolledRow, InformationRow, enrol, note_information
 from tests.rigs.house import CUFF, ILL, OXIMETER, House, cuff, oximeter, write_configuration
@@ -23,12 +23,12 @@ Found = dict[str, tuple[Verdict, str]]
 
 
 def by_part(findings: Sequence[Finding]) -> Found:
-    return {finding.part: (finding.verdict, finding.words) for finding in findings}
+    return {finding.part: (finding.verdict, finding.told) for finding in findings}
 
 
 def of_sensors(config: Config) -> Found:
     """What is found of sensors where no hub runs."""
-    return by_part(doctor_bluetooth.sensors(config, {}))
+    return by_part(bluetooth.sensors(config, {}))
 
 
 def test_a_sensor_is_well_if_it_was_heard_today_and_is_named_if_not(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def healing(ails: str | None, ago: timedelta) -> dict[str, Any]:
 async def examined(config: Config, status: dict[str, Any]) -> Found:
     """What is found of Bluetooth where a hub with a real adapter says this of itself."""
     bluez = config.model_copy(update={"bluetooth": config.bluetooth.model_copy(update={"radio": "bluez"})})
-    return by_part([*await doctor_bluetooth.radio(bluez, status), *doctor_bluetooth.sensors(bluez, status)])
+    return by_part([*await bluetooth.radio(bluez, status), *bluetooth.sensors(bluez, status)])
 
 
 async def test_a_radio_that_collects_is_well_and_its_adapters_are_named(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ async def test_a_sensor_in_trouble_is_named_with_what_to_do_and_one_s_bond_is_to
     )
     verdict, words = found[f"sensor {OXIMETER}"]
     assert verdict is WARN
-    assert "not bonded; refuses to be bonded with. Take a measurement beside the hub" in words
+    assert "not bonded; refuses to be bonded with: take a measurement beside the hub" in words
     assert found[f"sensor {CUFF}"][0] is PASS
     assert found[f"sensor {CUFF}"][1].endswith(", bonded")
     house.connection.close()

@@ -13,19 +13,17 @@ from drivers.usb.address import is_usb
 from drivers.usb.bus import Kind
 from hub.clock import now
 from hub.config import Config, Resident
+from hub.doctor.looking import Status
 from hub.enrolment import Enrolled
 from hub.findings import Finding, Verdict
 from hub.fitting import is_reader
 from hub.plugged_in import is_refused
 
 RULES = "70-carehub-usb.rules"
-"""In systemd/ of the project, and in /etc/udev/rules.d of a hub."""
+"""In systemd/udev/ of the project, and in /etc/udev/rules.d of a hub."""
 
 _UDEV = Path("/run/udev/control")
 _QUIET = timedelta(days=1)
-
-Status = Mapping[str, Any]
-"""What the daemon answers to "status"; empty where it does not run."""
 
 
 def usb(config: Config, status: Status) -> list[Finding]:
@@ -35,19 +33,17 @@ def usb(config: Config, status: Status) -> list[Finding]:
     )
     wrong = Verdict.FAIL if needed else Verdict.WARN
     if config.usb.ports == "off":
-        words = (
-            "off by configuration, yet a device on it is enrolled: set usb.ports"
-            if needed
-            else "off by configuration"
-        )
-        return [Finding("USB", Verdict.WARN if needed else Verdict.PASS, words)]
+        if not needed:
+            return [Finding("USB", Verdict.PASS, "off by configuration")]
+        words = "off by configuration, yet a device on it is enrolled"
+        return [Finding("USB", Verdict.WARN, words, "set usb.ports")]
     said = status.get("usb")
     if said is None:
         if config.usb.ports == "virtual":
             return [Finding("USB", Verdict.PASS, "virtual by configuration")]
         if _UDEV.exists():
             return [Finding("USB", Verdict.PASS, "udev runs, and can tell what is plugged in")]
-        return [Finding("USB", wrong, "udev does not run: see systemctl status systemd-udevd")]
+        return [Finding("USB", wrong, "udev does not run", "see systemctl status systemd-udevd")]
     plugged_in = status.get("plugged_in", ())
     words = said["words"]
     if said["usable"]:
@@ -63,14 +59,15 @@ def _permissions(plugged_in: Sequence[Mapping[str, Any]]) -> list[Finding]:
     if not refused:
         return []
     nodes = ", ".join(f"{each['node']} ({each['address']})" for each in refused)
-    words = (
-        f"the hub's user may not open {nodes}: put systemd/{RULES} into /etc/udev/rules.d, run 'udevadm"
-        " control --reload', and plug the device in anew"
+    words = f"the hub's user may not open {nodes}"
+    todo = (
+        f"put systemd/udev/{RULES} into /etc/udev/rules.d, run 'udevadm control --reload', and plug the"
+        " device in anew"
     )
     if any(each["kind"] == Kind.KEYBOARD.value for each in refused):
-        words += "; a reader of a maker that it does not name has to be added there: the file says how"
+        todo += "; a reader of a maker that it does not name has to be added there: the file says how"
     enrolled = any(each["enrolled"] for each in refused)
-    return [Finding("USB permissions", Verdict.FAIL if enrolled else Verdict.WARN, words)]
+    return [Finding("USB permissions", Verdict.FAIL if enrolled else Verdict.WARN, words, todo)]
 
 
 def _alike(plugged_in: Sequence[Mapping[str, Any]]) -> list[Finding]:
@@ -79,9 +76,9 @@ def _alike(plugged_in: Sequence[Mapping[str, Any]]) -> list[Finding]:
         return []
     words = (
         f"{' and '.join(each['address'] for each in alike)} say a serial number that another says too: by it"
-        " none of them is listened to; enrol each by its socket, as it is written here"
+        " none of them is listened to"
     )
-    return [Finding("serial numbers", Verdict.WARN, words)]
+    return [Finding("serial numbers", Verdict.WARN, words, "enrol each by its socket, as it is written here")]
 
 
 def sensor(enrolled: Enrolled, newest: datetime | None, said: Mapping[str, Any] | None) -> Finding:
@@ -142,8 +139,8 @@ def rounds(residents: Sequence[Resident], enrolled: Sequence[Enrolled], status: 
     if not readers:
         if not worn:
             return []
-        words = f"{worn} resident(s) have one, and no reader is enrolled: see 'carehub devices scan'"
-        return [Finding("wristbands", Verdict.WARN, words)]
+        words = f"{worn} resident(s) have one, and no reader is enrolled"
+        return [Finding("wristbands", Verdict.WARN, words, "see 'carehub devices scan'")]
     shared = {
         each.sensor.kit
         for each in enrolled
@@ -169,7 +166,10 @@ def _scans(said: Mapping[str, Any] | None) -> list[Finding]:
         return []
     words = (
         f"since the hub started {said['unknown_scans']} were of no resident's wristband and"
-        f" {said['damaged_scans']} were damaged: compare residents.wristband with what is printed, and see"
-        " that the reader types whole codes and then Enter"
+        f" {said['damaged_scans']} were damaged"
     )
-    return [Finding("scans", Verdict.WARN, words)]
+    todo = (
+        "compare residents.wristband with what is printed, and see that the reader types whole codes and then"
+        " Enter"
+    )
+    return [Finding("scans", Verdict.WARN, words, todo)]

@@ -1,0 +1,126 @@
+"""How the doctor looks: at files of the machine, at what programs say, and never longer than so long."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hub.config import Config
+
+Status = Mapping[str, Any]
+"""What the daemon answers to "status"; empty where it does not run."""
+
+WITH_RIGHTS = "run 'sudo carehub doctor'"
+"""What to do where this user may not look."""
+
+_PROGRAM_SECONDS = 4.0
+_LONGEST_FILE = 1 << 20
+_WHERE_PROGRAMS_ARE = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is examined: a hub by its configuration, and the machine below `root`.
+
+    `file` is where the configuration was read from, None where it is of no file.
+    """
+
+    config: Config
+    file: Path | None = None
+    root: Path = Path("/")
+
+    def text(self, path: str) -> str | None:
+        """What is in a small file of the machine ("sys/class/...", or a path from `glob`), without the blanks
+        and zero bytes around it; None where there is none, or it cannot be read."""
+        try:
+            with (self.root / path).open("rb") as file:
+                return file.read(_LONGEST_FILE).decode(errors="replace").strip("\0 \t\r\n")
+        except OSError:
+            return None
+
+    def number(self, path: str, base: int = 10) -> int | None:
+        """The number that such a file has; None where it has none."""
+        try:
+            return int(self.text(path) or "", base)
+        except ValueError:
+            return None
+
+    def glob(self, pattern: str) -> list[str]:
+        """Those paths of the machine that look so, in their order."""
+        try:
+            return sorted(str(each.relative_to(self.root)) for each in self.root.glob(pattern))
+        except OSError:
+            return []
+
+
+def is_root() -> bool:
+    """Whether all may be seen."""
+    return os.geteuid() == 0
+
+
+def forbidden(path: Path) -> bool:
+    """Whether there is, or may be, a file that this user may not read."""
+    try:
+        with path.open("rb"):
+            return False
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+
+
+def said_by(*command: str, seconds: float = _PROGRAM_SECONDS) -> str | None:
+    """What a program says; None where there is none, it fails, or takes too long."""
+    try:
+        ended = subprocess.run(
+            command,
+            capture_output=True,
+            check=True,
+            timeout=seconds,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "LC_ALL": "C", "PATH": f"{os.environ.get('PATH', '')}:{_WHERE_PROGRAMS_ARE}"},
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return ended.stdout.decode(errors="replace")
+
+
+async def in_thread(look: Callable[[], _Result]) -> _Result:
+    """What a function that blocks returns, or raises.
+
+    The thread is a daemon: one that hangs (a name server that does not answer, a bus that is stuck) is left
+    behind, and does not keep the doctor from ending, as one of asyncio's own would.
+    """
+    loop = asyncio.get_running_loop()
+    seen: asyncio.Future[_Result] = loop.create_future()
+
+    def run() -> None:
+        try:
+            result = look()
+        except Exception as error:  # noqa: BLE001  # it is raised where it is waited for
+            settle(error, None)
+        else:
+            settle(None, result)
+
+    def settle(error: Exception | None, result: Any) -> None:
+        def tell() -> None:
+            if seen.done():
+                return
+            if error is None:
+                seen.set_result(result)
+            else:
+                seen.set_exception(error)
+
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(tell)
+
+    threading.Thread(target=run, daemon=True, name="doctor").start()
+    return await seen

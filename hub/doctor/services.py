@@ -1,0 +1,124 @@
+"""What the doctor finds of systemd's units, of the watchdogs and of the firewall. It changes none of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+from hub.doctor.looking import WITH_RIGHTS, Subject, is_root, said_by
+from hub.findings import Finding, Verdict
+
+HUB, PAGE = "carehub.service", "carehub-page.service"
+BLUETOOTH, TIME = "bluetooth.service", "systemd-timesyncd.service"
+UNITS = (HUB, PAGE, BLUETOOTH, TIME)
+
+_PROPERTIES = (
+    "Id,LoadState,ActiveState,SubState,UnitFileState,NRestarts,Result,WatchdogUSec,StateChangeTimestamp"
+)
+_STARTS = frozenset({"enabled", "enabled-runtime", "static", "alias", "indirect", "generated"})
+_OFF = frozenset({"", "0", "infinity"})
+Unit = Mapping[str, str]
+
+
+def services(subject: Subject) -> list[Finding]:
+    """The hub's units and those that it leans on, and whether anything watches over the hub."""
+    said = units()
+    if said is None:
+        words = "systemd does not run here: nothing starts the hub with the machine, or anew when it hangs"
+        return [Finding("services", Verdict.WARN, words)]
+    needed = {BLUETOOTH} if subject.config.bluetooth.radio == "bluez" else set()
+    return [*of_units(said, needed), _watchdog(said, subject)]
+
+
+def units(*others: str) -> dict[str, Unit] | None:
+    """What systemd says of the units, and of others, by their names; None where it does not run."""
+    said = said_by("systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", *UNITS, *others)
+    return None if said is None else parsed(said)
+
+
+def parsed(said: str) -> dict[str, Unit]:
+    """Of `systemctl show`: properties line by line, an empty line between units."""
+    found = [dict(line.partition("=")[::2] for line in block.splitlines()) for block in said.split("\n\n")]
+    return {each["Id"]: each for each in found if "Id" in each}
+
+
+def of_units(said: Mapping[str, Unit], needed: Iterable[str] = ()) -> list[Finding]:
+    """A finding for each unit that is there; `needed` are those that the hub cannot work without, beside its
+    own."""
+    findings = []
+    for name in UNITS:
+        unit = said.get(name, {})
+        own = name in {HUB, PAGE}
+        part = f"service {name.removesuffix('.service')}"
+        if unit.get("LoadState") != "loaded":
+            if name == TIME:
+                continue  # chrony or ntpsec may be there in its place
+            verdict = Verdict.WARN if own else Verdict.FAIL if name in needed else Verdict.PASS
+            todo = "provision this hub anew: 'carehub provision'" if verdict is not Verdict.PASS else ""
+            findings.append(Finding(part, verdict, f"systemd knows no {name}", todo))
+            continue
+        wrong = Verdict.FAIL if own or name in needed else Verdict.WARN
+        findings.append(_unit(part, name, unit, wrong))
+    return findings
+
+
+def _unit(part: str, name: str, unit: Unit, wrong: Verdict) -> Finding:
+    state, result = unit.get("ActiveState", "?"), unit.get("Result", "")
+    words = f"{state} ({unit.get('SubState', '?')})"
+    if since := unit.get("StateChangeTimestamp"):
+        words += f" since {since}"
+    if state not in {"active", "reloading"}:
+        words += f", its last end was {result}" if result not in {"", "success"} else ""
+        verdict = Verdict.WARN if state == "activating" else wrong
+        return Finding(part, verdict, words, f"see 'journalctl -u {name}'; 'systemctl start {name}'")
+    if unit.get("UnitFileState") not in _STARTS:
+        words += ", and it does not start with the machine"
+        return Finding(part, Verdict.WARN, words, f"systemctl enable {name}")
+    restarts = unit.get("NRestarts", "0")
+    if restarts not in {"", "0"}:
+        words += f"; systemd has started it anew {restarts} time(s)"
+        return Finding(part, Verdict.WARN, words, f"see 'journalctl -b -u {name}' for why it ended")
+    return Finding(part, Verdict.PASS, words)
+
+
+def _watchdog(said: Mapping[str, Unit], subject: Subject) -> Finding:
+    """Who starts the hub anew when it hangs, and the machine when that does."""
+    of_hub = said.get(HUB, {}).get("WatchdogUSec", "")
+    states = [subject.text(path) for path in subject.glob("sys/class/watchdog/watchdog*/state")]
+    words = f"the hub's: {of_hub}" if of_hub not in _OFF else "no watchdog watches the hub"
+    if not states:
+        words += "; this machine has none of its own"
+    elif "active" in states:
+        words += "; the machine's is on"
+    else:
+        words += "; the machine's is off"
+    if of_hub in _OFF or (states and "active" not in states):
+        return Finding("watchdog", Verdict.WARN, words, "provision this hub anew: 'carehub provision'")
+    return Finding("watchdog", Verdict.PASS, words)
+
+
+def firewall(_subject: Subject) -> list[Finding]:
+    """Whether what is not asked for is turned away."""
+    if not is_root():
+        words = "whether there is one is told to root alone"
+        return [Finding("firewall", Verdict.WARN, words, WITH_RIGHTS)]
+    said = said_by("nft", "--json", "list", "ruleset")
+    if said is None:
+        words = "nft cannot be asked: whatever is open on this machine is open to the home's network"
+        return [Finding("firewall", Verdict.WARN, words, "provision this hub: 'carehub provision'")]
+    return [of_ruleset(said)]
+
+
+def of_ruleset(said: str) -> Finding:
+    """Of `nft --json list ruleset` (libnftables-json(5)): a chain on the hook input that drops."""
+    try:
+        chains = [each["chain"] for each in json.loads(said)["nftables"] if "chain" in each]
+    except (ValueError, LookupError, TypeError):
+        return Finding("firewall", Verdict.WARN, "what nft says cannot be read")
+    closed = [each for each in chains if each.get("hook") == "input" and each.get("policy") == "drop"]
+    if closed:
+        return Finding(
+            "firewall", Verdict.PASS, f"table {closed[0].get('table')} drops what is not asked for"
+        )
+    words = "nothing is dropped: whatever is open on this machine is open to the home's network"
+    return Finding("firewall", Verdict.WARN, words, "provision this hub: 'carehub provision'")

@@ -1,0 +1,112 @@
+"""What the doctor finds of the network: tables as the kernel writes them, names and ports for real."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from hub.config import load
+from hub.doctor import network
+from hub.doctor.looking import Subject
+from hub.findings import Verdict
+from tests.rigs.house import write_configuration
+
+PASS, WARN, FAIL = Verdict.PASS, Verdict.WARN, Verdict.FAIL
+ROUTES = """\
+Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
+wlan0	00000000	0101A8C0	0003	0	0	600	00000000	0	0	0
+wlan0	0001A8C0	00000000	0001	0	0	600	00FFFFFF	0	0	0
+"""
+ROUTES_6 = (
+    "00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001"
+    " 00000400 00000001 00000000 00000003     eth0\n"
+    "00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000"
+    " ffffffff 00000001 00000000 00200200       lo\n"
+)
+
+
+def of_broker(tmp_path: Path, host: str) -> Subject:
+    """A hub whose broker is called so, on a machine that has no network files."""
+    path = write_configuration(tmp_path)
+    path.write_text(path.read_text().replace('host = "127.0.0.1"', f'host = "{host}"'))
+    return Subject(load(path), root=tmp_path / "root")
+
+
+def at(subject: Subject, path: str, content: str) -> None:
+    """A file of the machine."""
+    (subject.root / path).parent.mkdir(parents=True, exist_ok=True)
+    (subject.root / path).write_text(content)
+
+
+def test_the_ways_out_are_read_from_the_kernels_tables(tmp_path: Path) -> None:
+    subject = of_broker(tmp_path, "mqtt.ics.example")
+    at(subject, "proc/net/route", ROUTES)
+    at(subject, "proc/net/ipv6_route", ROUTES_6)
+    assert network.default_gateways(subject) == ["192.168.1.1 by wlan0", "fe80::1 by eth0"]
+
+
+@pytest.mark.parametrize(("host", "verdict"), [("mqtt.ics.example", FAIL), ("127.0.0.1", WARN)])
+def test_no_way_out_fails_a_hub_whose_broker_is_elsewhere(
+    tmp_path: Path, host: str, verdict: Verdict
+) -> None:
+    subject = of_broker(tmp_path, host)
+    (finding,) = network.addresses(subject)
+    assert finding.verdict is verdict
+    assert "no way out" in finding.words or "no address" in finding.words
+
+
+def test_this_machines_own_addresses_are_found_and_not_its_loopback(tmp_path: Path) -> None:
+    subject = Subject(of_broker(tmp_path, "x.example").config)
+    found = network.own_addresses(subject)
+    assert "lo" not in found
+    assert set(found) <= {name for _, name in socket.if_nameindex()}
+    assert all("127.0.0.1" not in each for each in found.values())
+
+
+@pytest.mark.parametrize(
+    ("host", "content", "verdict"),
+    [
+        ("mqtt.ics.example", "search lan\nnameserver 192.168.1.1\nnameserver fd00::1\n", PASS),
+        ("mqtt.ics.example", "# nobody\n", FAIL),
+        ("192.0.2.7", "# nobody\n", WARN),
+    ],
+)
+def test_name_servers_are_needed_where_the_broker_has_a_name(
+    tmp_path: Path, host: str, content: str, verdict: Verdict
+) -> None:
+    subject = of_broker(tmp_path, host)
+    at(subject, "etc/resolv.conf", content)
+    (finding,) = network.name_servers(subject)
+    assert finding.verdict is verdict
+    if verdict is PASS:
+        assert finding.words == "192.168.1.1, fd00::1"
+
+
+async def test_what_takes_connections_and_agrees_on_no_tls_does_not_hold_the_doctor_up(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        path = write_configuration(tmp_path, port=silent.getsockname()[1])
+        path.write_text(path.read_text().replace("tls = false\n", ""))
+        found = {each.part: each for each in await network.broker(load(path))}
+    assert found["broker's port"].verdict is PASS
+    assert found["TLS"].verdict is FAIL  # nothing else would end this test
+
+
+async def test_a_port_that_swallows_every_packet_is_a_failure_within_seconds(tmp_path: Path) -> None:
+    # A listener whose queue is full: the kernel answers no further SYN, as a firewall that drops does not.
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = [socket.socket() for _ in range(8)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        path = write_configuration(tmp_path, port=full.getsockname()[1])
+        found = {each.part: each for each in await network.broker(load(path))}
+        for each in waiting:
+            each.close()
+    assert found["broker's port"].verdict is FAIL
+    assert "no answer within 3 s" in found["broker's port"].words

@@ -32,7 +32,7 @@ from hub.beacon_output import (
 )
 from hub.config import load
 from hub.config_beacon import Beacon as Settings
-from hub.doctor import _beacon
+from hub.doctor.daemon import _beacon
 from hub.findings import Verdict
 from hub.settings import files, settings
 from hub.store.rows import AlertRow

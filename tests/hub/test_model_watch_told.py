@@ -14,7 +14,7 @@ from hub.assessment.budget import Basis, Threshold
 from hub.assessment.drift import InputDrift
 from hub.clock import ClockQuality, now
 from hub.config import Config
-from hub.doctor import _watched
+from hub.doctor.models import inputs
 from hub.enrolment import Enrolment
 from hub.findings import Verdict
 from hub.model_watch import ModelWatch, Watched
@@ -122,7 +122,7 @@ def doctor(house: House, mode: str = "shadow") -> dict[str, tuple[Verdict, str]]
     config: Config = house.config.model_copy(
         update={"model": house.config.model.model_copy(update={"mode": mode})}
     )
-    return {each.part: (each.verdict, each.words) for each in _watched(config)}
+    return {each.part: (each.verdict, each.told) for each in inputs(config)}
 
 
 def test_the_doctor_says_that_a_home_differs_and_warns_only_where_it_has_changed(house: House) -> None:

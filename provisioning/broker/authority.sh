@@ -6,7 +6,7 @@
 #   authority.sh DIRECTORY request NAME             NAME.key and NAME.csr: on the hub itself, so that no key travels
 #   authority.sh DIRECTORY sign NAME.csr NAME       NAME.crt for a client that sent its request: NAME is its CN
 #   authority.sh DIRECTORY client NAME              request and sign in one, where the key may be carried to the client
-#   authority.sh DIRECTORY revoke NAME              NAME.crt is no longer good: gives a new revoked.crl
+#   authority.sh DIRECTORY revoke NAME              no certificate of NAME is good any more: gives a new revoked.crl
 #   authority.sh DIRECTORY revocations              a new revoked.crl with the same content: before the old one ends
 set -eu
 umask 077
@@ -63,10 +63,11 @@ sign() { # request, name, extensions
     there ca.key ": make the authority first, with 'begin'"
     file=$(mktemp)
     settings "$3" >"$file"
-    openssl ca -batch -notext -config "$file" -subj "/CN=$2" -days "$days_certificate" -in "$1" -out "$2.crt" 2>"$file.said" ||
-        { cat "$file.said" >&2; rm -f "$file" "$file.said"; exit 1; }
+    openssl ca -batch -notext -config "$file" -subj "/CN=$2" -days "$days_certificate" -in "$1" -out "$2.crt.new" 2>"$file.said" ||
+        { cat "$file.said" >&2; rm -f "$file" "$file.said" "$2.crt.new"; exit 1; }
     rm -f "$file" "$file.said"
-    chmod 644 "$2.crt"
+    chmod 644 "$2.crt.new"
+    mv "$2.crt.new" "$2.crt"
 }
 
 revocations() {
@@ -125,10 +126,16 @@ sign)
 revoke)
     [ $# -eq 1 ] || usage
     named "$1"
-    there "$1.crt" ""
+    there index ": make the authority first, with 'begin'"
+    # All of them: a hub that was renewed has older ones that have not ended.
+    serials=$(awk -F '\t' -v subject="/CN=$1" '$1 == "V" && $6 == subject { print $4 }' index)
+    [ -n "$serials" ] || { say "authority.sh: '$1' has no certificate that could be revoked"; exit 1; }
     file=$(mktemp)
     settings "" >"$file"
-    openssl ca -config "$file" -revoke "$1.crt" 2>"$file.said" || { cat "$file.said" >&2; rm -f "$file" "$file.said"; exit 1; }
+    for serial in $serials; do
+        openssl ca -config "$file" -revoke "issued/$serial.pem" 2>"$file.said" ||
+            { cat "$file.said" >&2; rm -f "$file" "$file.said"; exit 1; }
+    done
     rm -f "$file" "$file.said"
     revocations
     ;;

@@ -1,0 +1,152 @@
+"""Claims: one-time secrets by which a hub gets its first certificate, with no engineer beside it.
+
+`carehub ca claim` makes one; it goes to the hub on its card. Of the secret only the SHA-256 is kept (it has
+256 bits, so nobody finds it by trying), and what became of it. A claim is good for one key: the same hub may
+ask again where the answer was lost, and gets the same certificate; another key is refused, which is noted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hub.clock import now
+from provisioning.authority import Authority, check_name
+from provisioning.errors import ProvisioningError
+from provisioning.keeper.claim import FILE_NAME, FORMAT
+from provisioning.openssl import read, write
+
+GOOD_DAYS = 30
+_SECRET_BYTES = 32
+
+
+class ClaimRefusedError(ProvisioningError):
+    """No such claim, or it is used or has ended. Who asks is not told which; the trail is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One that was made. `key` is the SHA-256 of the public key that used it, empty while none did; times are
+    aware."""
+
+    name: str
+    until: datetime
+    key: str
+    used_at: datetime | None
+    used_from: str
+
+
+class Claims:
+    """Those of an authority's directory. Every method raises `ProvisioningError`; threads and processes may
+    use them at once."""
+
+    def __init__(self, authority: Authority) -> None:
+        self._authority = authority
+        self._directory = authority.directory / "claims"
+        self._trail = authority.directory / "claims.log"
+
+    def make(self, name: str, server: str, folder: Path, days: int = GOOD_DAYS) -> None:
+        """Make one, for one certificate by that name: the files `claim`, which alone has the secret, and
+        ca.crt, in a folder that is there."""
+        check_name(name)
+        secret, ca_pem = secrets.token_urlsafe(_SECRET_BYTES), self._authority.ca_pem
+        claim = {"format": FORMAT, "name": name, "server": server, "ca": ca_pem, "secret": secret}
+        if not folder.is_dir():
+            raise ProvisioningError(f"{folder}: is no folder: mount the card, and give its folder carehub")
+        with self._locked():
+            until = (now() + timedelta(days=days)).isoformat()
+            made = {"name": name, "until": until, "key": "", "used_at": None, "used_from": ""}
+            self._write(_hash(secret), made)
+            self.note("made", name)
+        write(folder / "ca.crt", ca_pem, 0o644)
+        write(folder / FILE_NAME, json.dumps(claim) + "\n", 0o600)
+
+    def use(self, name: str, secret: str, key: str, address: str) -> None:
+        """Use a claim for a public key (its SHA-256), which then is the only one that may use it.
+
+        Raises:
+            ClaimRefusedError: it is no claim for that name, or another key used it, or it has ended.
+        """
+        with self._locked():
+            kept = _hash(secret)
+            said = self._read(kept) if (self._directory / f"{kept}.json").exists() else {}
+            why = "no such claim" if said.get("name") != name else ""
+            if not why and said["key"] and said["key"] != key:
+                why = f"another key used it on {said['used_at']}, from {said['used_from']}"
+            if not why and not said["key"] and datetime.fromisoformat(said["until"]) <= now():
+                why = "it has ended"
+            if why:
+                self.note("refused", name, address, key, why)
+                raise ClaimRefusedError(f"{name}: {why}")
+            if not said["key"]:
+                used = {"key": key, "used_at": now().isoformat(), "used_from": address}
+                self._write(kept, {**said, **used})
+                self.note("claimed", name, address, key)
+
+    def all(self) -> list[Claim]:
+        """By name."""
+        found = [self._read(path.stem) for path in self._directory.glob("*.json")]
+        claims = [
+            Claim(
+                each["name"],
+                datetime.fromisoformat(each["until"]),
+                each["key"],
+                datetime.fromisoformat(each["used_at"]) if each["used_at"] else None,
+                each["used_from"],
+            )
+            for each in found
+        ]
+        return sorted(claims, key=lambda claim: (claim.name, claim.until))
+
+    def note(self, what: str, name: str, address: str = "", key: str = "", why: str = "") -> None:
+        """Append a line to the trail, claims.log: what happened, when, to which name, from where."""
+        line = {"at": now().isoformat(), "what": what, "name": name, "from": address, "key": key, "why": why}
+        try:
+            file = os.open(self._trail, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(
+                    file, (json.dumps({key: value for key, value in line.items() if value}) + "\n").encode()
+                )
+                os.fsync(file)
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise ProvisioningError(f"{self._trail}: cannot be written: {error.strerror}") from error
+
+    def _write(self, kept: str, said: dict[str, Any]) -> None:
+        write(self._directory / f"{kept}.json", json.dumps(said) + "\n", 0o600)
+
+    def _read(self, kept: str) -> dict[str, Any]:
+        path = self._directory / f"{kept}.json"
+        try:
+            said = json.loads(read(path))
+            return {key: said[key] for key in ("name", "until", "key", "used_at", "used_from")}
+        except (ValueError, KeyError, TypeError) as error:
+            raise ProvisioningError(f"{path}: is damaged: remove it, and make another claim") from error
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        _ = self._authority.ca_pem  # there is an authority
+        try:
+            self._directory.mkdir(mode=0o700, exist_ok=True)
+            file = os.open(self._directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ProvisioningError(f"{self._directory}: cannot be written: {error.strerror}") from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(file)
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,270 @@
+"""Many hubs at once: each machine is worked on by a thread of its own, whose work is ssh's processes. What
+happens to one, and a machine that cannot be reached, stops no other.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hub.clock import now
+from hub.errors import CareportError
+from provisioning import bundle as bundles
+from provisioning import site_file
+from provisioning.errors import ProvisioningError
+from provisioning.fleet_table import Row, row_of
+from provisioning.inventory import Hub
+from provisioning.provision import provision
+from provisioning.remote import Reach, Remote
+
+AT_ONCE = 20
+"""Machines that are worked on at the same time, if nothing else is said."""
+
+_ASK = Path(__file__).with_name("fleet_ask.py")
+_ASK_SECONDS, _SEND_SECONDS, _UPDATE_SECONDS = 180.0, 1800.0, 900.0
+_SEND = (
+    "d=$(mktemp -d /var/tmp/carehub-provisioning.XXXXXXXX)"
+    ' && cat > "$d/release.bundle" && printf %s "$d/release.bundle"'
+)
+
+_SENT_TO = re.compile(r"/var/tmp/carehub-provisioning\.[A-Za-z0-9]+/release\.bundle")
+
+Tell = Callable[[str], None]
+Work = Callable[[Hub, Tell], Row]
+
+_log = logging.getLogger(__name__)
+
+
+class Releases:
+    """The bundles that a fleet needs, read once each, and cut down once for each Python."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._read: dict[tuple[Path, Path | None], bundles.Bundle] = {}
+        self._slim: dict[tuple[Path, str], Path] = {}
+
+    def of(self, path: Path | None, signers: Path | None) -> bundles.Bundle:
+        """A bundle, signed by one of those. Raises `ProvisioningError`."""
+        if path is None:
+            raise ProvisioningError("which release? Give bundle in the fleet's file, or --bundle")
+        with self._lock:
+            if (path, signers) not in self._read:
+                self._read[path, signers] = bundles.read(path, signers)
+            return self._read[path, signers]
+
+    def slim(self, bundle: bundles.Bundle, python: str) -> Path:
+        """What a machine with that Python needs of it. Raises `ProvisioningError`."""
+        with self._lock:
+            key = bundle.path, python
+            if key not in self._slim:
+                into = self._directory / str(len(self._slim))
+                into.mkdir()
+                self._slim[key] = bundle.slim(python, into)
+            return self._slim[key]
+
+
+@contextmanager
+def releases() -> Iterator[Releases]:
+    """For the time of one command."""
+    with tempfile.TemporaryDirectory(prefix="carehub-fleet-") as directory:
+        yield Releases(Path(directory))
+
+
+def everywhere(hubs: Sequence[Hub], work: Work, tell: Tell, at_once: int = AT_ONCE) -> list[Row]:
+    """Do it on each, so many at once: a row for each, in their order. `tell` hears what happens, each line
+    with the hub's name before it, from any thread.
+
+    Raises:
+        KeyboardInterrupt: no other machine is begun; those under way end what they do.
+    """
+    with ThreadPoolExecutor(max(1, at_once)) as threads:
+        running: list[Future[Row]] = [threads.submit(_one, hub, work, tell) for hub in hubs]
+        try:
+            return [each.result() for each in running]
+        except KeyboardInterrupt:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def in_waves(hubs: Sequence[Hub], work: Work, tell: Tell, at_once: int, canaries: int) -> list[Row]:
+    """The first `canaries` of them, and the others only where none of those failed."""
+    first = everywhere(hubs[:canaries], work, tell, at_once)
+    others = hubs[canaries:] if canaries else hubs
+    if any(row.failed for row in first):
+        left = "not begun: one of the first failed"
+        return first + [Row(hub.name, hub.target, outcome=left, to_do=left, failed=True) for hub in others]
+    return first + everywhere(others, work, tell, at_once)
+
+
+def status(*, accept_new_key: bool = False) -> Work:
+    """Look at a hub; nothing is changed."""
+
+    def work(hub: Hub, tell: Tell) -> Row:
+        with Remote(hub.target, _reach(hub, accept_new_key)) as remote:
+            row = _asked(hub, remote)
+        tell("well" if not row.failed else f"not well: {row.to_do}")
+        return row
+
+    return work
+
+
+def provisioned(found: Releases, *, dry_run: bool, accept_new_key: bool = False) -> Work:
+    """Have a machine be the hub of its site's file."""
+
+    def work(hub: Hub, tell: Tell) -> Row:
+        site = site_file.load(hub.site)
+        signers = hub.signers or site.release_signers_file
+        if signers is None:
+            raise ProvisioningError("whose releases may it take? Give signers in the fleet's file")
+        bundle, reach = found.of(hub.bundle, signers), _reach(hub, accept_new_key)
+        report = provision(
+            hub.target, site, bundle, signers=_text(signers),
+            certificate=_text(hub.certificate) if hub.certificate else "",
+            dry_run=dry_run, tell=_brief(tell), reach=reach, slim=lambda python: found.slim(bundle, python),
+        )  # fmt: skip
+        tell(report.lines()[0])
+        words = f"{len(report.changed)} {'would change' if dry_run else 'changed'}"
+        to_do = next((f"{each.title}: {each.detail}" for each in report.failed), "") or "; ".join(
+            report.to_do
+        )
+        if dry_run:
+            return Row(hub.name, hub.target, outcome=words, to_do=to_do, failed=not report.ok)
+        with Remote(hub.target, reach) as remote:
+            row = _asked(hub, remote, brief=True)
+        fails = [each for each in report.hub if each.verdict == "fail"]
+        return replace(
+            row,
+            outcome=f"{words}, {len(report.failed)} failed" if report.failed else words,
+            fails=tuple(each.part for each in fails) if report.hub else None,
+            to_do=to_do or next((f"{each.part}: {each.words}" for each in fails), ""),
+            failed=not report.ok,
+        )
+
+    return work
+
+
+def updated(found: Releases, *, accept_new_key: bool = False) -> Work:
+    """Bring the release of its bundle, which stays if it proves itself."""
+
+    def work(hub: Hub, tell: Tell) -> Row:
+        bundle = found.of(hub.bundle, hub.signers)
+        with Remote(hub.target, _reach(hub, accept_new_key)) as remote:
+            before = _ask(remote, brief=True)
+            if not isinstance(before.get("keeper"), dict):
+                raise ProvisioningError(
+                    "it has no keeper, so an update could not be taken back: provision it"
+                )
+            python = str(before["python"])
+            payload = bundle.manifest.payloads.get(python)
+            if payload is None:
+                raise ProvisioningError(f"release {bundle.manifest.name} has nothing for its Python {python}")
+            slot = (before["keeper"].get("slots") or {}).get(before["keeper"].get("in_force")) or {}
+            if slot.get("sha256") == payload.sha256:
+                tell(f"release {bundle.manifest.name} is in force already")
+                return replace(_asked(hub, remote, brief=True), outcome="unchanged", to_do="", failed=False)
+            tell(f"sending release {bundle.manifest.name}, {payload.size / 1e6:.0f} MB")
+            verdict = _brought(remote, found.slim(bundle, python), tell)
+            row = _asked(hub, remote, brief=True)
+        kept = verdict.get("outcome") in ("kept", "unchanged")
+        tell(str(verdict.get("words")))
+        return replace(
+            row,
+            outcome=str(verdict.get("outcome")),
+            to_do="" if kept else str(verdict.get("why")),
+            failed=not kept,
+        )
+
+    return work
+
+
+def _brief(tell: Tell) -> Tell:
+    """Of what `provision` tells of one machine, what somebody follows who sees many: not each change, nor the
+    differences of a dry run."""
+
+    def told(words: str) -> None:
+        if not words.startswith(("  changed", "--- ")):
+            tell(words)
+
+    return told
+
+
+def _one(hub: Hub, work: Work, tell: Tell) -> Row:
+    def named(words: str) -> None:
+        for line in words.splitlines():
+            tell(f"{hub.name}: {line}")
+
+    try:
+        return work(hub, named)
+    except CareportError as error:
+        words = str(error).removeprefix(f"{hub.target}: ")
+    except Exception as error:  # noqa: BLE001  # a fault of ours with one hub must not stop the others
+        _log.exception("%s: a fault of this program", hub.name)
+        words = f"a fault of this program ({type(error).__name__}): please report it"
+    named(f"failed: {words}")
+    return Row(hub.name, hub.target, outcome="failed", to_do=" ".join(words.split()), failed=True)
+
+
+def _brought(remote: Remote, slim: Path, tell: Tell) -> dict[str, Any]:
+    """What the keeper said of the release, which is left nowhere but in its slot."""
+    with slim.open("rb") as file:
+        sent = remote.run(_SEND, file, seconds=_SEND_SECONDS)
+    if sent.code != 0:
+        raise ProvisioningError(f"the release could not be put there: {_last(sent.errors)}")
+    path = sent.output.strip()
+    if not _SENT_TO.fullmatch(path):
+        raise ProvisioningError(f"the release could not be put there: {_last(sent.output)}")
+    tell("it is there; it has to prove itself now")
+    # The keeper goes on though the connection is lost, so the file is removed only where it was not.
+    ended = remote.run(
+        f"/usr/lib/carehub/keeper update --json {path}; c=$?; rm -rf -- {Path(path).parent}; exit $c",
+        seconds=_UPDATE_SECONDS,
+    )
+    try:
+        verdict = json.loads(ended.output)
+    except ValueError:
+        verdict = None
+    if not isinstance(verdict, dict):
+        raise ProvisioningError(f"it could not be updated: {_last(ended.errors).removeprefix('keeper: ')}")
+    return verdict
+
+
+def _asked(hub: Hub, remote: Remote, *, brief: bool = False) -> Row:
+    return row_of(hub.name, hub.target, _ask(remote, brief=brief), now())
+
+
+def _ask(remote: Remote, *, brief: bool) -> dict[str, Any]:
+    command = f"python3 -I -B - {'brief' if brief else ''}"
+    done = remote.run(command, _ASK.read_bytes(), seconds=_ASK_SECONDS)
+    try:
+        said = json.loads(done.output)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        raise ProvisioningError(f"it could not be asked: {_last(done.errors)}")
+    return said
+
+
+def _reach(hub: Hub, accept_new_key: bool) -> Reach:
+    return Reach(hub.port, hub.identity, accept_new_key, options=hub.ssh_options)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProvisioningError(f"{path}: cannot be read: {error}") from error
+
+
+def _last(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "it said nothing"

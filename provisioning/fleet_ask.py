@@ -1,0 +1,96 @@
+"""What a hub's machine says of itself: goes there as the standard input of its python3, and prints one JSON
+object. Standard library only; each part that cannot be had is None, and the others are told.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+_SECONDS = 60
+_CAREHUB, _KEEPER = "/usr/local/bin/carehub", "/usr/lib/carehub/keeper"
+_CERTIFICATE, _SOCKET, _DATA = (
+    "/etc/carehub/identity/current/hub.crt",
+    "/run/carehub/control.sock",
+    "/var/lib/carehub",
+)
+
+
+def said_by(*command: str) -> str:
+    """What a program prints, whatever it ends with; nothing where it is not there or does not end."""
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def object_of(text: str) -> Any:
+    """JSON; None where it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def broker() -> Any:
+    """The hub's way to the broker, as its daemon says it."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(10)
+            connection.connect(_SOCKET)
+            connection.sendall(b'{"command": "status"}\n')
+            with connection.makefile("rb") as answers:
+                answer = json.loads(answers.readline())
+        return {key: answer["result"]["broker"][key] for key in ("connected", "words")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def certificate_ends() -> float | None:
+    """When the hub's certificate ends, in seconds of the Unix time."""
+    said = said_by("openssl", "x509", "-noout", "-enddate", "-in", _CERTIFICATE)
+    try:
+        return ssl.cert_time_to_seconds(said.strip().partition("=")[2])
+    except ValueError:
+        return None
+
+
+def disk() -> dict[str, int] | None:
+    """Bytes of the file system with the hub's database."""
+    try:
+        usage = shutil.disk_usage(_DATA)
+    except OSError:
+        return None
+    return {"free": usage.free, "total": usage.total}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Write all of it; with the argument `brief` without the doctor."""
+    brief = "brief" in arguments
+    found = {
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "keeper": object_of(said_by(_KEEPER, "state")),
+        "broker": broker(),
+        "doctor": None if brief else object_of(said_by(_CAREHUB, "doctor", "--json")),
+        "certificate_ends": certificate_ends(),
+        "disk": disk(),
+    }
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,114 @@
+"""A fleet's summary: a row for each hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tabulate import tabulate
+
+_NOT_KNOWN = "?"
+_LONGEST_CELL = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How a hub is, and what became of it. None is what is not known.
+
+    `outcome` is of what was done now, or of the last update; `certificate_days` whole days that are left;
+    `fails` the parts that fail (`carehub doctor`); `disk_free` in bytes; `failed`: what was asked for is not
+    so, or something fails.
+    """
+
+    name: str
+    target: str
+    release: str | None = None
+    connected: bool | None = None
+    outcome: str | None = None
+    certificate_days: int | None = None
+    fails: tuple[str, ...] | None = None
+    disk_free: int | None = None
+    to_do: str = ""
+    failed: bool = False
+
+    def data(self) -> dict[str, Any]:
+        """For machines; these keys stay."""
+        return asdict(self)
+
+
+def row_of(name: str, target: str, said: Mapping[str, Any], at: datetime) -> Row:
+    """What a machine said of itself (`fleet_ask`), understood at a time (aware)."""
+    keeper, broker, doctor, disk = (_table(said.get(key)) for key in ("keeper", "broker", "doctor", "disk"))
+    if isinstance(listed := said.get("doctor"), list):
+        doctor = {"findings": listed}
+    slot = _table(_table(keeper.get("slots")).get(str(keeper.get("in_force"))))
+    last, trial = _table(keeper.get("last")), _table(keeper.get("trial"))
+    findings = [_table(each) for each in doctor.get("findings") or []]
+    fails = [each for each in findings if each.get("verdict") == "fail"]
+    warns = [each for each in findings if each.get("verdict") == "warn"]
+    first = next(iter([*fails, *warns]), {})
+    to_do = str(first.get("todo") or first.get("words") or "")
+    if not slot:
+        to_do = "no release is in force: carehub provision"
+    elif not findings:
+        to_do = "its doctor could not be asked: log in and run 'sudo carehub doctor'"
+    ends = said.get("certificate_ends")
+    left = None if ends is None else (datetime.fromtimestamp(float(ends), UTC) - at) // timedelta(days=1)
+    outcome = f"update under way to {_release(_table(trial.get('to')))}" if trial else None
+    if last and not trial:
+        outcome = f"{last.get('outcome')} {_release(_table(last.get('to')))}"
+    return Row(
+        name,
+        target,
+        release=_release(slot) if slot else None,
+        connected=broker.get("connected"),
+        outcome=outcome,
+        certificate_days=left,
+        fails=tuple(str(each.get("part")) for each in fails) if findings else None,
+        disk_free=disk.get("free"),
+        to_do=to_do,
+        failed=bool(fails) or not findings or not slot,
+    )
+
+
+def table(rows: Sequence[Row]) -> str:
+    """For people."""
+    return tabulate([_cells(row) for row in rows], headers="keys", disable_numparse=True)
+
+
+def summary(rows: Sequence[Row], good: str) -> str:
+    """Of how many that can be said, in a line."""
+    failed = [row.name for row in rows if row.failed]
+    words = f"{len(rows) - len(failed)} of {len(rows)} hubs {good}"
+    return f"{words}; look after {', '.join(failed)}" if failed else words
+
+
+def _cells(row: Row) -> dict[str, str]:
+    connected = {True: "yes", False: "NO", None: _NOT_KNOWN}[row.connected]
+    free = _NOT_KNOWN if row.disk_free is None else f"{row.disk_free / 1e9:.1f} GB"
+    fails = _NOT_KNOWN if row.fails is None else _short(", ".join(row.fails)) or "none"
+    return {
+        "hub": row.name,
+        "release": row.release or _NOT_KNOWN,
+        "connected": connected,
+        "outcome": _short(row.outcome or "-"),
+        "certificate": _NOT_KNOWN if row.certificate_days is None else f"{row.certificate_days} days",
+        "fails": fails,
+        "free": free,
+        "what to do": _short(row.to_do, 2 * _LONGEST_CELL),
+    }
+
+
+def _short(text: str, longest: int = _LONGEST_CELL) -> str:
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
+    return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."
+
+
+def _release(said: Mapping[str, Any]) -> str:
+    return f"{said.get('version', _NOT_KNOWN)} ({said.get('build', _NOT_KNOWN)})"
+
+
+def _table(found: object) -> Mapping[str, Any]:
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,108 @@
+"""What the authority does outside of Python: openssl, its script, and files that are whole or not there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from provisioning.errors import ProvisioningError
+
+
+def in_words(said: str, arguments: Sequence[str]) -> str:
+    """What authority.sh or openssl said, for people."""
+    own = [line.removeprefix("authority.sh: ") for line in said.splitlines() if "authority.sh: " in line]
+    if own:
+        return own[-1]
+    about = arguments[-1]
+    if "unpacking public key" in said:
+        return f"{about}: the certificate request cannot be read: its key is none"
+    if "ignature did not match" in said or "ignature verification" in said:
+        return (
+            f"{about}: the request is not signed with its own key: it was changed on its way, or is no hub's"
+        )
+    if "Error reading certificate request" in said or "unable to load" in said.lower():
+        return f"{about}: the certificate request cannot be read"
+    lines = [line for line in said.strip().splitlines() if not line.startswith("Using configuration")]
+    return f"{about}: openssl could not do it: {' '.join(lines[:3]) or 'it said nothing'}"
+
+
+def openssl(*arguments: str, text: str = "") -> str:
+    """What openssl says, of a text on its standard input. Raises `ProvisioningError`: it refuses."""
+    ended = run(["openssl", *arguments], {}, text=text)
+    if ended.returncode != 0:
+        raise ProvisioningError(in_words(ended.stderr, arguments))
+    return ended.stdout
+
+
+def key_of_request(pem: str) -> str:
+    """The SHA-256 of a request's public key. Raises `ProvisioningError`: it is none."""
+    return _key(openssl("req", "-noout", "-pubkey", text=pem))
+
+
+def key_of_certificate(pem: str) -> str:
+    """The SHA-256 of a certificate's public key. Raises `ProvisioningError`: it is none."""
+    return _key(openssl("x509", "-noout", "-pubkey", text=pem))
+
+
+def pkcs7_of(pem: str) -> str:
+    """Certificates as PKCS#7 without content, in base64 (RFC 7030, section 4.1.3). Raises
+    `ProvisioningError`."""
+    said = openssl("crl2pkcs7", "-nocrl", "-certfile", "/dev/stdin", text=pem)
+    return "".join(line + "\n" for line in said.splitlines() if line and not line.startswith("-----"))
+
+
+def _key(said: str) -> str:
+    found = re.search(r"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----", said, re.DOTALL)
+    return hashlib.sha256(found[0].encode()).hexdigest() if found else ""
+
+
+def run(
+    command: Sequence[str],
+    environment: dict[str, str],
+    where: Path | None = None,
+    seconds: float = 60,
+    text: str = "",
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end. Raises `ProvisioningError`: it cannot be run, or does not end."""
+    try:
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=seconds,
+            input=text,
+            env={**os.environ, **environment},
+            cwd=where,
+        )
+    except FileNotFoundError as error:
+        raise ProvisioningError(f"{error.filename} is not on this machine: install it") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ProvisioningError(f"{command[0]} could not be run: {error}") from error
+
+
+def read(path: Path) -> str:
+    """A file's text. Raises `ProvisioningError`."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ProvisioningError(f"{path}: cannot be read: {error}") from error
+
+
+def write(path: Path, text: str, mode: int) -> None:
+    """Put a text into a file, whole or not at all. Raises `ProvisioningError`."""
+    waiting = path.with_name(f"{path.name}.writing")
+    try:
+        with os.fdopen(os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        waiting.replace(path)
+    except OSError as error:
+        raise ProvisioningError(f"{path}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,205 @@
+"""Many hubs at once: over real ssh where a machine is asked, and what is made of their answers."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from hub.cli import carehub
+from provisioning import fleet, fleet_ask
+from provisioning.errors import ProvisioningError
+from provisioning.fleet_table import Row, row_of, summary, table
+from provisioning.inventory import Hub
+from tests.rigs.sshd import Sshd, running_sshd
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def hubs(count: int) -> list[Hub]:
+    return [Hub(f"house-{n}.hub-1", f"pi@10.0.0.{n}", Path("site.toml")) for n in range(count)]
+
+
+# --- what a machine says of itself
+
+
+def said(**changes: Any) -> dict[str, Any]:
+    """A hub that is well."""
+    slot = {"version": "1.4.0", "build": "abc", "sha256": "x"}
+    return {
+        "python": "3.11",
+        "keeper": {"in_force": "a", "slots": {"a": slot, "b": None}, "trial": None, "last": None},
+        "broker": {"connected": True, "words": "connected"},
+        "doctor": [{"part": "disk", "verdict": "pass", "words": "fine", "todo": ""}],
+        "certificate_ends": (NOON + timedelta(days=100, hours=1)).timestamp(),
+        "disk": {"free": 12_300_000_000, "total": 30_000_000_000},
+        **changes,
+    }
+
+
+def test_a_hub_that_is_well_says_so() -> None:
+    row = row_of("rose-house.hub-1", "pi@x", said(), NOON)
+    assert row == Row(
+        "rose-house.hub-1", "pi@x", "1.4.0 (abc)", True, None, 100, (), 12_300_000_000, "", False
+    )
+    assert summary([row], "are well") == "1 of 1 hubs are well"
+
+
+def test_what_fails_is_named_with_what_to_do_first() -> None:
+    doctor = [
+        {"part": "time", "verdict": "warn", "words": "not synchronised", "todo": "look at the router"},
+        {"part": "disk", "verdict": "fail", "words": "full", "todo": "have the card exchanged"},
+        {"part": "queue", "verdict": "fail", "words": "long", "todo": ""},
+    ]
+    row = row_of("x", "pi@x", said(doctor=doctor, broker=None), NOON)
+    assert row.failed
+    assert row.fails == ("disk", "queue")
+    assert row.to_do == "have the card exchanged"
+    assert row.connected is None
+    shown = table([row])
+    assert "disk, queue" in shown
+    assert "have the card exchanged" in shown
+
+
+def test_the_last_update_is_told_and_one_that_is_under_way() -> None:
+    release = {"version": "1.5.0", "build": "def"}
+    keeper = {**said()["keeper"], "last": {"outcome": "rolled back", "to": release}}
+    assert row_of("x", "x", said(keeper=keeper), NOON).outcome == "rolled back 1.5.0 (def)"
+    keeper["trial"] = {"to": release}
+    assert row_of("x", "x", said(keeper=keeper), NOON).outcome == "update under way to 1.5.0 (def)"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"keeper": None, "doctor": None},
+        {"keeper": [], "doctor": "no", "broker": 1, "disk": "", "certificate_ends": None},
+        {"keeper": {"in_force": None, "slots": {}}, "doctor": [None, 1]},
+    ],
+)
+def test_a_machine_that_says_nothing_useful_is_not_well(wrong: dict[str, Any]) -> None:
+    row = row_of("x", "x", wrong, NOON)
+    assert row.failed
+    assert "carehub provision" in row.to_do
+    assert table([row])
+
+
+def test_the_question_asks_every_part_and_bears_with_those_that_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, prints in (
+        ("carehub", '[{"part": "disk", "verdict": "pass"}]'),
+        ("keeper", '{"in_force": "a"}'),
+    ):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\necho '{prints}'\nexit 1\n")
+        program.chmod(0o700)
+        monkeypatch.setattr(fleet_ask, f"_{name.upper()}", str(program))
+    monkeypatch.setattr(fleet_ask, "_DATA", str(tmp_path))
+    fleet_ask.main([])
+    found = json.loads(capsys.readouterr().out)
+    assert found["doctor"] == [{"part": "disk", "verdict": "pass"}]
+    assert found["keeper"] == {"in_force": "a"}
+    assert found["disk"]["free"] > 0
+    assert found["broker"] is found["certificate_ends"] is None
+    fleet_ask.main(["brief"])
+    assert json.loads(capsys.readouterr().out)["doctor"] is None
+
+
+# --- many at once
+
+
+def test_so_many_are_worked_on_at_once_and_each_has_its_row_in_order() -> None:
+    together = threading.Barrier(4)
+
+    def work(hub: Hub, tell: fleet.Tell) -> Row:
+        together.wait(10)  # passes only where four are at it
+        tell("done\nand gone")
+        return Row(hub.name, hub.target)
+
+    told: list[str] = []
+    rows = fleet.everywhere(hubs(8), work, told.append, 4)
+    assert [row.name for row in rows] == [hub.name for hub in hubs(8)]
+    assert sorted(told)[:2] == ["house-0.hub-1: and gone", "house-0.hub-1: done"]
+
+
+def test_what_happens_to_one_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    def work(hub: Hub, tell: fleet.Tell) -> Row:
+        if hub.name.startswith("house-1"):
+            raise ProvisioningError(f"{hub.target}: it cannot be reached")
+        if hub.name.startswith("house-2"):
+            raise ZeroDivisionError
+        return Row(hub.name, hub.target)
+
+    told: list[str] = []
+    rows = fleet.everywhere(hubs(4), work, told.append, 2)
+    assert [row.failed for row in rows] == [False, True, True, False]
+    assert rows[1].to_do == "it cannot be reached"
+    assert "house-1.hub-1: failed: it cannot be reached" in told
+    assert "fault of this program" in rows[2].to_do
+    assert summary(rows, "are well") == "2 of 4 hubs are well; look after house-1.hub-1, house-2.hub-1"
+
+
+@pytest.mark.parametrize(("bad", "begun"), [("house-0", 2), ("house-3", 6), ("none", 6)])
+def test_canaries_go_first_and_the_others_only_if_those_kept_it(bad: str, begun: int) -> None:
+    seen: list[str] = []
+
+    def work(hub: Hub, tell: fleet.Tell) -> Row:
+        seen.append(hub.name)
+        return Row(hub.name, hub.target, failed=hub.name.startswith(bad))
+
+    told: list[str] = []
+    rows = fleet.in_waves(hubs(6), work, told.append, 8, 2)
+    assert len(seen) == begun
+    assert set(seen[:2]) == {"house-0.hub-1", "house-1.hub-1"}
+    assert len(rows) == 6
+    assert all(row.failed for row in rows[2:]) == (begun == 2)
+
+
+# --- over ssh
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Sshd]:
+    directory = tmp_path / "sshd"
+    directory.mkdir()
+    with running_sshd(directory) as server:
+        yield server
+
+
+def test_a_machine_is_asked_over_ssh_and_one_that_is_not_there_stops_nothing(
+    tmp_path: Path, server: Sshd
+) -> None:
+    """This machine, which is no hub: that is said of it; nobody listens at the other's port."""
+    options = json.dumps(server.reach().options)
+    text = f'[defaults]\nidentity = "{server.directory}/key"\nssh_options = {options}\n'
+    for name, port in (("rose-house", server.port), ("oak-house", 1)):
+        (tmp_path / f"{name}.toml").write_text(f'[site]\nid = "{name}"\n[hub]\nid = "hub-1"\n')
+        text += f'[[hubs]]\ntarget = "{server.target}"\nport = {port}\nsite = "{name}.toml"\n'
+    path = tmp_path / "fleet.toml"
+    path.write_text(text)
+    ended = CliRunner().invoke(carehub, ["fleet", "status", str(path), "--json"])
+    assert ended.exit_code == 1
+    rows = json.loads(ended.stdout)
+    assert [row["name"] for row in rows] == ["rose-house.hub-1", "oak-house.hub-1"]
+    assert rows[0]["to_do"] == "no release is in force: carehub provision"
+    assert "no SSH" in rows[1]["to_do"]
+    assert "oak-house.hub-1: failed: " in ended.stderr
+    shown = CliRunner().invoke(carehub, ["fleet", "status", str(path), "--only", "oak-house.hub-1"])
+    assert shown.exit_code == 1
+    assert "0 of 1 hubs are well; look after oak-house.hub-1" in shown.stdout
+
+
+def test_a_wrong_fleet_file_is_a_configuration_error(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.toml"
+    path.write_text("[[hubs]]\n")
+    ended = CliRunner().invoke(carehub, ["fleet", "status", str(path)])
+    assert "hubs[0].target" in str(ended.exception)
+    assert "hubs[0].site" in str(ended.exception)

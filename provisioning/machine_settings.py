@@ -1,0 +1,208 @@
+"""What a site's file says beside the hub's configuration: `[machine]` and `[authority]`.
+
+Paths are files on the engineer's machine, relative to the site's file; their content is carried to the hub.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from hub.config_values import Section, Size
+
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_SERVER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?")
+_KEY = re.compile(
+    r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com"
+    r"|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{40,}={0,3}( [^\n\r]*)?"
+)
+
+PRIVATE_NETWORKS = (
+    "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10",
+)  # fmt: skip
+"""RFC 1918, RFC 3927, RFC 4193 and link-local: what a home's network is numbered from."""
+
+
+def _host_name(value: str) -> str:
+    if not _HOST.fullmatch(value):
+        raise ValueError("give letters, digits and hyphens, at most 63, beginning and ending with no hyphen")
+    return value
+
+
+def _public_key(value: str) -> str:
+    if "PRIVATE KEY" in value:
+        raise ValueError("that is a private key, which must stay where it is: give the line of its .pub file")
+    if not _KEY.fullmatch(value.strip()):
+        raise ValueError(
+            "give the line of a .pub file of OpenSSH, without options, as 'ssh-ed25519 AAAA... name'"
+        )
+    return value.strip()
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value))
+    except ValueError as error:
+        raise ValueError(
+            'give a network or an address, as "192.168.1.0/24", "10.1.2.3" or "fd12::/64"'
+        ) from error
+
+
+def _interface(value: str) -> str:
+    try:
+        found: IPv4Interface | IPv6Interface = ip_interface(value)
+    except ValueError as error:
+        raise ValueError('give an address with its network\'s length, as "192.168.1.20/24"') from error
+    if "/" not in value or found.network.num_addresses == 1:
+        raise ValueError('give the length of its network too, as "192.168.1.20/24"')
+    return str(found)
+
+
+def _an_address(value: str) -> str:
+    try:
+        return str(ip_address(value))
+    except ValueError as error:
+        raise ValueError('give an address, as "192.168.1.1"') from error
+
+
+def _time_server(value: str) -> str:
+    if not _SERVER.fullmatch(value):
+        raise ValueError('give a name or an address, as "ntp.ics.example"')
+    return value
+
+
+def _ssid(value: str) -> str:
+    if not 1 <= len(value.encode()) <= 32:
+        raise ValueError("give the network's name: 1 to 32 bytes")
+    return value
+
+
+Network = Annotated[str, AfterValidator(_network)]
+Address = Annotated[str, AfterValidator(_an_address)]
+
+
+class Ssh(Section):
+    """Who may log in. `authorized_keys` are public keys that let in beside those that the login has already.
+
+    `harden`: no passwords, no forwarding, root by key only.
+    """
+
+    authorized_keys: tuple[Annotated[str, AfterValidator(_public_key)], ...] = ()
+    harden: bool = True
+
+
+class Wired(Section):
+    """A fixed address on Ethernet, in the place of what the home's router gives."""
+
+    address: Annotated[str, AfterValidator(_interface)]
+    gateway: Address
+    dns: Annotated[tuple[Address, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _gateway_is_near(self) -> Self:
+        if ip_address(self.gateway) not in ip_interface(self.address).network:
+            raise ValueError(
+                f"the gateway {self.gateway} is not in the network of {self.address}: one is wrong"
+            )
+        return self
+
+
+class Wifi(Section):
+    """A Wi-Fi network. The password is in a file of the engineer's, so that the site's file can be shown."""
+
+    ssid: Annotated[str, AfterValidator(_ssid)]
+    password_file: Path
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "GB"
+
+
+class NetworkSettings(Section):
+    """How the machine reaches the home's network."""
+
+    wired: Literal["dhcp"] | Wired = "dhcp"
+    wifi: Wifi | None = None
+
+
+class Time(Section):
+    """Time servers; without any Debian's."""
+
+    servers: tuple[Annotated[str, AfterValidator(_time_server)], ...] = ()
+
+
+class Firewall(Section):
+    """What may come in: SSH from `ssh_from` (from anywhere, where that is empty), the page from
+    `page_from`."""
+
+    on: bool = True
+    ssh_from: tuple[Network, ...] = ()
+    page_from: tuple[Network, ...] = PRIVATE_NETWORKS
+
+
+class MachinePage(Section):
+    """Whether the staff page runs. `from_authority`: its certificate comes from the pilot's own authority,
+    for these `names` and addresses; otherwise from [page]'s certificate_file and key_file."""
+
+    run: bool = True
+    from_authority: bool = False
+    names: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]*$")], ...] = ()
+
+    @model_validator(mode="after")
+    def _names_are_for_a_certificate(self) -> Self:
+        if self.from_authority != bool(self.names):
+            raise ValueError(
+                "from_authority = true and names go together: give what the home types to reach the page"
+            )
+        return self
+
+
+class Machine(Section):
+    """What is of the machine and not of the hub.
+
+    `console` = false takes the login off the screen, where scans of wristbands would be typed; without it,
+    that is so where a reader of wristbands is in the file. `journal` is how much of the card the log may
+    take.
+    """
+
+    hostname: Annotated[str, AfterValidator(_host_name)] | None = None
+    ssh: Ssh = Ssh()
+    network: NetworkSettings = NetworkSettings()
+    time: Time = Time()
+    firewall: Firewall = Firewall()
+    page: MachinePage = MachinePage()
+    console: bool | None = None
+    watchdog: bool = True
+    journal: Annotated[Size, Field(ge=16 * 10**6)] | None = None
+    spare_card: bool = True
+
+
+class AuthoritySettings(Section):
+    """Who signs the hub's certificate: the pilot's own authority in `directory` ('carehub ca'), or somebody
+    else (`external`), by files. `release_signers` says whose releases this hub takes (ssh-keygen(1),
+    ALLOWED SIGNERS)."""
+
+    directory: Path | None = None
+    external: bool = False
+    release_signers: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.directory is not None) == self.external:
+            raise ValueError(
+                "give directory = ... (made with 'carehub ca begin') or external = true, one of them"
+            )
+        return self
+
+
+class Beside(Section):
+    """The two tables of a site's file that are not the hub's."""
+
+    machine: Machine = Machine()
+    authority: AuthoritySettings | None = None
+
+
+def host_name(site: str, hub: str) -> str:
+    """SITE-HUB, as a host name may be written."""
+    return re.sub(r"[^a-z0-9-]", "-", f"{site}-{hub}".lower()).strip("-")[:63].rstrip("-")

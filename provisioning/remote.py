@@ -1,0 +1,282 @@
+"""A machine, over one connection of plain OpenSSH: each command is a channel of it and costs a round trip.
+
+The user's own ssh_config, agent and known hosts hold; nothing is ever asked on the terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from provisioning.errors import ProvisioningError
+
+_LOST = 255
+"""ssh's own exit code: the connection, not the command."""
+_COMMAND_SECONDS = 900.0
+_PIECE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How a machine is reached, where that is not as the user's ssh_config has it.
+
+    `accept_new_key`: a host key that was never seen is noted and believed (the first time; a changed one
+    never). `options` are ssh's (-o), `connect_seconds` how long it is tried.
+    """
+
+    port: int | None = None
+    identity: Path | None = None
+    accept_new_key: bool = False
+    connect_seconds: int = 10
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    output: str
+    errors: str
+
+
+class Remote:
+    """The connection, as a context. Every method raises `ProvisioningError`, which says what to do."""
+
+    def __init__(self, target: str, reach: Reach | None = None) -> None:
+        if not target or target.startswith("-") or any(letter.isspace() for letter in target):
+            raise ProvisioningError(f"{target!r}: give the machine as pi@HOST, or by its name in ssh_config")
+        self.target = target
+        self._reach = reach or Reach()
+        self._directory = ""
+
+    def __enter__(self) -> Self:
+        # Short: a socket's path may have about a hundred bytes.
+        self._directory = tempfile.mkdtemp(prefix="carehub-ssh-", dir="/tmp")
+        try:
+            done = self._ssh(
+                ["-M", "-f", "-N", "-o", "ControlPersist=300"], None, self._reach.connect_seconds + 60
+            )
+            if done.code != 0:
+                raise ProvisioningError(self._why(done.errors))
+        except BaseException:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._ssh(["-O", "exit"], None, 10)
+        except ProvisioningError:
+            pass  # it ends by itself
+        finally:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    def run(
+        self, command: str, stdin: bytes | IO[bytes] | None = None, *, seconds: float = _COMMAND_SECONDS
+    ) -> Done:
+        """Run a line of shell as root, its standard input from here."""
+        given = stdin if isinstance(stdin, bytes) or stdin is None else None
+        file = stdin if not isinstance(stdin, bytes) and stdin is not None else None
+        done = self._ssh([], given, seconds, as_root(command), file)
+        self._check(done)
+        return done
+
+    def lines(self, command: str, stdin: bytes) -> Iterator[str]:
+        """The lines that a command says, as they come. It is run as root.
+
+        Raises `ProvisioningError` too where the command ends with another code than 0 and 1, or says only
+        what is wrong.
+        """
+        with subprocess.Popen(
+            self._command([], as_root(command)),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(),
+        ) as process:  # fmt: skip
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stderr is not None
+            errors: list[bytes] = []
+            reading = threading.Thread(target=_read_all, args=(process.stderr, errors), daemon=True)
+            reading.start()
+            feeding = threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True)
+            feeding.start()
+            said = 0
+            for line in process.stdout:
+                said += 1
+                yield line.decode("utf-8", errors="replace")
+            code = process.wait()
+            reading.join()
+            words = b"".join(errors).decode("utf-8", errors="replace")
+        self._check(Done(code, "", words))
+        if code not in (0, 1) or (code == 1 and not said):
+            words = words.strip().removeprefix("keeper: ")
+            raise ProvisioningError(f"{self.target}: {words or f'the command there ended with {code}'}")
+
+    def _ssh(
+        self,
+        options: Sequence[str],
+        stdin: bytes | None,
+        seconds: float,
+        command: str | None = None,
+        file: IO[bytes] | None = None,
+    ) -> Done:
+        whole = self._command(options, command)
+        try:
+            if file is not None:
+                ended = subprocess.run(
+                    whole, stdin=file, capture_output=True, timeout=seconds, check=False, env=_environment()
+                )
+            else:
+                ended = subprocess.run(
+                    whole, input=stdin or b"", capture_output=True, timeout=seconds, check=False,
+                    env=_environment(),
+                )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise ProvisioningError(
+                f"{self.target}: did not answer within {seconds:g} s: look after its network, and run this"
+                " again"
+            ) from error
+        except OSError as error:
+            raise ProvisioningError(f"ssh cannot be run: {error.strerror}: install openssh-client") from error
+        return Done(
+            ended.returncode,
+            ended.stdout.decode("utf-8", errors="replace"),
+            ended.stderr.decode("utf-8", errors="replace"),
+        )
+
+    def _command(self, options: Sequence[str], command: str | None = None) -> list[str]:
+        reach = self._reach
+        settings = {
+            "BatchMode": "yes",
+            "ConnectTimeout": str(reach.connect_seconds),
+            "ControlPath": f"{self._directory}/s",
+            "ServerAliveInterval": "15",
+            "ServerAliveCountMax": "4",
+            "LogLevel": "ERROR",
+            "ForwardAgent": "no",
+            "ForwardX11": "no",
+        }
+        if reach.accept_new_key:
+            settings["StrictHostKeyChecking"] = "accept-new"
+        words = ["ssh", *options]
+        for key, value in settings.items():
+            words += ["-o", f"{key}={value}"]
+        for option in reach.options:
+            words += ["-o", option]
+        if reach.port is not None:
+            words += ["-p", str(reach.port)]
+        if reach.identity is not None:
+            words += ["-i", str(reach.identity), "-o", "IdentitiesOnly=yes"]
+        return [*words, "--", self.target, *([command] if command is not None else [])]
+
+    def _check(self, done: Done) -> None:
+        if done.code == _LOST:
+            raise ProvisioningError(
+                f"{self.target}: the connection was lost ({_last(done.errors)}): what was done is done whole,"
+                " and the same command again does the rest"
+            )
+        if done.code != 0 and re.search(r"^sudo: ", done.errors, re.MULTILINE):
+            raise ProvisioningError(self._about_sudo(done.errors))
+
+    def _about_sudo(self, errors: str) -> str:
+        user = self.target.rpartition("@")[0] or "the login"
+        if "password is required" in errors or "terminal is required" in errors:
+            return (
+                f"{self.target}: sudo asks {user} for a password: allow it once without, there, with"
+                f" echo '{user} ALL=(ALL) NOPASSWD: ALL' | sudo tee /etc/sudoers.d/010-{user}, or log in as"
+                " root"
+            )
+        return f"{self.target}: {_last(errors)}: log in as root, or as somebody whom sudo lets do everything"
+
+    def _why(self, errors: str) -> str:
+        """What ssh said when it could not connect, in words."""
+        said, target = errors.strip(), self.target
+        for pattern, words in _FAILURES:
+            if re.search(pattern, said):
+                return f"{target}: {words}"
+        return f"{target}: ssh cannot connect: {_last(said)}"
+
+
+_FAILURES = (
+    (
+        "Could not resolve hostname",
+        "this name is not known here: look at how it is written, or give the machine's address (the home's"
+        " router lists it)",
+    ),
+    (
+        "REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "it has another host key than last time: it is another machine, or its card was written anew. If you"
+        " know that it was, forget the old key with 'ssh-keygen -R HOST', and run this again; if not, stop",
+    ),
+    (
+        "Host key verification failed",
+        "its host key is not known here: log in once by hand and compare it, or give --accept-new-key",
+    ),
+    (
+        "Connection timed out|Operation timed out|No route to host|Network is unreachable|Host is down",
+        "it cannot be reached: is it on, on this network, and this its address?",
+    ),
+    (
+        "Connection refused",
+        "the machine is there, and no SSH: switch it on (raspi-config, or a file named ssh on the boot"
+        " partition), or give its --port",
+    ),
+    (
+        "UNPROTECTED PRIVATE KEY FILE",
+        "the private key can be read by others, and ssh refuses it: chmod 600 it",
+    ),
+    (
+        "Permission denied",
+        "it takes none of your keys: bring one there with ssh-copy-id, or name the right one with --identity",
+    ),
+    (
+        "Connection closed by|Connection reset by|kex_exchange_identification",
+        "it closes the connection at once: too many are logging in, or it does not want this machine",
+    ),
+)
+
+
+def as_root(command: str) -> str:
+    """A line of shell that runs another one as root; that has in $1 who logged in, and in $2 from where."""
+    quoted = shlex.quote(command)
+    inner = (
+        'export LC_ALL=C; who=$(id -un); if [ "$(id -u)" -eq 0 ]; then'
+        f' exec sh -c {quoted} sh "$who" "$SSH_CONNECTION"; else'
+        f' exec sudo -n sh -c {quoted} sh "$who" "$SSH_CONNECTION"; fi'
+    )
+    return f"exec sh -c {shlex.quote(inner)}"
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "LC_ALL": "C"}
+
+
+def _last(text: str) -> str:
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "it said nothing"
+
+
+def _read_all(stream: IO[bytes], into: list[bytes]) -> None:
+    while piece := stream.read(_PIECE):
+        into.append(piece)
+
+
+def _feed(stream: IO[bytes], content: bytes) -> None:
+    """All of it at once would stand still where the other side says more than a pipe takes."""
+    try:
+        stream.write(content)
+        stream.close()
+    except OSError:
+        pass  # it ended early, and says why

@@ -1,0 +1,209 @@
+"""Setting a hub up: what is refused before anything is done, and whose signature goes where.
+
+The whole of it, on machines with a real systemd, is in tests/machine.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioning.authority import Authority
+from provisioning.bundle import Bundle
+from provisioning.errors import ProvisioningError
+from provisioning.keeper.apply import apply
+from provisioning.keeper.look import look
+from provisioning.keeper.places import Places
+from provisioning.keeper.resources import File, Identity, Outcome, Resource, Unit
+from provisioning.provision import Seen, _applied, _is_in, _Work, provision
+from provisioning.remote import Remote
+from provisioning.site_file import Site, load
+from tests.rigs.box import Box
+from tests.rigs.hub_process import carehub_here
+from tests.rigs.site import CERTIFICATE, HUB, manifest, write_site
+from tests.rigs.sshd import Sshd, running_sshd
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    with running_sshd(tmp_path_factory.mktemp("sshd")) as sshd:
+        yield sshd
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    Authority(tmp_path / "ca").begin()
+    return load(write_site(tmp_path))
+
+
+def bundle(architecture: str) -> Bundle:
+    return Bundle(
+        Path("release.bundle"), replace(manifest(), architecture=architecture), "release", (PYTHON,)
+    )
+
+
+def test_a_machine_that_can_be_no_hub_is_refused_and_nothing_is_left_on_it(machine: Sshd, site: Site) -> None:
+    told: list[str] = []
+    for architecture, words in (
+        ("riscv64", "make a bundle with --architecture"),
+        (platform.machine(), "systemd"),
+    ):
+        if words == "systemd" and Path("/run/systemd/system").is_dir():
+            continue  # a developer's machine, which could be one
+        with pytest.raises(ProvisioningError, match=words):
+            provision(machine.target, site, bundle(architecture), tell=told.append, reach=machine.reach())
+    assert told == []
+    assert not list(Path("/var/tmp").glob("carehub-provisioning.*"))
+
+
+def test_a_machine_is_looked_at_before_anything_is_done(machine: Sshd, site: Site) -> None:
+    with Remote(machine.target, machine.reach()) as remote:
+        work = _Work(remote, site, bundle("riscv64"), dry_run=True, tell=lambda _: None)
+        seen = work.seen
+        assert Path(seen.directory, "provisioning/keeper/apply.py").is_file()
+        assert (seen.python, seen.architecture, seen.port) == (PYTHON, platform.machine(), machine.port)
+        assert (seen.from_address, seen.login) == ("127.0.0.1", machine.target.partition("@")[0])
+        work.end()
+        assert not Path(seen.directory).exists()
+
+
+def test_who_would_lock_themselves_out_by_the_firewall_is_stopped(site: Site, tmp_path: Path) -> None:
+    firewall = "[machine.firewall]\nssh_from = ['10.8.0.0/16']\n"
+    strict = load(write_site(tmp_path, firewall))
+    with pytest.raises(ProvisioningError, match=r"leaves out 192\.168\.1\.7, from which you are logged in"):
+        worker(strict, connection="192.168.1.7 50000 192.168.1.20 22").check()
+    worker(strict, connection="10.8.3.4 50000 192.168.1.20 22").check()
+    worker(site, connection="192.168.1.7 50000 192.168.1.20 22").check()
+
+
+def test_an_address_is_in_a_network_of_its_own_kind_alone() -> None:
+    assert _is_in("fd12::5", ["10.0.0.0/8", "fd12::/64"])
+    assert not _is_in("fd13::5", ["0.0.0.0/0", "fd12::/64"])
+    assert not _is_in("", ["0.0.0.0/0"])
+
+
+def test_ssh_is_hardened_only_where_a_key_is_left(site: Site) -> None:
+    assert not worker(site, keys=0).login().harden
+    assert worker(site, keys=1).login().harden
+    login = worker(site, connection="a 1 b 2222").login()
+    assert (login.name, login.ports) == ("pi", (22, 2222))
+
+
+def test_look_says_what_there_is(tmp_path: Path) -> None:
+    box = Box(tmp_path / "box")
+    (box.root / "etc/passwd").write_text("pi:x:1:1::/home/pi:/bin/sh\n")
+    found = look(Places(box.root), "pi")
+    assert (found["keys"], found["systemd"], found["in_force"], found["certified"]) == (0, False, "", False)
+    keys = box("/home/pi/.ssh/authorized_keys")
+    keys.parent.mkdir(parents=True)
+    keys.write_text("# mine\n\nssh-ed25519 AAAA sam\n")
+    box("/run/systemd/system").mkdir(parents=True)
+    box("/etc/os-release").write_text('PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n')
+    found = look(Places(box.root), "pi")
+    assert (found["keys"], found["systemd"]) == (1, True)
+    assert found["system"] == "Debian GNU/Linux 12 (bookworm)"
+    assert look(Places(box.root), "nobody-here")["keys"] == 0
+
+
+SEEN = Seen(
+    directory="/var/tmp/x", login="pi", connection="192.168.1.7 50000 192.168.1.20 22",
+    architecture="riscv64", python="3.11", system="Debian", systemd=True, in_force="", certified=False,
+    sha256="", keys=1,
+)  # fmt: skip
+
+
+class Here(_Work):
+    """A machine whose files are below a directory, without a connection to it."""
+
+    def __init__(self, site: Site, box: Box | None, **seen: Any) -> None:
+        self._site, self._box, self._bundle = site, box, bundle("riscv64")
+        self._remote = Remote("pi@hub")
+        self.dry_run, self.told = False, list[str]()
+        self.tell = self.told.append
+        self.seen = replace(SEEN, **seen)
+        self.lists: list[Sequence[Resource]] = []
+
+    def apply(self, resources: Sequence[Resource]) -> list[Outcome]:
+        assert self._box is not None
+        self.lists.append(resources)
+        # Of a machine without a systemd, what is no unit.
+        kept = [each for each in resources if not isinstance(each, Unit)]
+        return list(apply(kept, Places(self._box.root), dry_run=False, live=True))
+
+
+def worker(site: Site, box: Box | None = None, **seen: Any) -> Here:
+    return Here(site, box, **seen)
+
+
+def identity(site: Site, ca_pem: str) -> list[Resource]:
+    units = [Unit("carehub.service", "running"), Unit("carehub-page.service", "running")]
+    return [File("/etc/carehub/ca.crt", ca_pem), Identity(site.name), *units]
+
+
+def test_a_request_is_signed_and_the_hub_started_only_then(site: Site, tmp_path: Path) -> None:
+    authority, box = Authority(tmp_path / "ca"), Box(tmp_path / "box")
+    work = worker(site, box)
+    outcomes, to_do = _applied(site, authority, identity(site, authority.ca_pem), "", work)
+    assert to_do == []
+    assert box("/etc/carehub/identity/current/hub.crt").read_text().startswith("-----BEGIN CERTIFICATE")
+    assert [any(isinstance(each, Unit) for each in found) for found in work.lists] == [False, True]
+    assert [each.change for each in outcomes] == ["changed", "changed"]
+    assert "hub rose-house.hub-1  rose-house  hub-1" in authority.clients_file.read_text().replace(
+        "hub  ", "hub "
+    )
+    key = box("/etc/carehub/identity/current/hub.key").read_text().splitlines()[1]
+    sent = "".join(each.read_text() for each in (tmp_path / "ca").rglob("*") if each.is_file())
+    assert key not in sent, "the key stays where it was made"
+    again = worker(site, box, certified=True)
+    outcomes, _ = _applied(site, authority, identity(site, authority.ca_pem), "", again)
+    assert [each.change for each in outcomes] == ["none", "none"]
+    assert len(again.lists) == 1, "one round where nothing is to be signed"
+
+
+def test_an_external_authority_gets_a_file_and_gives_one(tmp_path: Path) -> None:
+    theirs, box = Authority(tmp_path / "theirs"), Box(tmp_path / "box")
+    theirs.begin()
+    (tmp_path / "ca.pem").write_text(theirs.ca_pem)
+    external = "[authority]\nexternal = true\n"
+    site = load(write_site(tmp_path, hub=HUB + 'ca_file = "ca.pem"\n', authority=external))
+    resources = identity(site, site.carried.broker_ca)
+    outcomes, to_do = _applied(site, None, resources, "", worker(site, box))
+    request = tmp_path / "rose-house.hub-1.csr"
+    assert str(request) in to_do[0]
+    assert "--certificate FILE" in to_do[0]
+    given = theirs.sign_hub(request.read_text(), site.name)
+    resources = [
+        replace(each, certificate=given) if isinstance(each, Identity) else each for each in resources
+    ]
+    outcomes, to_do = _applied(site, None, resources, given, worker(site, box))
+    assert (outcomes[1].change, to_do) == ("changed", [])
+    assert box("/etc/carehub/identity/current/hub.crt").exists()
+
+
+def test_without_signers_nothing_is_begun(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text(CERTIFICATE)
+    text = '[authority]\ndirectory = "ca"\n'
+    site = load(write_site(tmp_path, authority=text))
+    with pytest.raises(ProvisioningError, match="whose releases may this hub take"):
+        provision("pi@hub", site, bundle("aarch64"))
+    ended = carehub_here("provision", "pi@hub", "--site", site.path, "--bundle", tmp_path / "none")
+    assert ended.code == 2
+    assert "--signers" in ended.errors
+
+
+def test_the_command_says_what_is_wrong_with_the_file_and_with_the_bundle(tmp_path: Path) -> None:
+    path = write_site(tmp_path)
+    ended = carehub_here("provision", "pi@hub", "--site", tmp_path / "no.toml", "--bundle", tmp_path / "none")
+    assert ended.code == 3
+    assert "no.toml: 1 problem(s)" in ended.errors
+    ended = carehub_here("provision", "pi@hub", "--site", path, "--bundle", tmp_path / "none")
+    assert ended.code == 1
+    assert ended.errors.startswith("carehub: ")

@@ -1,0 +1,152 @@
+"""A machine over SSH, against a real sshd."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from provisioning.errors import ProvisioningError
+from provisioning.remote import Reach, Remote, as_root
+from tests.rigs.sshd import Sshd, free_port, make_key, running_sshd
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    with running_sshd(tmp_path_factory.mktemp("sshd")) as sshd:
+        yield sshd
+
+
+def why(target: str, reach: Reach) -> str:
+    with pytest.raises(ProvisioningError) as raised, Remote(target, reach):
+        pass
+    return str(raised.value)
+
+
+def test_a_command_is_run_with_its_input_and_its_words_come_back_apart(machine: Sshd) -> None:
+    with Remote(machine.target, machine.reach()) as remote:
+        done = remote.run("cat; echo oh >&2; exit 3", b"hello\n\x00")
+    assert (done.code, done.output, done.errors) == (3, "hello\n\x00", "oh\n")
+
+
+def test_it_is_run_as_root_and_knows_who_logged_in_and_from_where(machine: Sshd) -> None:
+    with Remote(machine.target, machine.reach()) as remote:
+        user, _, connection = (
+            remote.run('id -u; echo "$1"; echo "$2"').output.partition("\n")[2].partition("\n")
+        )
+        assert remote.run("id -u").output == "0\n"
+    assert user == getpass.getuser()
+    assert connection.split()[0] == "127.0.0.1"
+    assert connection.split()[3] == str(machine.port)
+
+
+def test_all_go_through_one_connection(machine: Sshd) -> None:
+    with Remote(machine.target, machine.reach()) as remote:
+        ports = {remote.run('echo "$2"').output.split()[1] for _ in range(3)}
+    assert len(ports) == 1
+
+
+def test_lines_come_as_they_are_said_whatever_the_size_of_the_input(machine: Sshd) -> None:
+    with Remote(machine.target, machine.reach()) as remote:
+        lines = remote.lines("echo first; sleep 1; wc -c", b"x" * 2_000_000)
+        assert next(lines) == "first\n"
+        first = time.monotonic()
+        assert list(lines) == ["2000000\n"]
+        assert time.monotonic() - first > 0.5
+
+
+def test_one_that_answers_before_it_has_read_all_is_no_stand_still(machine: Sshd) -> None:
+    with Remote(machine.target, machine.reach()) as remote:
+        assert len(list(remote.lines("seq 100000; exit 1", b"x" * 2_000_000))) == 100000
+
+
+def test_a_keeper_that_only_says_what_is_wrong_is_an_error(machine: Sshd) -> None:
+    with (
+        Remote(machine.target, machine.reach()) as remote,
+        pytest.raises(ProvisioningError, match=r"127\.0\.0\.1: another keeper works on this machine$"),
+    ):
+        list(remote.lines("echo 'keeper: another keeper works on this machine' >&2; exit 1", b""))
+
+
+def test_a_connection_that_is_lost_is_said_with_what_to_do(machine: Sshd) -> None:
+    with (
+        Remote(machine.target, machine.reach()) as remote,
+        pytest.raises(
+            ProvisioningError, match=r"the connection was lost .*the same command again does the rest"
+        ),
+    ):
+        # The server's own process for this connection.
+        remote.run("kill -9 $PPID; sleep 5")
+
+
+def test_a_sudo_that_asks_for_a_password_is_said_with_how_to_allow_it() -> None:
+    words = Remote("pi@hub", Reach())._about_sudo("sudo: a password is required\n")
+    assert "pi ALL=(ALL) NOPASSWD: ALL" in words
+    assert "log in as root" in Remote("pi@hub", Reach())._about_sudo("sudo: pi is not in the sudoers file\n")
+
+
+def test_quotes_in_a_command_are_kept() -> None:
+    assert os.popen(as_root("""echo "a'b" '$HOME'""")).read() == "a'b $HOME\n"
+
+
+def test_a_wrong_key_is_refused_in_words(machine: Sshd, tmp_path: Path) -> None:
+    other = make_key(tmp_path / "other")
+    assert "takes none of your keys" in why(machine.target, machine.reach(identity=other))
+
+
+def test_a_host_that_is_not_known_is_believed_only_when_asked_for(machine: Sshd) -> None:
+    known = machine.known_hosts.read_text()
+    machine.known_hosts.write_text("")
+    try:
+        strict = replace(machine.reach(), options=(*machine.reach().options, "StrictHostKeyChecking=yes"))
+        assert "its host key is not known here" in why(machine.target, strict)
+        with Remote(machine.target, machine.reach(accept_new_key=True)) as remote:
+            assert remote.run("true").code == 0
+        assert "ssh-ed25519" in machine.known_hosts.read_text()
+    finally:
+        machine.known_hosts.write_text(known)
+
+
+def test_a_host_key_that_changed_is_never_believed(machine: Sshd, tmp_path: Path) -> None:
+    known = machine.known_hosts.read_text()
+    make_key(tmp_path / "other")
+    public = " ".join((tmp_path / "other.pub").read_text().split()[:2])
+    machine.known_hosts.write_text(f"[127.0.0.1]:{machine.port} {public}\n")
+    try:
+        assert "it has another host key than last time" in why(
+            machine.target, machine.reach(accept_new_key=True)
+        )
+    finally:
+        machine.known_hosts.write_text(known)
+
+
+def test_a_private_key_that_others_can_read_is_said(machine: Sshd, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_bytes((machine.directory / "key").read_bytes())
+    key.chmod(0o644)
+    assert "chmod 600" in why(machine.target, machine.reach(identity=key))
+
+
+def test_where_nothing_listens_and_where_no_name_leads_is_said(machine: Sshd) -> None:
+    nowhere = Reach(free_port(), connect_seconds=3)
+    assert "no SSH: switch it on" in why(machine.target, nowhere)
+    assert "this name is not known here" in why("pi@no-such-hub.invalid", Reach(connect_seconds=3))
+
+
+def test_a_machine_that_does_not_answer_is_said_in_time() -> None:
+    begun = time.monotonic()
+    # RFC 5737: an address of nobody's.
+    words = why("pi@192.0.2.77", Reach(connect_seconds=1))
+    assert "cannot be reached" in words
+    assert time.monotonic() - begun < 10
+
+
+def test_a_target_that_would_be_an_option_is_none() -> None:
+    for target in ("-oProxyCommand=true", "", "pi@hub; reboot"):
+        with pytest.raises(ProvisioningError, match="give the machine as"):
+            Remote(target)

@@ -28,8 +28,8 @@ SCHEMA_VERSION = 9
 READABLE_FROM = 9
 """The oldest schema whose hub can work with a database of this one, so that an update to this release can be
 taken back. A step that only adds (a table, an index, a column with a default) leaves it as it is; one that
-changes what an earlier hub reads or writes sets it to SCHEMA_VERSION, and such a hub is then updated by way of
-a release that can already work with both."""
+changes what an earlier hub reads or writes sets it to SCHEMA_VERSION; such a hub is then updated by way of a
+release that can already work with both."""
 
 
 def open_for_writing(path: Path, reserve: Reserve | None = None) -> sqlite3.Connection:

@@ -27,6 +27,7 @@ async def refused(tmp_path: Path) -> str:
 async def test_a_database_of_a_newer_hub_is_refused_in_one_line(tmp_path: Path) -> None:
     connection = open_for_writing(tmp_path / "data" / FILE_NAME)
     connection.execute("PRAGMA user_version = 999")
+    connection.execute("PRAGMA application_id = 0")
     connection.close()
     assert "newer hub" in await refused(tmp_path)
 

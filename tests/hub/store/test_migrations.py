@@ -352,6 +352,7 @@ def test_a_damaged_old_database_is_saved_and_migrated(
 def test_a_schema_that_is_not_yet_known_is_refused(old: Path) -> None:
     with closing(sqlite3.connect(old)) as connection:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+        connection.execute("PRAGMA application_id = 0")
     with pytest.raises(StoreError, match=rf"schema {SCHEMA_VERSION + 1}, this one knows {SCHEMA_VERSION}"):
         open_for_writing(old)
 

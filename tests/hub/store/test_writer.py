@@ -272,6 +272,7 @@ async def test_what_the_broker_refuses_is_kept_aside_with_the_reason(path: Path)
 def test_a_database_of_a_newer_hub_is_refused_by_name(path: Path) -> None:
     connection = open_for_writing(path)
     connection.execute("PRAGMA user_version = 999")
+    connection.execute("PRAGMA application_id = 0")
     connection.close()
     with pytest.raises(StoreError, match=r"newer hub \(schema 999, this one knows \d+\)"):
         open_for_writing(path)

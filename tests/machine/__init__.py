@@ -1,0 +1,2 @@
+"""Hubs on machines with a real systemd (systemd-nspawn): set up, updated, killed, cut (`make
+test-machine`)."""

@@ -1,0 +1,1 @@
+"""The scenarios of each part: the issue's evidence."""

@@ -1,0 +1,157 @@
+"""Releases that go wrong on purpose: the one before is back, nothing is lost, and it is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+from tests.faults.patience import wait
+from tests.faults.ward import Ward
+from tests.machine.laboratory import Hub, Laboratory
+from tests.machine.releases import appended
+from tests.machine.report import Row, promised, timed
+from tests.machine.running import Ended
+
+_PART = "updates"
+_BACK_SECONDS = 30.0
+_ON_THE_MACHINE = "/var/tmp/release.bundle"
+
+_HANGS = """
+
+import os as _os, signal as _signal, threading as _threading
+
+_ready = ServiceManager.ready
+
+
+def _ready_and_stopped(self, *said):
+    _ready(self, *said)
+    _threading.Timer(1.0, lambda: _os.kill(_os.getpid(), _signal.SIGSTOP)).start()
+
+
+ServiceManager.ready = _ready_and_stopped
+"""
+_OTHER_CONFIGURATION = """
+
+def load(path):
+    raise ConfigError(path, ["broker.colour: missing: this release wants one"])
+"""
+_NO_BROKER = """
+
+_load = load
+
+
+def load(path):
+    config = _load(path)
+    return config.model_copy(update={"broker": config.broker.model_copy(update={"port": 9})})
+"""
+
+
+BAD = {
+    "crash-at-start": ("crashes at start", appended("hub.daemon", "\n\nraise RuntimeError('planted')\n")),
+    "hang-after-ready": ("hangs after it is ready", appended("hub.service_manager", _HANGS)),
+    "other-configuration": ("finds the configuration wrong", appended("hub.config", _OTHER_CONFIGURATION)),
+    "no-broker": ("cannot reach the broker", appended("hub.config", _NO_BROKER)),
+}
+"""Each by its build: in words, and what is changed."""
+
+
+def good(build: str) -> tuple[str, Callable[[Path], None]]:
+    """A release that is well, and tells itself apart by one line."""
+    return build, appended("hub.__init__", f"\n\n# {build}\n")
+
+
+@dataclass
+class _Watch:
+    """When the slot in force was switched, and when the hub collected in the old one again."""
+
+    hub: Hub
+    switched: float = 0.0
+    back: float = 0.0
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        link = self.hub.machine.path("/opt/carehub/current")
+        before = link.readlink()
+        while not self.over.wait(0.05):
+            now_linked = link.readlink()
+            if now_linked != before and not self.switched:
+                self.switched = monotonic()
+            if self.switched and now_linked == before and not self.back and self.hub.collects:
+                self.back = monotonic()
+                return
+
+
+def scenarios(lab: Laboratory) -> Iterator[Row]:
+    """Bad ones, then a good one, all while the hub is fed."""
+    ward = Ward(ill=200, alert_every=100)
+    with lab.hub(ward=ward) as hub:
+        first = hub.state()["slots"]["a"]["build"]
+        with hub.feeding():
+            for build, (words, change) in BAD.items():
+                yield from _bad(lab, hub, build, words, change, first)
+            yield _good(lab, hub)
+        judged = hub.judgement()
+        yield promised(_PART, "over all these updates nothing was lost", [judged.faults], hub.told())
+
+
+def _bad(
+    lab: Laboratory, hub: Hub, build: str, words: str, change: Callable[[Path], None], first: str
+) -> Iterator[Row]:
+    bundle = lab.releases.variant(build, change)
+    watch = _Watch(hub)
+    thread = threading.Thread(target=watch.run)
+    thread.start()
+    began = monotonic()
+    ended = update(hub, bundle)
+    if watch.switched:
+        wait(lambda: watch.back, 30)
+    watch.over.set()
+    thread.join()
+    state = hub.state()
+    last = state["last"] or {}
+    found = [] if ended.code == 1 else [f"carehub update ended with {ended.code}"]
+    found += [] if watch.switched else [f"it was never tried: {ended.output + ended.errors}"]
+    found += [] if watch.back else ["the release before does not collect again"]
+    in_force = state["slots"][state["in_force"]]["build"]
+    found += [] if in_force == first else [f"{in_force} is in force"]
+    if last.get("outcome") != "rolled back" or last.get("to", {}).get("build") != build:
+        found.append(f"the state is {last}")
+    told = wait(lambda: _reported(lab, hub, build, began), 15)
+    found += [] if told else ["the ICS was not told in the hub's status"]
+    said = hub.machine.as_root("/usr/local/bin/carehub update --state").output
+    found += [] if "rolled back" in said else [f"carehub update --state says {said}"]
+    yield promised(
+        _PART, f"a release that {words} is rolled back and reported", found, str(last.get("why", ""))
+    )
+    back = [watch.back - watch.switched] if watch.back and watch.switched else []
+    yield timed(
+        _PART, f"{words}: old version back", back, _BACK_SECONDS, f"the command took {ended.seconds:.1f} s"
+    )
+
+
+def _reported(lab: Laboratory, hub: Hub, build: str, since: float) -> bool:
+    told = lab.ics.arrived(hub.name, "status", since=since)
+    return any(build in str(each.event.data.get("update")) for each in told)
+
+
+def _good(lab: Laboratory, hub: Hub) -> Row:
+    bundle = lab.releases.variant(*good("better"))
+    ended = update(hub, bundle)
+    state = hub.state()
+    in_force = state["slots"][state["in_force"]]["build"]
+    found = (
+        [] if ended.code == 0 else [f"carehub update ended with {ended.code}: {ended.output + ended.errors}"]
+    )
+    found += [] if in_force == "better" else [f"{in_force} is in force"]
+    found += [] if hub.collects else ["the hub does not collect"]
+    found += [] if (state["last"] or {}).get("outcome") == "kept" else [f"the state is {state['last']}"]
+    return promised(_PART, "a good release is kept", found, f"{ended.seconds:.1f} s; {state['last']['why']}")
+
+
+def update(hub: Hub, bundle: Path) -> Ended:
+    """`carehub update` on the machine, by root."""
+    hub.machine.as_root(f"cat >{_ON_THE_MACHINE}", given=bundle.read_bytes()).insist()
+    return hub.machine.as_root(f"/usr/local/bin/carehub update {_ON_THE_MACHINE}", seconds=180)

@@ -30,6 +30,12 @@ async def keep_running(
         try:
             with about(stage=name):
                 await run()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # What it waited for was cancelled, and not this: a task group would let it go for good.
+            _log.exception("%s was cancelled from within; please report this", name)
         except CareportError as error:
             _log.error("%s: %s", name, error)
         except Exception:  # noqa: BLE001  # the supervisor is where an unforeseen fault must end

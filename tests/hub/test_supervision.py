@@ -50,3 +50,23 @@ async def test_cancelling_ends_it() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_one_that_waited_for_what_was_cancelled_is_started_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A task group takes a cancelled part for one that was to end, and the hub would go on without it."""
+    attempts = 0
+
+    async def run() -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            waited_for: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            waited_for.cancel()
+            await waited_for
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(keep_running("forwarder", run, least=0.001, most=0.002))
+    assert attempts == 2
+    assert "forwarder was cancelled from within" in caplog.text

@@ -4,7 +4,7 @@ SHELL := /bin/sh
 RUN := .venv/bin/
 DATA ?= ../shared/data
 
-.PHONY: help setup demo test lint types unit other-runtime bench test-faults test-radio test-usb test-vm test-browser fuzz page-styles lock model model-report model-replay train-tools
+.PHONY: help setup demo test lint types unit other-runtime bench test-faults test-radio test-usb test-vm test-machine test-image test-browser fuzz page-styles lock model model-report model-replay train-tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,6 +46,14 @@ test-vm: setup ## The radio against a real bluetoothd, and USB by QEMU, in a vir
 	@tests/vm/prepare.sh
 	@$(RUN)python -m tests.vm $(VM)
 
+test-machine: setup ## Hubs set up over SSH, updated, killed and cut, on machines with a real systemd; as root; MACHINE="updates --full"
+	@tests/machine/prepare.sh
+	@$(RUN)python -m tests.machine $(MACHINE)
+
+test-image: setup ## The flashable image, built and booted in QEMU; the aarch64 bundle under qemu-user; as root
+	@tests/image/prepare.sh
+	@$(RUN)python -m tests.image $(IMAGE)
+
 test-browser: setup ## Carers in a real Chromium at three sizes, with axe; pictures in build/browser; BROWSER="-k round"
 	@tests/browser/prepare.sh
 	$(RUN)pytest tests/browser $(BROWSER)
@@ -71,4 +79,4 @@ page-styles: ## Make the staff page's styles and htmx anew (hub/web/vendor); for
 
 lock: setup ## Write requirements.lock anew from pyproject.toml
 	$(RUN)uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-header --extra dev --extra virtual --extra systemd --output-file requirements.lock pyproject.toml
+	  --no-header --extra dev --extra virtual --extra systemd --extra provisioning --output-file requirements.lock pyproject.toml

@@ -22,6 +22,10 @@ missing=
 command -v dbus-daemon >/dev/null 2>&1 || missing="$missing dbus"
 # Plays udev, and USB devices with it, for the tests only.
 command -v umockdev-wrapper >/dev/null 2>&1 || missing="$missing umockdev"
+# Setting hubs up is tested over a real sshd; what a firewall has, with its own command.
+[ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
+[ -x /usr/sbin/nft ] || missing="$missing nftables"
+command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
 # systemd-python and evdev come as source only.
 command -v gcc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 command -v pkg-config >/dev/null 2>&1 || missing="$missing pkg-config"

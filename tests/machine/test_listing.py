@@ -10,6 +10,7 @@ from tests.machine.listing import difference, listing, shortened
 def test_every_kind_of_change_is_seen(tmp_path: Path) -> None:
     for name in ("same", "content", "mode", "gone"):
         (tmp_path / name).write_text("before")
+        (tmp_path / name).chmod(0o644)
     (tmp_path / "link").symlink_to("same")
     before = listing(tmp_path)
     assert difference(before, listing(tmp_path)) == []

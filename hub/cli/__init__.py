@@ -35,6 +35,13 @@ _COMMANDS = {
     "score": "score",
     "rhythm": "rhythm",
     "doctor": "doctor",
+    "update": "update",
+    "provision": "provision",
+    "bundle": "bundle",
+    "ca": "ca",
+    "fleet": "fleet",
+    "image": "image",
+    "first-boot": "first_boot",
 }
 
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     "--architecture",
     type=click.Choice(["aarch64", "x86_64"]),
     default="aarch64",
+    envvar="CAREHUB_BUNDLE_ARCHITECTURE",
     show_default=True,
+    show_envvar=True,
     help="For which machines: a Raspberry Pi is aarch64.",
 )
 @click.option(
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
     type=click.Choice(["3.11", "3.13"]),
     multiple=True,
     default=("3.11", "3.13"),
+    envvar="CAREHUB_BUNDLE_PYTHON",
     show_default=True,
+    show_envvar=True,
     help="For which of their Pythons: Bookworm has 3.11, Trixie 3.13. May be given twice.",
 )
 @click.option(

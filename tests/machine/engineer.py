@@ -31,7 +31,7 @@ class Engineer:
     stands first on the path, as nobody's ~/.ssh is to be touched.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, python: str) -> None:
         self.directory = directory
         directory.mkdir(parents=True)
         self._key = directory / "id_ed25519"
@@ -54,6 +54,9 @@ class Engineer:
             **os.environ,
             "PATH": f"{programs}:{os.environ['PATH']}",
             "HOME": str(directory),
+            # The machines here are no Raspberry Pis.
+            "CAREHUB_BUNDLE_ARCHITECTURE": "x86_64",
+            "CAREHUB_BUNDLE_PYTHON": python,
             "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
         }
         self.authority = Authority(directory / "authority")

@@ -14,6 +14,7 @@ from typing import Any
 
 from hub.control import ask
 from hub.errors import CareportError
+from provisioning.authority import Authority
 from tests.faults.account import Account, Judgement, judge
 from tests.faults.feeding import Feeder
 from tests.faults.patience import wait
@@ -96,6 +97,19 @@ class Laboratory:
         bundle = bundle or self.releases.good()
         named = ("--site", str(site), "--bundle", str(bundle))
         return self.engineer.carehub("provision", machine.target, *named, *arguments, seconds=seconds)
+
+    @contextlib.contextmanager
+    def of_another_programme(self, authority: Path) -> Iterator[Ics]:
+        """The broker and the subscriber of another authority, in the place of this laboratory's own."""
+        self.broker.stop()
+        try:
+            with (
+                Broker(self._rig.place / "another-broker", Authority(authority)) as broker,
+                Ics(broker) as ics,
+            ):
+                yield ics
+        finally:
+            self.broker.start()
 
     @contextlib.contextmanager
     def hub(self, *, on_a_card: bool = False, ward: Ward | None = None, **settings: Any) -> Iterator[Hub]:
@@ -213,7 +227,7 @@ def laboratory(release: str, scale: Scale, seed: int) -> Iterator[Laboratory]:
     """All of it, for as long as it is entered."""
     with rig() as its_rig:
         its_root = root(release)
-        engineer = Engineer(its_rig.place / "laptop")
+        engineer = Engineer(its_rig.place / "laptop", its_root.python)
         with (
             NameServer(RIG_ADDRESS, {BROKER_NAME: RIG_ADDRESS}),
             Broker(its_rig.place / "broker", engineer.authority) as broker,

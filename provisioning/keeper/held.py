@@ -27,7 +27,8 @@ def held(places: Places, doing: str, wait_seconds: float = 0.0) -> Iterator[None
     """
     try:
         places.state.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(places.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(places.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.fchmod(descriptor, 0o600)  # who can read it can hold it
     except OSError as error:
         raise KeeperError(f"{places.state}: {error.strerror}; run this as root") from error
     try:

@@ -45,6 +45,9 @@ class Pace:
     """What a release that did not prove itself gets to stop in: a hub that is well needs less than one, and
     what is committed stays committed."""
 
+    starts: int = 3
+    """How often the release before is asked to start, where systemd refuses."""
+
     back: float = 30.0
     """How long the release before is waited for; it is in force whether it answers by then or not."""
 

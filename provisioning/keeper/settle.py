@@ -5,6 +5,8 @@ So whatever was in the middle, the hub that starts next is a release that had pr
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from provisioning.keeper.atomic import Disk
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.places import PAGE_UNIT, SLOT_NAMES, UNIT, Places
@@ -22,7 +24,17 @@ def settle(places: Places, *, services: Services | None = None, disk: Disk | Non
         OSError: the card takes nothing.
     """
     disk, services = disk or Disk(), services or Systemd(places)
-    slots, notes = Slots(places, disk), Notes(places, disk)
+    try:
+        return _settled(Slots(places, disk), Notes(places, disk), services)
+    except (KeeperError, OSError):
+        # A card that takes nothing keeps no hub from running: it goes on in memory.
+        if services.running():
+            with suppress(KeeperError):
+                _start_what_stands(services)
+        raise
+
+
+def _settled(slots: Slots, notes: Notes, services: Services) -> list[str]:
     state, before = notes.read(), slots.linked()
     wanted = _wanted(slots, state)
     done = []
@@ -42,6 +54,14 @@ def settle(places: Places, *, services: Services | None = None, disk: Disk | Non
         done += services.refresh()
         _started(services)
     return done
+
+
+def _start_what_stands(services: Services) -> None:
+    """Neither what runs or is starting, nor, at boot, what only waits for this to end."""
+    seen = {unit: services.seen(unit) for unit in (UNIT, PAGE_UNIT) if services.wanted(unit)}
+    services.start(
+        [unit for unit, how in seen.items() if how.active in ("inactive", "failed") and not how.queued]
+    )
 
 
 def _wanted(slots: Slots, state: State) -> str | None:

@@ -158,7 +158,14 @@ class Keeper:
         except (KeeperError, OSError) as error:
             judgement = Judgement(False, str(error))
         if judgement.good:
-            self.notes.write(judged(trial, "kept", judgement.why))
+            try:
+                self.notes.write(judged(trial, "kept", judgement.why))
+            except OSError as error:
+                raise KeeperError(
+                    f"release {trial.to} proved itself and is in force, but the card takes no note of it"
+                    f" ({error}): at the next start of this machine {trial.from_} would be back. Make room"
+                    " and update again, or replace the card"
+                ) from error
             return Verdict("kept", trial.to, judgement.why, trial.from_)
         self._tell(f"not proven: {judgement.why}; going back to {trial.from_}")
         return Verdict("rolled back", trial.to, self._back(trial, old, units, judgement.why), trial.from_)
@@ -184,19 +191,39 @@ class Keeper:
 
     def _back(self, trial: Trial, old: Slot, units: Sequence[str], why: str) -> str:
         """Why the release did not stay, and whether the one before is well again."""
-        with suppress(KeeperError):  # and on: the switch is what matters
-            self._services.kill(units, self._pace.kill)
-        self.slots.switch(old.name)
-        try:
-            self._services.refresh()
-            self._services.start(units)
-        except KeeperError as error:
-            why = f"{why}; and the release before could not be started: {error}"
+        for step in (
+            lambda: self._services.kill(units, self._pace.kill),
+            lambda: self.slots.switch(old.name),
+            lambda: self._services.refresh(),
+        ):
+            try:
+                step()
+            except (KeeperError, OSError) as error:  # and on: whatever fails, a hub has to run
+                why = f"{why}; on the way back: {error}"
+        why = self._started_again(units, why)
+        if self.slots.linked() != old.name:
+            raise KeeperError(
+                f"{why}. The card takes nothing, so the new release is still in force, and was started again:"
+                " it is taken back at the next start of this machine. See 'carehub doctor'"
+            )
         # Noted before it is waited for: the hub reads and reports it as soon as it runs.
         self.notes.write(judged(trial, "rolled back", why))
         if self._answers() is None:
             why = f"{why}; the release before has not answered within {self._pace.back:g} s: 'carehub doctor'"
             self.notes.write(judged(trial, "rolled back", why))
+        return why
+
+    def _started_again(self, units: Sequence[str], why: str) -> str:
+        """Start what was stopped, more than once if need be: nobody else does before the next boot."""
+        for left in reversed(range(self._pace.starts)):
+            try:
+                self._services.start(units)
+            except KeeperError as error:
+                if left == 0:
+                    return f"{why}; and the release before could not be started: {error}"
+                time.sleep(self._pace.look)
+            else:
+                break
         return why
 
     def _answers(self) -> Said | None:

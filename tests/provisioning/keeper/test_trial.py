@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from provisioning.keeper.atomic import Disk
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.health import ask
+from provisioning.keeper.held import held
 from provisioning.keeper.judge import UnitSeen
 from provisioning.keeper.places import PAGE_UNIT, UNIT
+from provisioning.keeper.settle import settle
 from provisioning.keeper.state import State
 from provisioning.keeper.trial import Keeper
 from tests.rigs.releases import QUICK, WELL, Machine, Processes
@@ -240,6 +246,67 @@ def test_a_systemd_that_fails_in_the_middle_is_a_reason_to_go_back(machine: Mach
     assert "no room" in verdict.why
     assert in_force(machine) == "1.0"
     assert machine.keeper().notes.read() != State()
+
+
+def test_whatever_systemd_refuses_on_the_way_back_the_release_before_runs_again(machine: Machine) -> None:
+    """Nobody else starts it before the next boot: a home would be without its hub until an engineer came."""
+    machine.with_hub()
+    start, refused = machine.services.start, ["once", "and once more"]
+
+    def refresh() -> list[str]:
+        raise KeeperError("'systemctl daemon-reload' was not done within 20 s")
+
+    def start_late(units: Sequence[str]) -> None:
+        if machine.slots.linked() == "a" and refused:
+            raise KeeperError(f"'systemctl start' failed {refused.pop()}")
+        start(units)
+
+    machine.services.refresh = refresh  # type: ignore[method-assign]
+    machine.services.start = start_late  # type: ignore[method-assign]
+    verdict = machine.keeper().update(machine.bundle(version="1.1"))
+    assert verdict.outcome == "rolled back"
+    assert "on the way back: 'systemctl daemon-reload'" in verdict.why
+    assert in_force(machine) == "1.0"
+    machine.services.wait_until_ready()
+
+
+class FailingCard(Disk):
+    """Takes the switch to the new slot, and nothing after it: as ext4 does that made itself read-only."""
+
+    def __init__(self) -> None:
+        super().__init__(self._refuse)
+        self.after = False
+
+    def _refuse(self, step: str) -> None:
+        if self.after:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    def link(self, path: Path, to: str) -> None:
+        super().link(path, to)
+        self.after = True
+
+
+def test_a_card_that_takes_nothing_in_a_trial_keeps_no_hub_from_running(machine: Machine) -> None:
+    machine.with_hub()
+    card = FailingCard()
+    with pytest.raises(KeeperError, match="taken back at the next start"):
+        machine.keeper(disk=card).update(machine.bundle(version="1.1", hub={"says": AWAY}))
+    machine.services.wait_until_ready()
+    machine.services.stop([UNIT])
+    with pytest.raises(OSError, match="Read-only"):
+        settle(machine.places, services=machine.services, disk=card)
+    machine.services.wait_until_ready()
+    # The card has been mended, and the machine starts anew.
+    settle(machine.places, services=machine.services)
+    assert in_force(machine) == "1.0"
+
+
+def test_nobody_but_root_can_hold_the_keepers_lock(machine: Machine) -> None:
+    machine.places.state.mkdir(parents=True, exist_ok=True)
+    lock = machine.places.state / "lock"
+    lock.touch(0o644)
+    with held(machine.places, "a test"):
+        assert lock.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_listener_who_has_gone_is_no_reason_to_go_back(machine: Machine) -> None:

@@ -133,12 +133,12 @@ class Time(Section):
 
 
 class Firewall(Section):
-    """What may come in: SSH from `ssh_from` (from anywhere, where that is empty), the page from
-    `page_from`."""
+    """What may come in: SSH from `ssh_from` (from anywhere, where that is empty), the page from `page_from`
+    (for nobody, machine.page.run = false)."""
 
     on: bool = True
     ssh_from: tuple[Network, ...] = ()
-    page_from: tuple[Network, ...] = PRIVATE_NETWORKS
+    page_from: Annotated[tuple[Network, ...], Field(min_length=1)] = PRIVATE_NETWORKS
 
 
 class MachinePage(Section):

@@ -151,7 +151,8 @@ DefaultDependencies=no
 Before=network-pre.target shutdown.target
 Wants=network-pre.target
 Conflicts=shutdown.target
-After=local-fs.target
+# Debian's own begins with "flush ruleset".
+After=local-fs.target nftables.service
 
 [Service]
 Type=oneshot
@@ -233,14 +234,15 @@ def _ssh(site: Site, login: Login) -> Iterator[Resource]:
         lines += [
             "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitEmptyPasswords no",
             "PermitRootLogin prohibit-password", "X11Forwarding no", "AllowAgentForwarding no",
-            "AllowTcpForwarding no", "MaxAuthTries 4", "LoginGraceTime 30",
+            "AllowTcpForwarding no", "LoginGraceTime 30",
         ]  # fmt: skip
     reload = ("if systemctl -q is-active ssh; then systemctl reload ssh; fi",)
     if lines:
         text = "".join(f"{each}\n" for each in lines)
         yield File(_SSHD, _WRITTEN + text, check="mkdir -p /run/sshd && sshd -t -f {}", then=reload)
-    else:
+    elif not ssh.harden:
         yield Absent(_SSHD, reload)
+    # Held back, for a login that has no key here, what an earlier run hardened stays as it is.
 
 
 _TMP_MOUNT = """[Unit]

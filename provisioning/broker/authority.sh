@@ -25,6 +25,7 @@ days_authority=3650 days_certificate=${DAYS:-825} days_revocations=3650
 named() {
     case $1 in
     '' | [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) say "authority.sh: '$1': letters, digits, '.', '_' and '-' only"; exit 1 ;;
+    ca) say "authority.sh: 'ca' is the authority's own name here: give another"; exit 1 ;;
     esac
     [ ${#1} -le 64 ] || { say "authority.sh: '$1': longer than the 64 characters of a CN"; exit 1; }
 }

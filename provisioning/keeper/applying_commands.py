@@ -141,7 +141,8 @@ def packages(resource: Packages, machine: Machine, *, dry_run: bool) -> Outcome:
     words = ", ".join(missing)
     if dry_run:
         return Outcome(name, "would change", f"{words} would be installed with apt-get")
-    install = f"apt-get {_APT} install --no-install-recommends {' '.join(missing)}"
+    # What a power cut has left half-way keeps apt from everything.
+    install = f"dpkg --configure -a && apt-get {_APT} install --no-install-recommends {' '.join(missing)}"
     if machine.run(install, _APT_SECONDS).done:
         return Outcome(name, "changed", f"installed: {words}")
     machine.run(f"apt-get {_APT} update", _APT_SECONDS)

@@ -91,6 +91,15 @@ def test_a_name_that_is_none_is_refused(authority: Path, name: str) -> None:
     assert list(authority.glob("*.csr")) == []
 
 
+@pytest.mark.parametrize("act", ["client", "broker"])
+def test_nobody_gets_the_name_of_the_authoritys_own_files(authority: Path, act: str) -> None:
+    before = {name: (authority / name).read_bytes() for name in ("ca.key", "ca.crt")}
+    ended = script(authority, act, "ca")
+    assert ended.returncode == 1
+    assert "the authority's own name" in ended.stderr
+    assert {name: (authority / name).read_bytes() for name in before} == before
+
+
 def test_an_authority_is_never_made_over_another(authority: Path) -> None:
     before = (authority / "ca.crt").read_bytes()
     ended = script(authority, "begin")

@@ -182,7 +182,21 @@ def test_ssh_is_hardened_unless_that_would_lock_the_login_out(tmp_path: Path) ->
     assert "PasswordAuthentication no" in files(planned(site))[path].content
     without = desired(site, CERTIFICATE, manifest(), "3.11", SIGNERS, login=Login("pi", harden=False))
     assert path not in files(without)
-    assert path in [each.path for each in without if isinstance(each, Absent)]
+    absent = [each.path for each in without if isinstance(each, Absent)]
+    assert path not in absent, "what an earlier run hardened stays: others would have passwords again"
+    left_to_others = planned(site_of(tmp_path, "[machine.ssh]\nharden = false\n"))
+    assert path in [each.path for each in left_to_others if isinstance(each, Absent)]
+
+
+def test_who_has_many_keys_in_an_agent_is_not_locked_out(tmp_path: Path) -> None:
+    """sshd counts each key that is offered: fewer than its own six tries would shut engineers out."""
+    sshd = files(planned(site_of(tmp_path)))["/etc/ssh/sshd_config.d/10-carehub.conf"].content
+    assert "MaxAuthTries" not in sshd
+
+
+def test_the_firewall_comes_after_what_would_flush_it(tmp_path: Path) -> None:
+    unit = files(planned(site_of(tmp_path)))["/etc/systemd/system/carehub-firewall.service"].content
+    assert "nftables.service" in unit.partition("After=")[2].partition("\n")[0]
 
 
 def test_keys_are_for_the_login_and_beside_its_own(tmp_path: Path) -> None:

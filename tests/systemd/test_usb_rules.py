@@ -76,6 +76,12 @@ def test_nothing_is_given_to_everybody_or_to_another_group() -> None:
     assert modes == {("MODE", "0660"), ("GROUP", "carehub")}
 
 
+def test_what_is_given_is_not_taken_away_by_a_rule_that_comes_later() -> None:
+    """Raspberry Pi OS has one for input devices in 99-com.rules."""
+    operators = {op for rule in RULES for key, _, op, _ in pairs(rule) if key in ("MODE", "GROUP")}
+    assert operators == {":="}
+
+
 def test_an_input_device_is_given_only_as_a_reader() -> None:
     given = next(n for n, rule in enumerate(RULES) if 'KERNEL=="event' in rule)
     assert RULES[given - 1] == 'ENV{CAREHUB_READER}!="1", GOTO="carehub_usb_end"'

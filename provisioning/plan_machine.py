@@ -247,7 +247,7 @@ def _ssh(site: Site, login: Login) -> Iterator[Resource]:
 
 
 def _sudo() -> Iterator[Resource]:
-    """sudo logs what it runs with all that was typed, and the journal keeps it: a resident's name, a wristband's
+    """sudo logs what it runs as it was typed, and the journal keeps it: a resident's name, a wristband's
     number. The hub's own trail notes who did what."""
     yield File(
         "/etc/sudoers.d/carehub",

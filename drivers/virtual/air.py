@@ -113,6 +113,9 @@ class BreakableController(Controller):
             self.end(connection, reason)
 
 
+_MOST_ADVERTISEMENTS = 5_000
+
+
 class Air(LocalLink):
     """What the controllers of all devices hang on. A packet to or from one that is out of reach is lost."""
 
@@ -120,6 +123,7 @@ class Air(LocalLink):
         super().__init__()  # type: ignore[no-untyped-call]  # bumble has no annotations here
         self._out_of_reach: set[Controller] = set()
         self._leaving: set[Controller] = set()
+        self._advertisements = 0  # on their way
 
     def take_away(self, controller: Controller) -> None:
         """Bring a device out of reach: its links end once the supervision timeout has passed."""
@@ -168,8 +172,15 @@ class Air(LocalLink):
                 self._fail_to_establish(sender_controller, packet.advertiser_address)
             return
         for each in self.controllers:
+            if self._advertisements >= _MOST_ADVERTISEMENTS:
+                return  # lost, as on the air: a busy machine would fall behind for good
             if each is not sender_controller and (each.le_scan_enable or each.pending_le_connection):
-                loop.call_soon(each.on_ll_advertising_pdu, packet)
+                self._advertisements += 1
+                loop.call_soon(self._hear, each, packet)
+
+    def _hear(self, controller: Controller, packet: ll.AdvertisingPdu) -> None:
+        self._advertisements -= 1
+        controller.on_ll_advertising_pdu(packet)
 
     def send_acl_data(
         self,

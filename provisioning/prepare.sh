@@ -22,6 +22,8 @@ missing=
 command -v dbus-daemon >/dev/null 2>&1 || missing="$missing dbus"
 # Plays udev, and USB devices with it, for the tests only.
 command -v umockdev-wrapper >/dev/null 2>&1 || missing="$missing umockdev"
+# Units are held to what systemd says of them.
+command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
 # Setting hubs up is tested over a real sshd; what a firewall has, with its own command.
 [ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
 [ -x /usr/sbin/nft ] || missing="$missing nftables"

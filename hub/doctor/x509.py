@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 
-from hub.uplink.certificate import end_of
+from hub.uplink.certificate import end_of, first_element
 
 _SEQUENCE, _EXTENSIONS = 0x30, 0xA3
 _DNS_NAME, _ADDRESS = 0x82, 0x87  # of GeneralName, section 4.2.1.6
@@ -80,13 +80,5 @@ def _within(data: bytes) -> Iterator[tuple[int, bytes]]:
 def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
     """One after the other: tag and content."""
     while data:
-        if len(data) < 2:
-            raise ValueError("it is cut short")
-        length, start = data[1], 2
-        if length >= 0x80:
-            start += length - 0x80
-            length = int.from_bytes(data[2:start], "big")
-        if start + length > len(data):
-            raise ValueError("it is cut short")
-        yield data[0], data[start : start + length]
-        data = data[start + length :]
+        tag, content, data = first_element(data)
+        yield tag, content

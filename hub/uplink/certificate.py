@@ -150,6 +150,17 @@ def _element(data: bytes, *expected: int) -> tuple[int, bytes, bytes]:
     """The first element of DER: its tag, its content, and what follows it."""
     if len(data) < 2 or data[0] not in expected:
         raise ValueError("it is not of the form of one")
+    return first_element(data)
+
+
+def first_element(data: bytes) -> tuple[int, bytes, bytes]:
+    """The first element of DER, of whatever kind: its tag, its content, and what follows it.
+
+    Raises:
+        ValueError: it is cut short.
+    """
+    if len(data) < 2:
+        raise ValueError("it is cut short")
     length, start = data[1], 2
     if length >= 0x80:
         start += length - 0x80

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ hub {HUB}        rose-house  hub-1   # the one of tests/rigs/house.py
 hub {OTHER_HUB}  oak-house   hub-1
 ics {ICS}
 """
+_RELOADING = "Reloading config"
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,18 @@ class RecommendedBroker(Mosquitto):
         self._configuration.write_text(shipped)
 
     def reload(self) -> None:
-        """Have it read its access list and its revocations again, as `systemctl reload mosquitto` does."""
+        """Have it read its access list and its revocations again, as `systemctl reload mosquitto` does.
+
+        Back when it has: it serves whoever knocks before it looks at the signal.
+        """
         shutil.copy(self.authority.directory / "revoked.crl", self._directory)
         assert self._process is not None
+        before = self.log.count(_RELOADING)
         self._process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 10
+        while self.log.count(_RELOADING) == before:
+            assert time.monotonic() < deadline, "mosquitto did not read its configuration again within 10 s"
+            time.sleep(0.01)
 
     def client(self, name: str, subscription: str | None = None, **changes: object) -> Broker:
         """The broker as a client of this name sees it, with the hub's own client."""

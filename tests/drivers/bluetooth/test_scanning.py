@@ -64,7 +64,8 @@ class Backend(BaseBleakScanner):
     async def stop(self) -> None:
         if self._controller.hangs:
             await asyncio.Event().wait()
-        if self._started:
+        if self._started:  # as bleak's for BlueZ: stopped twice is stopped once
+            self._started = False
             self._controller.scanning -= 1
 
     def hears(self, address: str) -> None:

@@ -1,4 +1,4 @@
-"""Holds events to the contract that the hub publishes of them, by an independent validator (jsonschema)."""
+"""Holds events to the contract that the hub publishes of them, by an independent validator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from jsonschema import Draft7Validator
+from jsonschema_rs import Draft7Validator
 
 from hub.contract.document import EVENTS, Told, document, headers, schema_documents
 from hub.contract.forms import standalone
@@ -17,41 +17,38 @@ from hub.uplink.cloudevents import Event, to_json
 from hub.uplink.fhir import codes
 
 TOLD = {told.type: told for told in EVENTS}
-_FORMATS = Draft7Validator.FORMAT_CHECKER
 
 
 @lru_cache(maxsize=64)
 def data_validator(kind: str) -> Draft7Validator:
     """Of the data of an event's type."""
-    schema = schema_documents()[TOLD[kind].schema]
-    Draft7Validator.check_schema(schema)
-    return Draft7Validator(schema, format_checker=_FORMATS)
+    return Draft7Validator(schema_documents()[TOLD[kind].schema], validate_formats=True)
 
 
 @lru_cache(maxsize=64)
 def event_validator(kind: str) -> Draft7Validator:
     """Of a whole event in structured mode."""
     known = document()["components"]["schemas"]
-    return Draft7Validator(standalone(f"cloudevent.{TOLD[kind].schema}", known, ""), format_checker=_FORMATS)
+    return Draft7Validator(standalone(f"cloudevent.{TOLD[kind].schema}", known, ""), validate_formats=True)
 
 
 @lru_cache(maxsize=64)
 def header_validator(kind: str) -> Draft7Validator:
     """Of the user properties of a message in binary mode."""
-    return Draft7Validator(headers(TOLD[kind]), format_checker=_FORMATS)
+    return Draft7Validator(headers(TOLD[kind]), validate_formats=True)
 
 
 def in_words(validator: Draft7Validator, said: object) -> list[str]:
     """Each fault with its place."""
-    return [f"{error.json_path}: {error.message[:200]}" for error in validator.iter_errors(said)]
+    return [
+        f"{'.'.join(map(str, error.instance_path))}: {error.message[:200]}"
+        for error in validator.iter_errors(said)
+    ]
 
 
 def event_faults(event: Event) -> list[str]:
     """What is wrong with an event, in its structured form, by the contract."""
-    said = json.loads(to_json(event))
-    return [
-        f"{error.json_path}: {error.message[:200]}" for error in event_validator(event.type).iter_errors(said)
-    ]
+    return in_words(event_validator(event.type), json.loads(to_json(event)))
 
 
 def channels_of(topic: str) -> list[Told]:

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-say() { printf '%s\n' "$*" >&2; }
+. provisioning/debian.sh
 
 suits() { command -v "$1" >/dev/null 2>&1 && "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
 
@@ -16,35 +16,28 @@ done
 missing=
 [ -n "$python" ] || missing="$missing python3"
 { [ -n "$python" ] && "$python" -c 'import ensurepip' 2>/dev/null; } || missing="$missing python3-venv"
-[ -x /usr/sbin/mosquitto ] || command -v mosquitto >/dev/null 2>&1 || missing="$missing mosquitto"
+there mosquitto || missing="$missing mosquitto"
 # The broker that clusters, for the tests only.
-[ -x /usr/sbin/nats-server ] || command -v nats-server >/dev/null 2>&1 || missing="$missing nats-server"
-command -v dbus-daemon >/dev/null 2>&1 || missing="$missing dbus"
+there nats-server || missing="$missing nats-server"
+there dbus-daemon || missing="$missing dbus"
 # Plays udev, and USB devices with it, for the tests only.
-command -v umockdev-wrapper >/dev/null 2>&1 || missing="$missing umockdev"
+there umockdev-wrapper || missing="$missing umockdev"
 # Units are held to what systemd says of them.
-command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
+there systemd-analyze || missing="$missing systemd"
 # Setting hubs up is tested over a real sshd; what a firewall has, with its own command.
-[ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
-[ -x /usr/sbin/nft ] || missing="$missing nftables"
-command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
+there sshd || missing="$missing openssh-server"
+there nft || missing="$missing nftables"
+there openssl || missing="$missing openssl"
 # systemd-python and evdev come as source only.
-command -v gcc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
-command -v pkg-config >/dev/null 2>&1 || missing="$missing pkg-config"
+there gcc || missing="$missing gcc libc6-dev"
+there pkg-config || missing="$missing pkg-config"
 pkg-config --exists libsystemd 2>/dev/null || missing="$missing libsystemd-dev"
 [ -n "$python" ] && "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' \
     || missing="$missing python3-dev"
 
 if [ -n "$missing" ]; then
-    say "These Debian packages are missing and are now installed with apt-get:$missing"
-    sudo=
-    if [ "$(id -u)" != 0 ]; then
-        sudo=sudo
-        command -v sudo >/dev/null 2>&1 || { say "Neither root nor sudo: run 'apt-get install$missing' as root."; exit 1; }
-    fi
-    $sudo apt-get update -qq
     # shellcheck disable=SC2086  # a list of words
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    install_packages $missing
     for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11; do
         if suits "$candidate"; then python=$candidate; break; fi
     done

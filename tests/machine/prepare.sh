@@ -3,11 +3,11 @@
 # installed). Running it again costs nothing.
 set -eu
 
-say() { printf '%s\n' "$*" >&2; }
+. "$(dirname "$0")/../../provisioning/debian.sh"
 
 missing=
 needs() { # tool, package
-    command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ] || missing="$missing $2"
+    there "$1" || missing="$missing $2"
 }
 needs systemd-nspawn systemd-container
 needs mmdebstrap mmdebstrap
@@ -19,14 +19,5 @@ needs mosquitto mosquitto
 needs openssl openssl
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
 
-if [ -n "$missing" ]; then
-    say "These Debian packages are missing and are now installed with apt-get:$missing"
-    sudo=
-    if [ "$(id -u)" != 0 ]; then
-        sudo=sudo
-        command -v sudo >/dev/null 2>&1 || { say "Neither root nor sudo: run 'apt-get install$missing' as root."; exit 1; }
-    fi
-    $sudo apt-get update -qq
-    # shellcheck disable=SC2086  # a list of words
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
-fi
+# shellcheck disable=SC2086  # a list of words
+install_packages $missing

@@ -62,13 +62,17 @@ async def flood(
 ) -> None:
     """Advertise as strangers' phones do, each time from another address, until cancelled.
 
+    A machine that cannot keep up sends a second's worth at a time, and no more than that is made up for.
     `told` is called with how many were sent so far. Addresses are static random ones outside those of the
     wards' sensors (C4:F2), as bumble's link knows no other.
     """
-    loop, sent = asyncio.get_running_loop(), 0
-    begun = loop.time()
+    loop, sent, owed = asyncio.get_running_loop(), 0, 0.0
+    until = loop.time()
     while True:
-        while sent < (loop.time() - begun) * per_second:
+        before, until = until, loop.time()
+        owed = min(owed + (until - before) * per_second, per_second)
+        for _ in range(int(owed)):
+            owed -= 1
             address = ":".join(["D0", *(f"{dice.randrange(256):02X}" for _ in range(5))])
             advertise_manufacturer_data(radio, address, _APPLE, dice.randbytes(20))
             sent += 1

@@ -172,11 +172,13 @@ class Air(LocalLink):
                 self._fail_to_establish(sender_controller, packet.advertiser_address)
             return
         for each in self.controllers:
-            if self._advertisements >= _MOST_ADVERTISEMENTS:
-                return  # lost, as on the air: a busy machine would fall behind for good
             if each is not sender_controller and (each.le_scan_enable or each.pending_le_connection):
-                self._advertisements += 1
-                loop.call_soon(self._hear, each, packet)
+                self._advertise(each, packet)
+
+    def _advertise(self, hearer: Controller, packet: ll.AdvertisingPdu) -> None:
+        if self._advertisements < _MOST_ADVERTISEMENTS:  # else lost, as on the air: a busy machine
+            self._advertisements += 1  # would fall behind for good
+            asyncio.get_running_loop().call_soon(self._hear, hearer, packet)
 
     def _hear(self, controller: Controller, packet: ll.AdvertisingPdu) -> None:
         self._advertisements -= 1
@@ -205,10 +207,9 @@ class Air(LocalLink):
     def broadcast(self, address: Address, data: bytes) -> None:
         """One advertisement of a device that is nothing but that: a phone that goes by, a beacon."""
         packet = ll.AdvInd(advertiser_address=address, data=data)
-        loop = asyncio.get_running_loop()
         for each in self.controllers:
             if each.le_scan_enable:
-                loop.call_soon(each.on_ll_advertising_pdu, packet)
+                self._advertise(each, packet)
 
     def _fail_to_establish(self, caller: Controller, address: Address) -> None:
         """The caller's host is told of a connection, which turns out to be none (error 3E)."""

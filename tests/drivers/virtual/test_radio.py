@@ -49,7 +49,7 @@ async def test_what_is_remembered_of_a_flood_of_strangers_is_bounded() -> None:
     async with VirtualWard.open() as ward:
         scanner = ward.radio.scanner(lambda device, _found: heard.add(device.address))
         async with scanner:
-            flooding = asyncio.create_task(flood(ward.radio, 20_000, random.Random(1)))
+            flooding = asyncio.create_task(flood(ward.radio, 5_000, random.Random(1)))
             await until(lambda: len(heard) > 1200)
             flooding.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -19,6 +19,7 @@ from hub.config_alerts import Rung as Rung
 from hub.config_beacon import Beacon
 from hub.config_models import Model, Rhythm
 from hub.config_page import Page
+from hub.config_update import Update
 from hub.config_values import (
     Address,
     Duration,
@@ -279,6 +280,7 @@ class Config(Section):
     store: Store = Store()
     summary: Summary = Summary()
     page: Page = Page()
+    update: Update = Update()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -18,6 +18,8 @@ _BOUND = re.compile(r"datetime\.timedelta\((?:(days=)|seconds=)?([0-9]+)\)")
 """A duration as pydantic writes it."""
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(MB|GB)")
 _BYTES = {"MB": 10**6, "GB": 10**9}
+_PRIVATE = ("password", "passkey", "residents", "label", "ladder")
+"""Parts of keys whose values are of people, or secret."""
 _TYPED_BY_DIFFERENT_KEYS = frozenset('"@#~\\|`')  # on American and on British keyboards
 
 
@@ -118,7 +120,8 @@ def _as_written(bound: re.Match[str]) -> str:
 
 
 def wrong(problem: object) -> str:
-    """A line for one of pydantic's errors: the key, what is allowed, and what it is unless private."""
+    """A line for one of pydantic's errors: the key, what is allowed, and what it is unless private: the line
+    goes into the log, and into what is sent to whoever helps."""
     assert isinstance(problem, dict)
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
     message = _BOUND.sub(_as_written, problem["msg"].removeprefix("Value error, "))
@@ -126,7 +129,7 @@ def wrong(problem: object) -> str:
         return f"{key}: no such key; is it misspelt?"
     if problem["type"] == "missing":
         return f"{key}: missing, and has no default"
-    private = any(word in key for word in ("password", "passkey", "wristband"))
+    private = any(word in key for word in _PRIVATE)
     hidden = private or isinstance(problem["input"], dict | list)
     shown = "" if hidden else f" (it is {problem['input']!r})"
     return f"{key or 'the file'}: {message}{shown}"

@@ -19,6 +19,7 @@ from hub.local_socket import Peer, peer_of, serve
 _log = logging.getLogger(__name__)
 _LONGEST_REQUEST = 512 * 1024  # a table of residents (hub/resident_import.py)
 _PATIENCE = 15.0  # seconds
+_NOTED_WITHIN = 3.0
 
 Answer = Mapping[str, object]
 Handler = Callable[[Mapping[str, object]], Awaitable[Answer]]
@@ -33,7 +34,8 @@ class ControlServer:
     """Answers requests by the handlers it is given, one for each command.
 
     `on_access` is told of each command that there is, and who asks, before it is done. If it cannot note
-    that (the card is full), the command is done all the same: an alert must be taken, trail or no trail.
+    that (the card is full, or stalls), the command is done all the same: an alert must be taken, trail or no
+    trail.
     """
 
     def __init__(
@@ -69,7 +71,10 @@ class ControlServer:
             return {"error": f"unknown command {command!r}; known are {', '.join(sorted(self._handlers))}"}
         if self._on_access is not None:
             try:
-                await self._on_access(command, peer)
+                async with asyncio.timeout(_NOTED_WITHIN):
+                    await self._on_access(command, peer)
+            except TimeoutError:  # the card stalls; it is noted when that has come back
+                _log.error("control socket: %r by user %d is not in the trail yet", command, peer.uid)
             except CareportError as error:
                 _log.error("control socket: %r by user %d is not in the trail: %s", command, peer.uid, error)
         try:

@@ -9,9 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-import signal
-import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -19,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from drivers.replay import ReplaySocket
-from hub import trail
+from hub import progress, trail
 from hub.acknowledgements import Acknowledgements, KeptAcknowledgements
 from hub.alert_answers import Acknowledgement as Acknowledged
 from hub.alert_book import AlertBook
@@ -42,7 +39,7 @@ from hub.housekeeping import Housekeeping
 from hub.intake import Intake
 from hub.journal import about
 from hub.ladders import Ladders
-from hub.memory import give_back_memory, share_memory
+from hub.memory import give_back_memory
 from hub.model_watch import ModelWatch, forget_watched, load_model
 from hub.patience import within
 from hub.ports import open_ports
@@ -74,6 +71,7 @@ from hub.summaries import Summaries
 from hub.supervision import keep_running
 from hub.timekeeping import Timekeeper
 from hub.trail import Moment
+from hub.update_requests import UpdateRequests
 from hub.uplink.certificate import watch
 from hub.uplink.cloudevents import Event
 from hub.uplink.contract import (
@@ -93,39 +91,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _FAREWELL_SECONDS = 2.0
-_SWITCH_SECONDS = 0.0005
-
-
-def main(config: Config) -> None:
-    """Run until SIGTERM or SIGINT.
-
-    Raises:
-        CareportError: the hub cannot even begin: the configuration or the database cannot be used.
-    """
-    # Each call of SQLite lets go of the interpreter, and the writer would wait 5 ms to have it back from a
-    # busy event loop, twenty times a commit.
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    share_memory()
-    asyncio.run(_until_stopped(config))
-
-
-async def _until_stopped(config: Config) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    os.umask(0o077)  # what it writes is about people's health
-    async with running(config) as hub:
-        ended = asyncio.ensure_future(hub.run())
-        stopped = asyncio.ensure_future(stop.wait())
-        await asyncio.wait([ended, stopped], return_when=asyncio.FIRST_COMPLETED)
-        _log.info("stopping")
-        hub.service_manager.stopping()
-        stopped.cancel()
-        ended.cancel()
-        await asyncio.wait([ended, stopped])
-        if not ended.cancelled() and (fault := ended.exception()) is not None:
-            raise fault
 
 
 @asynccontextmanager
@@ -133,9 +98,10 @@ async def running(config: Config) -> AsyncIterator[Hub]:
     """A hub whose store is open and whose radio is there; `Hub.run` sets it going."""
     refuse_misfits(config)
     path = config.hub.data_directory / FILE_NAME
-    with only_hub(config.hub.data_directory):
+    service_manager = ServiceManager()
+    with only_hub(config.hub.data_directory), service_manager.starting() as say:
         async with (
-            Writer(path, config.store.gather) as writer,
+            Writer(path, config.store.gather, say=say) as writer,
             open_radio(config) as radio,
             open_ports(config) as ports,
         ):
@@ -185,6 +151,7 @@ async def running(config: Config) -> AsyncIterator[Hub]:
                     follower,
                     intake,
                     start,
+                    service_manager,
                     watch,
                 )
             finally:
@@ -218,9 +185,10 @@ class Hub:
         follower: ClockFollower,
         intake: Intake,
         start: Start,
+        service_manager: ServiceManager,
         watch: ModelWatch | None = None,
     ) -> None:
-        self.service_manager = ServiceManager()
+        self.service_manager = service_manager
         self.progress = Progress()
         self._config = config
         self._writer = writer
@@ -257,7 +225,7 @@ class Hub:
             self._usb = collect_usb(
                 config, enrolment, ports, self._reception, information, scans, intake.attribution
             )
-        count_what_comes(self.progress, self._reception, self._collector, self._usb)
+        count_what_comes(self.progress, writer, self._reception, self._collector, self._usb)
         self._status = HubStatus(
             config, model, enrolment, self._collector, lambda: self._card_trouble, self._usb, rhythm, watch
         )
@@ -273,6 +241,7 @@ class Hub:
             self._note_refused,
             self._beacon.overhears_kept(self._kept.keep),
         )
+        self._updates = UpdateRequests(config, self._identity, writer, self._beacon, scans)
         self._forwarder = Forwarder(
             config.broker,
             client_id=f"carehub-{config.site.id}-{config.hub.id}",
@@ -282,6 +251,8 @@ class Hub:
             on_delivered=self._delivered,
             on_acknowledgement=acknowledgements.take,
             on_malformed=acknowledgements.malformed,
+            on_update=self._updates.take,
+            listens_to_updates=self._updates.allowed,
         )
         self._summaries: Summaries | None = None
         if config.publish.summary:
@@ -299,7 +270,8 @@ class Hub:
             lambda: self._card_trouble, self._status.usb, scans, self._beacon, self.progress,
             more={**ResidentRequests(household).handlers, **StaffRequests(writer).handlers,
                   **ConcernRequests(writer, self._reception, self._commands).handlers,
-                  **RoundRequests.of(config, writer, scans, enrolment, intake, follower).handlers},
+                  **RoundRequests.of(config, writer, scans, enrolment, intake, follower).handlers,
+                  **self._updates.handlers},
         )  # fmt: skip
 
     async def run(self) -> None:
@@ -310,6 +282,7 @@ class Hub:
             ).run,
             "control socket, asked": partial(ask_now_and_then, self._config.hub.control_socket),
             "store": partial(commit_now_and_then, self._writer),
+            "card watch": partial(self._writer.watch_card, self._reception.stalled),
             "forwarder": self._forwarder.run,
             "escalation": Ladders(self._writer, self._commands, self._kept, self._outbox, self._beacon).run,
             "beacon": self._beacon.run,
@@ -318,6 +291,7 @@ class Hub:
             "streams": self._reception.watch_streams,
             "housekeeping": partial(self._once_opened, self._housekeeping.run),
             "status": partial(self._status.watch, self._forwarder.tell_status),
+            "updates": self._updates.run,
         }
         if self._summaries is not None:
             parts["summaries"] = partial(self._once_opened, self._summaries.run)
@@ -353,6 +327,7 @@ class Hub:
 
     async def _once_opened(self, run: Callable[[], Awaitable[None]]) -> None:
         """Who reads the database beside the writer waits until the card has room for it."""
+        progress.rest()
         await self._writer.opened.wait()
         await run()
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
 
+from hub import progress
 from hub.errors import CareportError
 
 Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
+_LOOKS_EVERY_SECONDS = 5.0
 _CREDENTIALS = Struct("iII")  # struct ucred: pid, uid, gid (unix(7), SO_PEERCRED)
 
 
@@ -40,7 +42,8 @@ class LocalSocketError(CareportError):
 
 
 async def serve(key: str, path: Path, converse: Conversation, *, longest_line: int) -> None:
-    """Serve a Unix socket at `path` until cancelled; a leftover of an earlier run is replaced.
+    """Serve a Unix socket at `path` until cancelled; a leftover of an earlier run is replaced. Now and then
+    it is looked at whether the path still leads here: else nobody would ever get an answer again.
 
     Args:
         key: the key of the configuration that names the path, for the error.
@@ -48,7 +51,7 @@ async def serve(key: str, path: Path, converse: Conversation, *, longest_line: i
         longest_line: bytes that the reader's `readline` takes.
 
     Raises:
-        LocalSocketError: the socket cannot be made.
+        LocalSocketError: the socket cannot be made, or was taken away.
     """
     under_way: set[asyncio.Task[None]] = set()
 
@@ -69,7 +72,12 @@ async def serve(key: str, path: Path, converse: Conversation, *, longest_line: i
     except OSError as error:
         raise LocalSocketError(f"{key}: {path} cannot be made: {error.strerror or error}") from error
     try:
-        await asyncio.Event().wait()  # it serves already
+        progress.rest()
+        made = _place(path)
+        while True:
+            await asyncio.sleep(_LOOKS_EVERY_SECONDS)
+            if made is None or _place(path) != made:
+                raise LocalSocketError(f"{key}: {path} was taken away, or is another's now: it is made anew")
     finally:
         # And no wait_closed: since Python 3.12.1 it waits until every client has hung up.
         server.close()
@@ -77,6 +85,14 @@ async def serve(key: str, path: Path, converse: Conversation, *, longest_line: i
             task.cancel()
         if under_way:
             await asyncio.wait(under_way)
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _bound(path: Path) -> socket.socket:

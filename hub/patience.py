@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -31,3 +33,36 @@ async def within(seconds: float, work: Coroutine[Any, Any, Result]) -> Result:
         await asyncio.wait([task], timeout=_TO_GIVE_UP)
         raise TimeoutError
     return task.result()
+
+
+async def in_thread(work: Callable[[], Result]) -> Result:
+    """What a function that blocks returns, or raises.
+
+    The thread is a daemon: one that hangs (a name server that does not answer, a bus or a card that is stuck)
+    is left behind, and does not keep the process from ending, as one of asyncio's own would.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Result] = loop.create_future()
+
+    def run() -> None:
+        try:
+            result = work()
+        except Exception as error:  # noqa: BLE001  # it is raised where it is waited for
+            settle(error, None)
+        else:
+            settle(None, result)
+
+    def settle(error: Exception | None, result: Any) -> None:
+        def tell() -> None:
+            if done.done():
+                return
+            if error is None:
+                done.set_result(result)
+            else:
+                done.set_exception(error)
+
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(tell)
+
+    threading.Thread(target=run, daemon=True, name="work that may hang").start()
+    return await done

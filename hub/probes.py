@@ -20,18 +20,25 @@ if TYPE_CHECKING:
     from drivers.usb.collector import UsbCollector  # a hub without USB does not pay for it
 
 _EVERY_SECONDS = 5.0
+_CARD_PATIENCE = 300.0
+"""Seconds: more than twice as long as cheap cards are said to stall (30 to 120 s). A restart loses what waits
+in memory, and may find the card no better."""
 
 
 def count_what_comes(
     account: Progress,
+    writer: Writer,
     reception: Reception,
     bluetooth: BluetoothCollector | None,
     usb: UsbCollector | None,
 ) -> None:
     """Have what sensors say accounted for on its way to the card.
 
-    While the card takes nothing all of it waits, and that is no hang.
+    While the card takes nothing all of it waits, and that is no hang; while it stalls, all else may wait too.
     """
+    account.count(
+        "the card", lambda: writer.in_hand.commits, lambda: writer.is_stalled, _CARD_PATIENCE, holds_up=True
+    )
     account.count(
         "reception",
         lambda: reception.taken,
@@ -61,8 +68,10 @@ async def ask_now_and_then(socket: Path) -> None:
     while True:
         try:
             reader, writer = await asyncio.open_unix_connection(str(socket))
-        except OSError:
+        except (FileNotFoundError, ConnectionRefusedError):
             progress.rest()
+        except OSError:
+            pass  # no descriptor is left, for one: nothing that connects gets an answer
         else:
             progress.turn()
             try:

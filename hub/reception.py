@@ -55,7 +55,7 @@ class Reception:
 
         Args:
             retry_seconds: between attempts while the card takes nothing.
-            on_trouble: is told what the card has ("full", "read-only", "failing"), and None when it is well.
+            on_trouble: is told what the card has (`NotCommittedError.trouble`), and None when it is well.
             on_uncommitted: is given the events of alerts that could not be committed, perhaps repeatedly.
         """
         self._writer = writer
@@ -208,6 +208,24 @@ class Reception:
         finally:
             self.under_way -= 1
             self.taken += 1
+
+    def stalled(self, error: NotCommittedError, told: Sequence[str]) -> None:
+        """The card keeps a commit without a word: what it tells is told from memory, as on a full card.
+
+        Args:
+            error: says so; what comes now is refused with it, and waits.
+            told: the urgent events of that commit, which may be on the card, or not.
+        """
+        self._note(error)
+        self._on_uncommitted(told)
+        self._hold(self._until_written())
+
+    async def _until_written(self) -> None:
+        """Nothing else may come for long that finds that the card has come back."""
+        while self._trouble.is_set():
+            await asyncio.sleep(self._retry_seconds)
+            with suppress(NotCommittedError):
+                await self._try(lambda _transaction: None, urgent=True)
 
     @property
     def is_held_up(self) -> bool:

@@ -53,7 +53,7 @@ class Requests:
         Args:
             sensors: answers what is asked of sensors.
             radio: how it is; None where there is none.
-            card_trouble: what the card has ("full", "read-only", "failing"); None when it is well.
+            card_trouble: what the card has ("full", "read-only", "failing", "stalled"); None when it is well.
             scans: knows whose rounds are open; None where nothing can be scanned.
             usb: how it is; None where it is off.
             progress: whether each stage gets on; without, there is none.

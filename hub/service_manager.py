@@ -9,8 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+import resource
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
+_LOOKS_EVERY_SECONDS = 10.0
+_AT_WORK_SECONDS = 1.0
+_STILL_SECONDS = 300
 _log = logging.getLogger(__name__)
 
 
@@ -19,6 +25,7 @@ class ServiceManager:
 
     def __init__(self) -> None:
         self._notify: Callable[[str], object] | None = None
+        self._ready = threading.Event()
         if "NOTIFY_SOCKET" not in os.environ:
             return
         try:
@@ -31,8 +38,33 @@ class ServiceManager:
         else:
             self._notify = notify
 
+    @contextmanager
+    def starting(self) -> Iterator[Callable[[str], None]]:
+        """Around a start that may take long; gives what says, for `systemctl status`, what is being done.
+
+        While the process gets on (it reads or writes blocks, or computes), systemd is told every 10 s to wait
+        for another 5 min, until `ready`: a database may be large, and its card slow. From a thread: the
+        event loop does nothing else meanwhile.
+        """
+
+        def keep_asking() -> None:
+            before = _work_done()
+            while not self._ready.wait(_LOOKS_EVERY_SECONDS):
+                done = _work_done()
+                if done[0] != before[0] or done[1] - before[1] > _AT_WORK_SECONDS:
+                    before = done
+                    self._send(f"EXTEND_TIMEOUT_USEC={_STILL_SECONDS * 1_000_000}")
+
+        if self._notify is not None:
+            threading.Thread(target=keep_asking, daemon=True, name="starting").start()
+        try:
+            yield lambda words: self._send(f"STATUS=starting: {words}")
+        finally:
+            self._ready.set()
+
     def ready(self, status: str) -> None:
         """The daemon serves; `status` is the line that `systemctl status` shows."""
+        self._ready.set()
         self._send(f"READY=1\nSTATUS={status}")
 
     def stopping(self) -> None:
@@ -56,3 +88,9 @@ class ServiceManager:
     def _send(self, message: str) -> None:
         if self._notify is not None:
             self._notify(message)
+
+
+def _work_done() -> tuple[int, float]:
+    """Blocks that this process has read and written, and seconds that it has computed."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_inblock + used.ru_oublock, used.ru_utime + used.ru_stime

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from hub.readings import Reading
 
 _LONGEST_WORDS = 300
-_LOOKING = frozenset({"status", "progress", "prove", "scan", "sensors", "rounds", "note_sign_in"})
+_LOOKING = frozenset(
+    {"status", "progress", "prove", "scan", "sensors", "rounds", "note_sign_in", "may_update"}
+)
 """What the control socket answers without touching anything, or by an entry of its own; 'carehub doctor' may
 ask it every minute, and the staff page every few seconds."""
 

@@ -169,7 +169,8 @@ class SensorSession:
                 logger.exception(
                     "sensor %s: a fault that nobody foresaw; please report", self._sensor.address
                 )
-                verdict = Verdict(f"failed: {error!r}", slowly=True)  # and nobody else's link ends
+                # And nobody else's link ends.
+                verdict = Verdict(f"failed: {type(error).__name__}", slowly=True)
             stop_if_cancelled()
             if verdict is None:
                 self._trouble = None

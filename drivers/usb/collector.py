@@ -186,6 +186,7 @@ class UsbCollector:
                         if change is not None:
                             self._note(change)
                         else:
+                            progress.rest()
                             said, waits = None, self._new_waits()
                             self._usable, self._words = True, "listening to what is plugged in"
                         if self._usable:  # before all is told, it is not known what is there twice

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from drivers.bluetooth.radio import words
 from drivers.serial_line import LineSettings
 from drivers.usb.bus import UsbError
-from hub.patience import within
+from hub.patience import in_thread, within
 
 if TYPE_CHECKING:
     import serial
@@ -154,7 +154,7 @@ async def _opened(node: str, settings: LineSettings) -> serial.Serial:
             timeout=0,
         )
 
-    opening = asyncio.ensure_future(asyncio.to_thread(work))
+    opening = asyncio.ensure_future(in_thread(work))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:

@@ -74,11 +74,14 @@ def show(rows: Sequence[dict[str, object]], as_json: bool, nothing: str) -> None
 
 def start_log(level: str, identifier: str) -> None:
     """Have all of this process logged from that level on: to the journal, by this identifier, where systemd
-    gave it one; else to standard error, with the time."""
+    gave it one; else to standard error, with the time. What ends it in a way that nobody foresaw, too."""
     import logging
 
-    from hub.journal import log_to_journal
+    from hub.journal import OneLine, log_to_journal, log_what_ends_it
 
+    log_what_ends_it()
     if log_to_journal(level, identifier):
         return
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])

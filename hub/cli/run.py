@@ -23,7 +23,7 @@ def command(config_path: Path, log_level: str) -> None:
     from contextlib import suppress
 
     from hub.config import load
-    from hub.daemon import main
+    from hub.process import main
 
     with suppress(io.UnsupportedOperation):  # standard error is no file
         # Where systemd ends a hub that hangs (SIGABRT), its log says where each thread was.

@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document of the wire, from the hub's side: it sends, and receives what is on `ack`.
+"""The AsyncAPI 3.0 document of the wire, from the hub's side: it sends, and receives `ack` and `update`.
 
 Only generated, never kept: `carehub contract` makes it from the code that speaks, so that it cannot say
 anything else, and `tests/hub/contract/test_wire.py` holds it to what a hub and a broker really send.
@@ -20,18 +20,11 @@ from hub.contract import profiles
 from hub.contract.elements import BANDS, UUID
 from hub.contract.forms import COMPONENTS, DATE_TIME, Schema, const, one_of, pattern, ref, standalone
 from hub.uplink.cloudevents import LARGEST_EVENT, STRUCTURED
-from hub.uplink.contract import (
-    Acknowledgement,
-    AlertChange,
-    Channel,
-    Identity,
-    SummaryOf,
-    event_type,
-)
+from hub.uplink.contract import Acknowledgement, AlertChange, Channel, Identity, SummaryOf, event_type
 from hub.uplink.feed import CONCERN, CORRECTS, FHIR
 from hub.uplink.fhir import codes
 from hub.uplink.inbox import LONGEST_CORRELATION
-from hub.uplink.plain import Answer, HubSummaryData, Status
+from hub.uplink.plain import Answer, HubSummaryData, Status, UpdateAsked
 from hub.uplink.unkept import COMMITTED
 
 BASE = f"{codes.BASE}/schemas"
@@ -43,7 +36,9 @@ _PLAIN: dict[str, type[BaseModel]] = {
     event_type(Channel.SUMMARY, SummaryOf.HUB): HubSummaryData,
     event_type(Channel.ANSWER): Answer,
     event_type(Channel.ACKNOWLEDGEMENT): Acknowledgement,
+    event_type(Channel.UPDATE): UpdateAsked,
 }
+_TO_THE_HUB = (Channel.ACKNOWLEDGEMENT, Channel.UPDATE)
 _QOS: dict[str, Any] = {"qos": 1, "retain": False, "bindingVersion": "0.2.0"}
 
 
@@ -127,7 +122,8 @@ EVENTS: tuple[Told, ...] = (
         "How the hub, its card, its clock, its radio, its USB and its last update are;"
         ' "lost" is its last will.',
     ),
-    Told(Channel.ANSWER, event_type(Channel.ANSWER), "What became of a message on the ack topic."),
+    Told(Channel.ANSWER, event_type(Channel.ANSWER), "What became of a message to the hub."),
+    Told(Channel.UPDATE, event_type(Channel.UPDATE), "The centre wants another release of the hub in force."),
     Told(
         Channel.ACKNOWLEDGEMENT,
         event_type(Channel.ACKNOWLEDGEMENT),
@@ -150,7 +146,8 @@ _ABOUT = {
         " with the observations, in turn, and are to call nobody."
     ),
     Channel.ACKNOWLEDGEMENT: "Acknowledgements, from the ICS to the hub.",
-    Channel.ANSWER: "The hub's answers to those, at best effort.",
+    Channel.ANSWER: "The hub's answers to those and to updates, at best effort; how an update ended, surely.",
+    Channel.UPDATE: "Releases, from the ICS to the hub, where the site allows it; update.from_centre.",
 }
 
 
@@ -263,7 +260,7 @@ def _name(channel: Channel) -> str:
 
 
 def _operation_name(channel: Channel) -> str:
-    action = "receive" if channel is Channel.ACKNOWLEDGEMENT else "send"
+    action = "receive" if channel in _TO_THE_HUB else "send"
     return f"{action}-{_name(channel)}"
 
 
@@ -282,7 +279,7 @@ def _channel(channel: Channel) -> dict[str, Any]:
 
 def _operation(channel: Channel) -> dict[str, Any]:
     made: dict[str, Any] = {
-        "action": "receive" if channel is Channel.ACKNOWLEDGEMENT else "send",
+        "action": "receive" if channel in _TO_THE_HUB else "send",
         "channel": {"$ref": f"#/channels/{_name(channel)}"},
         "summary": _ABOUT[channel],
         "tags": [{"name": _name(channel)}],
@@ -293,18 +290,18 @@ def _operation(channel: Channel) -> dict[str, Any]:
             if told.channel is channel
         ],
     }
-    if channel is Channel.ACKNOWLEDGEMENT:
+    if channel in _TO_THE_HUB:
         made["reply"] = {"channel": {"$ref": f"#/channels/{_name(Channel.ANSWER)}"}}
     return made
 
 
 def _message(told: Told) -> dict[str, Any]:
     mqtt: dict[str, Any] = {"contentType": told.content_type, "bindingVersion": "0.2.0"}
-    if told.channel in (Channel.ACKNOWLEDGEMENT, Channel.ANSWER):
+    if told.channel in (*_TO_THE_HUB, Channel.ANSWER):
         mqtt["correlationData"] = {
             "type": "string",
             "maxLength": LONGEST_CORRELATION,
-            "description": "Optional: what comes with an acknowledgement goes back with the answer.",
+            "description": "Optional: what comes with a message goes back with the answer.",
         }
     fhir = told.content_type == FHIR
     answered = told.channel is Channel.ANSWER
@@ -338,8 +335,8 @@ def headers(told: Told) -> Schema:
 
 
 def _attributes(told: Told) -> dict[str, Schema]:
-    # Who acknowledges is not the hub: its source is its own.
-    from_hub = told.channel is not Channel.ACKNOWLEDGEMENT
+    # Who sends to the hub is not the hub: its source is its own.
+    from_hub = told.channel not in _TO_THE_HUB
     made: dict[str, Schema] = {
         "specversion": const("1.0"),
         "id": {"type": "string", "minLength": 1},

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import shutil
 import sqlite3
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from hub import updates
 from hub.store.damage import damage_of, remove_begun, unfinished
 from hub.store.errors import NoRoomError, StoreError, is_for_want_of_room
 from hub.store.reserve import FULL_BELOW, Reserve
@@ -32,7 +34,17 @@ changes what an earlier hub reads or writes sets it to SCHEMA_VERSION; such a hu
 release that can already work with both."""
 
 
-def open_for_writing(path: Path, reserve: Reserve | None = None) -> sqlite3.Connection:
+Say = Callable[[str], object]
+"""Is told what is being done that may take long."""
+
+
+def _nothing_said(_words: str) -> None:
+    return
+
+
+def open_for_writing(
+    path: Path, reserve: Reserve | None = None, say: Say = _nothing_said
+) -> sqlite3.Connection:
     """Open or create the database and bring its schema up to date; one that is damaged is saved first.
 
     The connection is in autocommit mode, for one thread other than the caller's: the writer's.
@@ -41,21 +53,22 @@ def open_for_writing(path: Path, reserve: Reserve | None = None) -> sqlite3.Conn
 
     Raises:
         NoRoomError: the card has no room for that. The file is as it was, damaged or not.
-        StoreError: the file cannot be opened, is newer than this hub, or is damaged and cannot be saved.
+        StoreError: the file cannot be opened, is newer than this hub, or is damaged and cannot be saved, or
+            may not be yet: by a release that is on trial.
     """
     try:
-        return _open(path, reserve)
+        return _open(path, reserve, say)
     except NoRoomError as error:
         if reserve is None or not reserve.give_up(below=_ANY):
             raise
         _log.error("%s; the room that was held back is given up", error)
-        return _open(path, reserve)
+        return _open(path, reserve, say)
 
 
-def _open(path: Path, reserve: Reserve | None) -> sqlite3.Connection:
+def _open(path: Path, reserve: Reserve | None, say: Say) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _save_if_damaged(path, reserve)
+        _save_if_damaged(path, reserve, say)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise _failed(
@@ -72,7 +85,7 @@ def _open(path: Path, reserve: Reserve | None) -> sqlite3.Connection:
         connection.execute("PRAGMA busy_timeout = 5000")
         connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE}")
         connection.text_factory = readable_text
-        _bring_up_to_date(path, connection)
+        _bring_up_to_date(path, connection, say)
     except sqlite3.Error as error:
         connection.close()
         raise _failed(path, error, f"cannot be used: {error}.") from error
@@ -90,7 +103,7 @@ def _failed(path: Path, error: Exception, words: str, advice: str = "") -> Store
     return StoreError(path, words + advice)
 
 
-def _bring_up_to_date(path: Path, connection: sqlite3.Connection) -> None:
+def _bring_up_to_date(path: Path, connection: sqlite3.Connection, say: Say) -> None:
     version, mark = schema_of(connection)
     if readable_from(version, mark) > SCHEMA_VERSION:
         raise StoreError(
@@ -101,9 +114,10 @@ def _bring_up_to_date(path: Path, connection: sqlite3.Connection) -> None:
         _log.warning("%s: was written by a newer hub, schema %d, which this one can work with", path, version)
         return
     if version < SCHEMA_VERSION:
+        say("bringing the database up to date")
         make_schema(connection)
-    if mark != application_id(READABLE_FROM):
-        connection.execute(f"PRAGMA application_id = {application_id(READABLE_FROM)}")
+    elif mark != application_id(READABLE_FROM):
+        _mark(connection)
 
 
 def schema_of(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -114,7 +128,13 @@ def schema_of(connection: sqlite3.Connection) -> tuple[int, int]:
 
 
 def make_schema(connection: sqlite3.Connection, version: int = SCHEMA_VERSION) -> None:
-    """Apply the steps that are missing, up to a version of the schema."""
+    """Apply the steps that are missing, up to a version of the schema.
+
+    The newest is marked with who can work with it, and before: no earlier hub may take one for its own that
+    was cut off in between.
+    """
+    if version == SCHEMA_VERSION:
+        _mark(connection)
     # Loaded only when there is something to do: it costs memory that a running hub need not carry.
     from sqlite_utils.db import Database
 
@@ -125,12 +145,24 @@ def make_schema(connection: sqlite3.Connection, version: int = SCHEMA_VERSION) -
     migrations.apply(database, stop_before=[step.name for step in later])
 
 
-def _save_if_damaged(path: Path, reserve: Reserve | None) -> None:
+def _mark(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA application_id = {application_id(READABLE_FROM)}")
+
+
+def _save_if_damaged(path: Path, reserve: Reserve | None, say: Say) -> None:
     """The whole file is read at each start: most starts come after a power cut, and damage only grows."""
     remove_begun(path)  # it may be what fills the card
+    size = path.stat().st_size // 10**6 if path.exists() else 0
+    say(f"reading the whole database for damage ({size} MB)")
     if not unfinished(path) and (why := damage_of(path)) is not None:
         from hub.store import salvage
 
+        if updates.on_trial():
+            words = (
+                f"is damaged ({why}), and this release is on trial: the one before is to save what can be."
+            )
+            raise StoreError(path, words)
+        say(f"the database is damaged: saving what can be read of {size} MB")
         if reserve is not None and path.exists():
             reserve.give_up(below=min(path.stat().st_size, _SAVED_AT_THE_LEAST) + FULL_BELOW)
         try:

@@ -23,10 +23,10 @@ class NoRoomError(StoreError):
 
 
 class NotCommittedError(StoreError):
-    """A transaction was not committed (disk full, card read-only, input/output error).
+    """A transaction was not committed (disk full, card read-only, input/output error, a card that stalls).
 
     Nothing of it is stored, and nothing that was stored before is lost; trying again is right.
-    `trouble` is what the card has: "full", "read-only", "failing"; None where it is not the card's.
+    `trouble` is what the card has: "full", "read-only", "failing", "stalled"; None where it is not its fault.
     """
 
     def __init__(self, path: Path, what: str, trouble: str | None = None) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+
+from hub.store.rows import AlertRow
 
 PRIORITY_BIT = 48
 """From here up a number of the outbox has its priority: the order of the numbers is that of sending."""
@@ -56,7 +58,8 @@ class Numbers:
     yet written included; only the writer adds to them, and what is undone gives its numbers back.
 
     `known` has the numbers of the small tables, `alerted` the residents whom an open alert may be of (None:
-    not looked for yet). Whatever is undone empties both.
+    not looked for yet). Whatever is undone empties both. `open_alerts` are those that were open when that was
+    last asked, a second ago as a rule: for what is rehearsed beside the card.
     """
 
     next_outbox: Iterator[int]
@@ -65,6 +68,7 @@ class Numbers:
     ids: HighestIds
     known: dict[tuple[object, ...], int] = field(default_factory=dict)
     alerted: set[str] | None = None
+    open_alerts: Sequence[AlertRow] = ()
 
     @classmethod
     def of(cls, connection: sqlite3.Connection) -> Numbers:

@@ -36,7 +36,8 @@ class Pieces:
         self._connection = connection
         self._recent = recent
         self._numbers = numbers
-        self._pieces = [_Piece(0, numbers.reading, numbers.assessment, protected=True)]
+        # Of a rehearsal beside a commit that the card has in hand, what that has added is not undone with it.
+        self._pieces = [_Piece(recent.mark(), numbers.reading, numbers.assessment, protected=True)]
         """The transaction itself, the piece that is being done, if one is, a piece of that, ..."""
         self._failed: Exception | None = None
 

@@ -99,7 +99,7 @@ class StandIn:
             opened.put(error)
         except Exception as error:  # noqa: BLE001  # told to the writer: alerts must go on
             _log.exception("the database could not be opened in a way nobody foresaw; please report this")
-            opened.put(StoreError(self._path, str(error)))
+            opened.put(StoreError(self._path, f"could not be opened: {type(error).__name__}"))
 
     def _free(self) -> int:
         with suppress(OSError):
@@ -125,7 +125,7 @@ def _copy(path: Path) -> sqlite3.Connection:
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001  # whatever it holds, the hub starts
-            _log.error("%s: cannot be copied into memory: %s", path, error)
+            _log.error("%s: cannot be copied into memory", path, exc_info=error)
             connection.close()
         else:
             return connection

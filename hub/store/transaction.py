@@ -237,7 +237,8 @@ class Transaction(Pieces):
     def open_alerts(self) -> Sequence[AlertRow]:
         """Every alert that is not resolved, oldest first."""
         rows = self._connection.execute(f"{SELECT_ALERT} WHERE resolved_at IS NULL ORDER BY raised_at")
-        return [AlertRow.of(row) for row in rows]
+        self._numbers.open_alerts = [AlertRow.of(row) for row in rows]
+        return self._numbers.open_alerts
 
     def _alert(self, condition: str, parameter: object) -> AlertRow | None:
         row = self._connection.execute(f"{SELECT_ALERT} WHERE {condition}", (parameter,)).fetchone()

@@ -2,7 +2,8 @@
 
 A database says its schema (SQLite's user_version) and, in its application_id, from which schema on a hub can
 read and write it: "CP" in the upper half, the number in the lower (https://sqlite.org/fileformat2.html, 1.3).
-A step of the schema that only adds what an earlier hub does without leaves that number as it is.
+A step of the schema that only adds what an earlier hub does without leaves that number as it is: each hub of
+which it is said so is kept, and works with this one's database in the tests (`tests/rigs/earlier_hub.py`).
 """
 
 from __future__ import annotations

@@ -17,13 +17,17 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from hub.store.database import open_for_writing
+from hub import progress
+from hub.patience import in_thread
+from hub.store.database import Say, open_for_writing
 from hub.store.errors import NoRoomError, NotCommittedError, is_fault_of_database, trouble_of_card
+from hub.store.in_hand import InHand
 from hub.store.numbers import Numbers
 from hub.store.recent import Recent
 from hub.store.reserve import SIZE, Reserve
@@ -36,6 +40,7 @@ Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
 GATHER = timedelta(milliseconds=200)
 RESERVE_NAME = "carehub.reserve"
+_LOOKS_EVERY = 1.0  # seconds
 _MOST_IN_ONE_COMMIT = 200
 _LONGEST_IN_ONE_COMMIT = 0.5  # seconds of work: an alert must not wait for the slow work of many others
 
@@ -94,14 +99,23 @@ class _Job(Generic[Result]):
 class Writer:
     """The only connection that writes. `async with Writer(path) as writer: await writer.write(work)`."""
 
-    def __init__(self, path: Path, gather: timedelta = GATHER, *, reserve_bytes: int = SIZE) -> None:
+    def __init__(
+        self,
+        path: Path,
+        gather: timedelta = GATHER,
+        *,
+        reserve_bytes: int = SIZE,
+        say: Say = lambda _words: None,
+    ) -> None:
+        """Open the database, which may take long: `say` is told what is being done."""
         self._path = path
         self._gather = gather.total_seconds()
         self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
+        self.in_hand = InHand()
         self.reserve = Reserve(path.with_name(RESERVE_NAME), reserve_bytes)
         self._stand_in: StandIn | None = None
         try:
-            self._connection = open_for_writing(path, self.reserve)
+            self._connection = open_for_writing(path, self.reserve, say)
         except NoRoomError as error:
             from hub.store.standing_in import StandIn  # on a full card only: it costs memory
 
@@ -140,6 +154,38 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
         self._connection.close()
 
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the card keeps a commit without a word (`in_hand.py`)."""
+        return self.in_hand.stalled is not None
+
+    async def watch_card(self, on_stall: Callable[[NotCommittedError, Sequence[str]], object]) -> None:
+        """While the card keeps a commit without a word, refuse what waits behind it; until cancelled.
+
+        `on_stall` is told once of each such commit, with its urgent events: they may be on the card, or not.
+        """
+        told: Sequence[str] | None = None
+        while True:
+            progress.turn()
+            await asyncio.sleep(_LOOKS_EVERY)
+            stalled = self.in_hand.stalled
+            if stalled is not None and stalled is not told:
+                on_stall(self._stall(), tuple(stalled))
+            told = stalled
+            if stalled is not None:
+                self._refuse_waiting()
+
+    def _stall(self) -> NotCommittedError:
+        words = "nothing was stored: the card does not come back from a commit."
+        return NotCommittedError(self._path, words, "stalled")
+
+    def _refuse_waiting(self) -> None:
+        with suppress(queue.Empty):
+            while (job := self._jobs.get_nowait()) is not None:
+                job.error = self._stall()
+                job.settle()
+            self._jobs.put(None)  # to end, as soon as the card has come back
+
     async def failed(self) -> None:
         """Wait for what nobody foresaw, and raise it: the writer has ended, and nothing more is committed."""
         await asyncio.shield(self._failed)
@@ -155,6 +201,8 @@ class Writer:
             NotCommittedError: the database could not commit; nothing of it is stored.
             Exception: whatever `work` raised; nothing of it is stored.
         """
+        if self.is_stalled:
+            raise self._stall()
         job: _Job[Result] = _Job(work, self._loop, urgent)
         self._jobs.put(job)  # type: ignore[arg-type]  # a queue of jobs of any result
         return await job.future
@@ -162,8 +210,9 @@ class Writer:
     async def rehearse(self, work: Callable[[Transaction], object]) -> Sequence[str]:
         """Run `work`, undo it, and return the urgent events that it would have told.
 
-        So what is worth telling is known though the card takes nothing. Where it cannot even be read, it is
-        rehearsed beside it: with what was measured of late (`recent.py`), and without alerts that are open.
+        So what is worth telling is known though the card takes nothing. Where it cannot even be read, or
+        stalls, it is rehearsed beside it: with what was measured of late (`recent.py`), and the alerts that
+        were open when that was last looked for.
 
         Raises:
             NotCommittedError: not even that could be done.
@@ -175,13 +224,24 @@ class Writer:
                 work(transaction)
             raise _Rehearsed(transaction.urgently_told[before:])
 
-        job: _Job[None] = _Job(play, self._loop, urgent=True, rehearsal=True)
-        self._jobs.put(job)  # type: ignore[arg-type]  # a queue of jobs of any result
-        try:
-            await job.future
-        except _Rehearsed as rehearsed:
-            return rehearsed.events
-        return ()
+        while True:
+            job: _Job[None] = _Job(play, self._loop, urgent=True, rehearsal=True)
+            stalled = self.is_stalled
+            if stalled:
+                # In a thread: where the clock is set meanwhile it asks the card all the same.
+                await in_thread(partial(self._rehearse_meanwhile, job))
+                job.settle()
+            else:
+                self._jobs.put(job)  # type: ignore[arg-type]  # a queue of jobs of any result
+            try:
+                await job.future
+            except _Rehearsed as rehearsed:
+                return rehearsed.events
+            except NotCommittedError as error:
+                if stalled or error.trouble != "stalled":
+                    raise
+            else:
+                return ()
 
     def _run(self) -> None:
         try:
@@ -193,7 +253,8 @@ class Writer:
         committed_at = -self._gather
         ended = False
         while not ended and (first := self._jobs.get()) is not None:
-            jobs, ended, grew = self._take(first, committed_at + self._gather)
+            with self.in_hand.mine:
+                jobs, ended, grew = self._take(first, committed_at + self._gather)
             committed_at = monotonic()
             self._loop.call_soon_threadsafe(self._settle, jobs, grew)
 
@@ -221,7 +282,7 @@ class Writer:
                     jobs.append(job)
                     worked += self._timed(job, transaction)
             transaction.finish()
-            self._commit()
+            self._commit(transaction)
         except Exception as error:  # noqa: BLE001  # whatever is wrong with one row, each job gets its answer
             return jobs, ended, self._take_singly(jobs, transaction, error)
         self._recent.settled()
@@ -239,10 +300,11 @@ class Writer:
         self._connection.execute("BEGIN IMMEDIATE")
         self._changes = self._connection.total_changes
 
-    def _commit(self) -> None:
+    def _commit(self, transaction: Transaction) -> None:
         if self._stand_in is not None and self._connection.total_changes != self._changes:
             raise self._stand_in.refuse()
-        self._connection.execute("COMMIT")
+        with self.in_hand.over_to_the_card(transaction.urgently_told):
+            self._connection.execute("COMMIT")
 
     def _timed(self, job: _Job[object], transaction: Transaction) -> float:
         """Run a job; return how many seconds it took."""
@@ -275,7 +337,7 @@ class Writer:
                 self._begin()
                 job.run(transaction)
                 transaction.finish()
-                self._commit()
+                self._commit(transaction)
             except Exception as its_error:  # noqa: BLE001  # as above
                 self._undo(transaction)
                 job.error = self._answer_to(its_error)
@@ -290,22 +352,29 @@ class Writer:
             return error
         return NotCommittedError(self._path, f"nothing was stored: {error}", trouble_of_card(error))
 
+    def _rehearse_meanwhile(self, job: _Job[None]) -> None:
+        """Rehearse while the writer's thread waits for the card; if that comes back, the thread waits."""
+        with self.in_hand.mine:
+            self._rehearse_beside(job)  # type: ignore[arg-type]  # a job of any result
+
     def _rehearse_beside(self, job: _Job[object]) -> None:
         """Rehearse in memory alone."""
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as memory:
             for statement in self._schema:
                 memory.execute(statement)
-            try:
-                self._recent.newest_set("")  # has it loaded, if it never was
-                recent = self._recent
-            except sqlite3.Error:
-                recent = Recent(memory)
+            if not self._recent.loaded and not self.is_stalled:
+                with suppress(sqlite3.Error):
+                    self._recent.newest_set("")
+            recent = self._recent if self._recent.loaded else Recent(memory)
             transaction = Transaction(memory, recent, Numbers.of(memory))
             try:
                 memory.execute("BEGIN")
+                for alert in self._numbers.open_alerts:
+                    transaction.add_alert(alert)
                 job.run(transaction)
             except Exception as error:  # noqa: BLE001  # a row of the work itself may be at fault
-                job.error = NotCommittedError(self._path, f"nothing could be rehearsed: {error}")
+                words = f"nothing could be rehearsed: {type(error).__name__}"
+                job.error = NotCommittedError(self._path, words)
             transaction.undo_all()
             self._numbers.known.clear()
 

@@ -7,12 +7,12 @@ connection may be cut while it is made. With `tls = true` nothing is ever sent i
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from paho.mqtt.client import Client
@@ -21,6 +21,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from hub import config
+from hub.patience import in_thread
 from hub.uplink.cloudevents import Event, to_binary, to_structured
 from hub.uplink.connection import LARGEST_PACKET, MESSAGES_HELD, Connection
 from hub.uplink.errors import BrokerError, ProtocolRefusedError
@@ -46,7 +47,7 @@ class Broker:
 
     `client_id` is the identity of the persistent session, so two hubs must never share one. `will` gives
     the topic and the event that the broker is to publish, retained, when the hub vanishes; it is asked at
-    each connection. `subscription` is the topic to receive.
+    each connection. `subscription` is the topic to receive, or several.
     """
 
     def __init__(
@@ -55,12 +56,12 @@ class Broker:
         client_id: str,
         *,
         will: Callable[[], tuple[str, Event]] | None = None,
-        subscription: str | None = None,
+        subscription: str | Sequence[str] = (),
     ) -> None:
         self._settings = settings
         self._client_id = client_id
         self._will = will
-        self._subscription = subscription
+        self._topics = [subscription] if isinstance(subscription, str) else subscription
         self._spoke_5 = False
         self._refused_in_a_row = 0
 
@@ -97,7 +98,7 @@ class Broker:
         try:
             return await self._open(MQTTProtocolVersion.MQTTv311)
         except ProtocolRefusedError as refused:
-            words = await asyncio.to_thread(refusal, self._settings) if self._settings.tls else None
+            words = await in_thread(partial(refusal, self._settings)) if self._settings.tls else None
             if words is None:
                 words = f"the connection ended before the broker answered: {refused}"
             raise BrokerError(f"{self.address}: {words}") from refused
@@ -107,7 +108,7 @@ class Broker:
         patience = min(self._settings.keepalive.total_seconds(), LONGEST_SILENCE_SECONDS)
         connection = Connection(client, protocol, answer_within_seconds=patience)
         try:
-            await asyncio.to_thread(self._dial, client, protocol)
+            await in_thread(partial(self._dial, client, protocol))
         except ssl.SSLError as error:
             raise BrokerError(f"{self.address}: {in_words(error)}") from error
         except socket.gaierror as error:
@@ -117,7 +118,7 @@ class Broker:
         except (OSError, ValueError) as error:
             why = (error.strerror if isinstance(error, OSError) else None) or str(error)
             raise BrokerError(f"{self.address}: {why}") from error
-        await connection.start(self._subscription)
+        await connection.start(*self._topics)
         return connection
 
     def _client(self, protocol: MQTTProtocolVersion) -> Client:

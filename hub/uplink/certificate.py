@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hub import config
+from hub import config, progress
 from hub.clock import now
 from hub.errors import CareportError
 
@@ -25,6 +25,10 @@ WARN_BEFORE = timedelta(days=30)
 FAIL_BEFORE = timedelta(days=7)
 """From then on `carehub doctor` fails: it is high time."""
 
+_ENDED = (
+    "the hub has no way to the ICS, and what has ended is not renewed by itself any more; run 'carehub"
+    " provision' from the engineer's laptop now"
+)
 _LOOK_EVERY = timedelta(hours=1)
 _SAY_EVERY = timedelta(days=1)
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
@@ -54,7 +58,7 @@ class Expiry:
         left = self.ends - at
         said = f"{self.what} ({self.path}) "
         if left <= timedelta(0):
-            return f"{said}ended on {self.ends:%Y-%m-%d}: the hub has no way to the ICS; renew it now"
+            return f"{said}ended on {self.ends:%Y-%m-%d}: {_ENDED}"
         said += f"ends on {self.ends:%Y-%m-%d}, in {self.days_left(at)} day(s)"
         return f"{said}: renew it, or the hub loses its way to the ICS" if left <= WARN_BEFORE else said
 
@@ -183,6 +187,7 @@ async def watch(settings: config.Broker) -> None:
             if last is None or not timedelta(0) <= moment - last < _SAY_EVERY:
                 said_at[key] = moment
                 _log.warning("%s", words)
+        progress.rest()
         await asyncio.sleep(_LOOK_EVERY.total_seconds())
 
 

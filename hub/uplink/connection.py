@@ -24,11 +24,12 @@ from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage,
 from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.exception import MQTTException
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties, VariableByteIntegers
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from hub.uplink.cloudevents import LARGEST_EVENT, Event, Message, to_binary, to_structured
 from hub.uplink.errors import BrokerError, BrokerRefusedError, DisconnectedError, ProtocolRefusedError
+from hub.uplink.properties import PublishProperties
 
 LARGEST_PACKET = 2 * LARGEST_EVENT
 """Bytes of one incoming MQTT packet: an event, its topic and its properties with room to spare."""
@@ -60,6 +61,7 @@ class Delivery:
     packet: int
     quality: int
     correlation: bytes | None = None
+    topic: str = ""
 
 
 class Connection:
@@ -68,7 +70,7 @@ class Connection:
     Attributes:
         lost: resolved with the reason when the connection has ended.
         receive_maximum: how many messages the broker lets be in flight at once.
-        subscription_problem: why nothing will come in on the subscribed topic, or None.
+        subscription_problem: on which of the subscribed topics nothing will come in, and why; or None.
     """
 
     def __init__(self, client: Client, protocol: MQTTProtocolVersion, answer_within_seconds: float) -> None:
@@ -77,6 +79,7 @@ class Connection:
         self._protocol = protocol
         self._answer_within = answer_within_seconds
         self._connected: asyncio.Future[None] = self._loop.create_future()
+        self._topics: tuple[str, ...] = ()
         self._subscribed: asyncio.Future[str | None] = self._loop.create_future()
         self._in_flight: dict[int, tuple[asyncio.Future[bool], float]] = {}
         self._waiting: deque[tuple[Callable[[], MQTTMessageInfo], asyncio.Future[bool]]] = deque()
@@ -98,8 +101,8 @@ class Connection:
         """ "5" or "3.1.1"."""
         return "5" if self._protocol is MQTTProtocolVersion.MQTTv5 else "3.1.1"
 
-    async def start(self, subscription: str | None) -> None:
-        """Take over the socket that paho has opened, wait for CONNACK, and subscribe at QoS 1.
+    async def start(self, *topics: str) -> None:
+        """Take over the socket that paho has opened, wait for CONNACK, and subscribe to them at QoS 1.
 
         Raises:
             ProtocolRefusedError: not this version of MQTT, or closed without an answer.
@@ -123,8 +126,9 @@ class Connection:
         self._timer = self._loop.call_later(self._tick_seconds, self._tick)
         try:
             await self._answer(self._connected)
-            if subscription is not None:
-                self._client.subscribe(subscription, qos=1)
+            if topics:
+                self._topics = topics
+                self._client.subscribe([(topic, 1) for topic in topics])
                 self.subscription_problem = await self._answer(self._subscribed)
         except BaseException:
             self.abort()
@@ -275,7 +279,8 @@ class Connection:
         _properties: Properties | None,
     ) -> None:
         if not self._subscribed.done():
-            self._subscribed.set_result(next((str(reason) for reason in reasons if reason.is_failure), None))
+            said = zip(self._topics, reasons, strict=False)
+            self._subscribed.set_result("; ".join(f"{a}: {b}" for a, b in said if b.is_failure) or None)
 
     def _on_publish(
         self, _client: Client, _data: object, packet: int, reason: ReasonCode, _properties: Properties
@@ -301,7 +306,7 @@ class Connection:
         user_properties = tuple(getattr(said, "UserProperty", ()))
         content = Message(bytes(message.payload), getattr(said, "ContentType", None), user_properties)
         correlation = getattr(said, "CorrelationData", None)
-        self._incoming.put_nowait(Delivery(content, message.mid, message.qos, correlation))
+        self._incoming.put_nowait(Delivery(content, message.mid, message.qos, correlation, message.topic))
 
     def _on_disconnect(
         self,
@@ -352,35 +357,6 @@ class Connection:
 
     def _unwatch_writing(self) -> None:
         self._loop.remove_writer(self._descriptor)
-
-
-class PublishProperties(Properties):
-    """The properties of a PUBLISH, ready packed (MQTT 5, sections 3.3.2.3.6, 3.3.2.3.8 and 3.3.2.3.9).
-
-    paho's own class looks every name up in lists, at a third of the whole cost of a message.
-    """
-
-    def __init__(self, message: Message, correlation: bytes | None = None) -> None:
-        block = bytearray()
-        if correlation is not None:
-            block += b"\x09" + len(correlation).to_bytes(2, "big") + correlation
-        if message.content_type is not None:
-            block += b"\x03" + _utf8(message.content_type)
-        for name, value in message.user_properties:
-            block += b"\x26" + _utf8(name) + _utf8(value)
-        length = VariableByteIntegers.encode(len(block))  # type: ignore[no-untyped-call]  # paho gives no types
-        object.__setattr__(self, "packed", length + bytes(block))  # paho's class allows no names but MQTT's
-
-    packed: bytes
-
-    def pack(self) -> bytes:
-        """What goes into the packet."""
-        return self.packed
-
-
-def _utf8(text: str) -> bytes:
-    encoded = text.encode()
-    return len(encoded).to_bytes(2, "big") + encoded
 
 
 class _LastWords(logging.Handler):

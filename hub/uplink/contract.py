@@ -23,7 +23,7 @@ from hub.assessment.observation_set import ObservationSet
 from hub.errors import CareportError
 from hub.readings import Measurement, Quality, Value, Vital
 from hub.uplink.cloudevents import Event
-from hub.uplink.plain import Acknowledged, Answer, Answered, AnswerOutcome, Status
+from hub.uplink.plain import Acknowledged, Answer, Answered, AnswerOutcome, Status, UpdateAsked
 
 _TYPES = "uk.careport"
 
@@ -44,6 +44,7 @@ class Channel(StrEnum):
     ANSWER = "answer"
     AMENDED_OBSERVATION = "amended_observation"
     AMENDED_ALERT = "amended_alert"
+    UPDATE = "update"
 
     @property
     def priority(self) -> int:
@@ -61,6 +62,7 @@ _PRIORITIES = {
     Channel.READING: 4,
     Channel.ACKNOWLEDGEMENT: 5,
     Channel.ANSWER: 6,
+    Channel.UPDATE: 7,
 }
 """Kept on the card with what waits: a number is not given to another channel."""
 
@@ -231,11 +233,33 @@ def acknowledgement_of(event: Event) -> Acknowledgement:
     try:
         return Acknowledgement.model_validate(dict(event.data))
     except ValidationError as error:
-        # Only keys of ours are named: one that is not known is the sender's words, as values are.
-        wrong = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
-        named = [key for key in Acknowledgement.model_fields if key in wrong]
-        keys = ", ".join(named + ["a key that is not known"] * (wrong != set(named)))
-        raise ContractError(f"an acknowledgement is wrong in: {keys}") from error
+        raise ContractError(
+            f"an acknowledgement is wrong in: {_wrong_keys(error, Acknowledgement)}"
+        ) from error
+
+
+def update_event(source: str, asked: UpdateAsked, at: datetime) -> Event:
+    """What a central system sends to have a release in force; `at` is now."""
+    return Event(str(uuid.uuid4()), source, event_type(Channel.UPDATE), at, asked.data())
+
+
+def update_of(event: Event) -> UpdateAsked:
+    """Read which release the centre wants.
+
+    Raises:
+        ContractError: a key is missing, unknown or wrong.
+    """
+    try:
+        return UpdateAsked.model_validate(dict(event.data))
+    except ValidationError as error:
+        raise ContractError(f"what is asked is wrong in: {_wrong_keys(error, UpdateAsked)}") from error
+
+
+def _wrong_keys(error: ValidationError, model: type[BaseModel]) -> str:
+    """Only keys of ours are named: one that is not known is the sender's words, as values are."""
+    wrong = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
+    named = [key for key in model.model_fields if key in wrong]
+    return ", ".join(named + ["a key that is not known"] * (wrong != set(named)))
 
 
 _LONGEST_ECHO = 200
@@ -251,7 +275,7 @@ def answer_event(
     alert: uuid.UUID | None = None,
     acknowledged: Alert | None = None,
 ) -> Event:
-    """The hub's answer to a message on its `ack` topic.
+    """The hub's answer to a message on its `ack` or `update` topic.
 
     `answers` is the event that is answered, None where it was no event; `alert` is the alert that it
     names, if that could be read; `acknowledged` is that alert, where the hub has it and it is acknowledged.

@@ -81,6 +81,7 @@ class Forwarder:
         on_acknowledgement: is given each event that the ICS sends, and returns the answer to it, if any.
             The broker is told that it arrived when this returns, or raises `EventError` (logged, dropped).
             Any other `CareportError` has it called again later. It may be given an event more than once.
+        on_update: is given what comes on `update` in the same way; to be heard only if `listens_to_updates`.
         on_malformed: is told why what the ICS sent is no event; returns the answer to it, if any.
         urgent: the channels that overtake, and of which nothing is given up.
     """
@@ -96,6 +97,8 @@ class Forwarder:
         on_delivered: Callable[[Sequence[OutboxRow]], Awaitable[None]],
         on_acknowledgement: Callable[[Event], Awaitable[Event | None]],
         on_malformed: Callable[[EventError], Event | None] = lambda _: None,
+        on_update: Callable[[Event], Awaitable[Event | None]] | None = None,
+        listens_to_updates: bool = False,
         urgent: Collection[str] = frozenset({"alert"}),
     ) -> None:
         self._settings = settings
@@ -107,7 +110,7 @@ class Forwarder:
             settings,
             client_id,
             will=lambda: (topic_of("status"), status_event(Presence.LOST)),
-            subscription=topic_of("ack"),
+            subscription=[topic_of(each) for each in ("ack", *(["update"] if listens_to_updates else []))],
         )
         self._taken: set[int] = set()  # in flight, or answered and not yet settled with the outbox
         self._in_flight = 0
@@ -123,7 +126,7 @@ class Forwarder:
         self._link = Link()
         self._connection: Connection | None = None  # the newest; it may be lost
         self._status_changed = False
-        self._inbox = Inbox(topic_of, on_acknowledgement, on_malformed, self._link, self._least)
+        self._inbox = Inbox(topic_of, on_acknowledgement, on_malformed, self._link, self._least, on_update)
         self._settling = Settling(outbox, on_delivered, self._let_go, self._link, self._least)
 
     def status(self) -> LinkStatus:
@@ -225,7 +228,7 @@ class Forwarder:
                 await self._publish_status(connection, Presence.ONLINE)
             self._link.connected(f"connected to {self._broker.address} with MQTT {connection.protocol}")
             if connection.subscription_problem is not None:
-                self._link.say(f"no acknowledgement will arrive: {connection.subscription_problem}")
+                self._link.say(f"the ICS is not heard on {connection.subscription_problem}")
             self._resting.wake_unheard()
             async with asyncio.TaskGroup() as tasks:
                 meanwhile = [

@@ -18,7 +18,7 @@ LONGEST_CORRELATION = 256
 
 
 class Inbox:
-    """Takes the events of the `ack` topic; see `Forwarder` for the arguments.
+    """Takes the events of the topics `ack` and `update`; see `Forwarder` for the arguments.
 
     `least` is the pause in seconds before an event that could not be handled is handled again.
     """
@@ -30,39 +30,46 @@ class Inbox:
         on_malformed: Callable[[EventError], Event | None],
         link: Link,
         least: float,
+        on_update: Callable[[Event], Awaitable[Event | None]] | None = None,
     ) -> None:
         self._topic_of = topic_of
         self._on_acknowledgement = on_acknowledgement
         self._on_malformed = on_malformed
         self._link = link
         self._least = least
+        self._on_update = on_update
 
     async def receive(self, connection: Connection) -> None:
-        """Hand each acknowledgement on, tell the broker only when it is handled, and then answer.
+        """Hand each message on, tell the broker only when it is handled, and then answer.
 
-        In this order: a broker that hangs up at the answer must not send the same acknowledgement again.
+        In this order: a broker that hangs up at the answer must not send the same message again.
         """
         with progress.apart("acknowledgements"):
+            progress.rest()
             async for delivery in connection.deliveries():
                 try:
-                    answer = await self._handle(from_message(delivery.message))
+                    answer = await self._handle(from_message(delivery.message), delivery.topic)
                 except EventError as error:
-                    self._link.say(f"a message on {self._topic_of('ack')} was dropped: {error}")
+                    self._link.say(f"a message on {delivery.topic} was dropped: {error}")
                     answer = self._on_malformed(error)
                 connection.acknowledge(delivery)
                 if answer is not None:
                     self._answer(connection, answer, delivery.correlation)
                 progress.rest()
 
-    async def _handle(self, event: Event) -> Event | None:
+    async def _handle(self, event: Event, topic: str) -> Event | None:
+        # By the topic and not by the event's type: who may publish on one need not be let on the other.
+        take = self._on_acknowledgement
+        if self._on_update is not None and topic == self._topic_of("update"):
+            take = self._on_update
         while True:
             progress.turn()
             try:
-                return await self._on_acknowledgement(event)
+                return await take(event)
             except EventError:
                 raise
             except CareportError as error:
-                self._link.say(f"an acknowledgement cannot be recorded: {error}; it is tried again")
+                self._link.say(f"a message on {topic} cannot be recorded: {error}; it is tried again")
                 await asyncio.sleep(self._least)
 
     def _answer(self, connection: Connection, answer: Event, correlation: bytes | None) -> None:

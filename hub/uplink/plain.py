@@ -16,6 +16,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from hub.clock import ClockQuality
 
 Text = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!-~]+( [!-~]+)*$")]
+"""Of a release: plain characters."""
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -31,10 +33,16 @@ class Said(BaseModel):
 
 
 class AnswerOutcome(StrEnum):
-    """What became of a message on the `ack` topic. All but RECORDED and KEPT_IN_MEMORY changed nothing.
+    """What became of a message on the `ack` topic, and by those that begin with UPDATE of one on the `update`
+    topic. All but RECORDED, KEPT_IN_MEMORY, UPDATE_ACCEPTED and UPDATE_IN_FORCE changed nothing.
 
     KEPT_IN_MEMORY: it is of an alert that was told uncommitted. It is recorded as soon as the card takes the
     alert, and the alert's own event says so; a restart before then loses it.
+
+    UPDATE_ACCEPTED is answered at once; when it has ended UPDATE_IN_FORCE follows, UPDATE_TAKEN_BACK (it did
+    not prove itself, and the release before is in force again; that may come after UPDATE_IN_FORCE too, in
+    its first ten minutes) or UPDATE_REFUSED, which can also be the first answer. The words say why, and what
+    to do.
     """
 
     RECORDED = "recorded"
@@ -44,6 +52,10 @@ class AnswerOutcome(StrEnum):
     MALFORMED = "malformed"
     WRONG_TYPE = "wrong_type"
     NOT_RECORDED = "not_recorded"
+    UPDATE_ACCEPTED = "update_accepted"
+    UPDATE_REFUSED = "update_refused"
+    UPDATE_IN_FORCE = "update_in_force"
+    UPDATE_TAKEN_BACK = "update_taken_back"
 
 
 class ModelSaid(Said):
@@ -177,6 +189,15 @@ class Status(Said):
     update: UpdateSaid | None = None
 
 
+class UpdateAsked(Said):
+    """The release that the centre wants in force: the SHA-256 of its bundle's manifest, as `carehub bundle`
+    says it, and what it is called there. From where it is fetched the site says, and never a message."""
+
+    manifest_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    version: Name
+    build: Name
+
+
 class Answered(Said):
     """The event that is answered."""
 
@@ -193,7 +214,8 @@ class Acknowledged(Said):
 
 
 class Answer(Said):
-    """What became of a message on the hub's `ack` topic. `answers` is null where it was no event."""
+    """What became of a message on the hub's `ack` or `update` topic. `answers` is null where it was no event,
+    `alert` where it named none."""
 
     site: Text
     hub: Text

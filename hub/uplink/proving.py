@@ -46,13 +46,16 @@ class Proof:
         return Proof(Answer(str(data["answer"])), str(data["topic"]), str(data["reason"]))
 
 
-async def prove(connection: Connection | None, topic: str, event: Event) -> Proof:
-    """Publish an event, retained, at QoS 1, and say what the broker answered; raises nothing."""
+async def prove(connection: Connection | None, topic: str, event: Event, *, retain: bool = True) -> Proof:
+    """Publish an event at QoS 1 and say what the broker answered; raises nothing.
+
+    Retained is what the hub itself says of itself; whoever speaks in its name leaves what is retained alone.
+    """
     if connection is None or connection.lost.done():
         reason = "not yet" if connection is None else connection.lost.result()
         return Proof(Answer.NOT_CONNECTED, topic, reason)
     try:
-        await within(PATIENCE_SECONDS, connection.publish(topic, event, retain=True))
+        await within(PATIENCE_SECONDS, connection.publish(topic, event, retain=retain))
     except BrokerRefusedError as error:
         return Proof(Answer.REFUSED, topic, error.reason)
     except DisconnectedError as error:

@@ -28,8 +28,8 @@ class UnkeptAlert:
 
 @dataclass(frozen=True, slots=True)
 class CardSaid:
-    """What the card has ("full", "read-only", "failing"; None where it is well, or the daemon has not said),
-    and the alerts that it has not, the highest first."""
+    """What the card has ("full", "read-only", "failing", "stalled"; None where it is well, or the daemon has
+    not said), and the alerts that it has not, the highest first."""
 
     trouble: str | None = None
     alerts: tuple[UnkeptAlert, ...] = ()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hub import control
 from hub.control import ControlError, ControlServer, OnAccess, ask
 from hub.local_socket import Peer
 
@@ -118,3 +119,15 @@ async def test_a_trail_that_cannot_be_written_keeps_nobody_from_acting(
         assert await asyncio.to_thread(ask, path, "greet", name="ward") == {"greeting": "hello ward"}
     assert "'greet' by user" in caplog.text
     assert "not in the trail: the card is full" in caplog.text
+
+
+async def test_a_trail_that_the_card_does_not_come_back_from_keeps_nobody_from_acting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "_NOTED_WITHIN", 0.05)
+
+    async def for_ever(_command: str, _peer: Peer) -> None:
+        await asyncio.Event().wait()
+
+    async with served(tmp_path / "control.sock", for_ever) as path:
+        assert await asyncio.to_thread(ask, path, "greet", name="ward") == {"greeting": "hello ward"}

@@ -17,7 +17,8 @@ from drivers.recording import line_of
 from hub.assessment.news2 import Band
 from hub.clock import now
 from hub.config import load
-from hub.daemon import Hub, main, running
+from hub.daemon import Hub, running
+from hub.process import main
 from hub.store.database import FILE_NAME, open_for_writing
 from hub.store.encoding import event_bytes
 from hub.uplink.cloudevents import Event, Message, from_message, to_json

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from hub.store import audit
 from hub.store.retention import Size, removed
 from hub.store.writer import Writer
 from hub.trail import Audited
+from tests.rigs.broker import until
 from tests.rigs.house import House, oximeter
 
 
@@ -107,3 +109,26 @@ async def test_the_trail_is_kept_as_long_as_the_alerts_that_it_is_about(
     (alert,) = house.alerts()
     await Housekeeping(house.config, house.path, writer).turn()
     assert "alert raised" in [entry.what for entry in audit.history(house.connection, alert.id)]
+
+
+async def test_a_release_that_is_on_trial_removes_nothing_until_it_is_kept(
+    house: House, writer: Writer, believed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is taken back, what it removed would stay removed."""
+    monkeypatch.setattr(housekeeping, "_EVERY_SECONDS", 0.01)
+    fill(house, now() - timedelta(days=100))
+    trial, looked = True, 0
+
+    def on_trial() -> bool:
+        nonlocal looked
+        looked += 1
+        return trial
+
+    running = asyncio.create_task(
+        Housekeeping(house.config, house.path, writer, newest=3, on_trial=on_trial).run()
+    )
+    await until(lambda: looked > 3)
+    assert house.count("reading") == 8
+    trial = False
+    await until(lambda: house.count("reading") == 3)
+    running.cancel()

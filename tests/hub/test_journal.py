@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
+import re
+import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
@@ -12,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from hub.clock import now
-from hub.config import load
+from hub.config import Resident, load
 from hub.daemon import running
 from hub.journal import JournalHandler, about, log_to_journal, priority_of
 from hub.uplink.cloudevents import to_json
@@ -89,14 +93,62 @@ def test_no_field_holds_what_went_into_the_words(kept: Journal) -> None:
     assert all("Quincey" not in str(value) for value in line.values())
 
 
-def test_a_traceback_is_in_its_line(kept: Journal) -> None:
+def test_what_nobody_foresaw_is_one_line_of_types_and_places_without_its_words(kept: Journal) -> None:
+    """pydantic's errors quote what was given, and so do many others."""
+    entry = {"id": "R-0412", "name": "Edith Quincey", "wristband": "9434765919", "oxygen_scale": 7}
     try:
-        raise ZeroDivisionError("nobody foresaw this")
-    except ZeroDivisionError:
+        try:
+            Resident.model_validate(entry)
+        except ValidationError as error:
+            raise KeyError("Edith Quincey") from error
+    except KeyError:
         log.exception("a part failed")
     (line,) = kept.lines
-    assert line["MESSAGE"].startswith("a part failed\nTraceback")
+    place = r"hub/test_journal.py:\d+"
+    assert re.fullmatch(
+        rf"a part failed: KeyError \({place}\), from ValidationError \(pydantic/main.py:\d+ < {place}\)",
+        line["MESSAGE"],
+    )
     assert line["PRIORITY"] == "3"
+
+
+async def test_a_task_whose_fault_nobody_asked_for_is_told_without_its_words(kept: Journal) -> None:
+    async def fails() -> None:
+        raise ValueError("Edith Quincey: 86 %")
+
+    task = asyncio.create_task(fails())
+    await asyncio.wait([task])
+    del task
+    gc.collect()
+    (line,) = kept.lines
+    assert line["MESSAGE"].startswith("Task exception was never retrieved: ValueError (hub/test_journal.py:")
+    assert "Quincey" not in str(line)
+    assert "\n" not in line["MESSAGE"]
+
+
+def test_what_ends_the_process_is_told_without_its_words(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from hub.cli.options import start_log\n"
+            "start_log('info', 'carehub')\n"
+            "import threading\n"
+            "def fails(): raise ValueError('Edith Quincey')\n"
+            "t = threading.Thread(target=fails); t.start(); t.join()\n"
+            "fails()",
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        cwd=tmp_path,
+    )
+    assert ended.returncode == 1
+    thread, process = ended.stderr.splitlines()
+    assert "a thread ended in a way that nobody foresaw; please report this: ValueError (" in thread
+    assert "it ends in a way that nobody foresaw; please report this: ValueError (" in process
+    assert "Quincey" not in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from hub import local_socket
+from hub.control import ControlServer, ask
 from hub.local_socket import serve
+from hub.progress import Progress
+from hub.supervision import keep_running
+from tests.rigs.broker import until
 
 
 async def test_a_connection_that_is_open_when_the_socket_stops_ends_quietly(
@@ -39,3 +44,25 @@ async def test_a_connection_that_is_open_when_the_socket_stops_ends_quietly(
         writer.close()
         await asyncio.sleep(0)
     assert "Exception" not in caplog.text
+
+
+async def test_a_socket_that_was_taken_away_is_made_anew_and_its_stage_is_not_well_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_socket, "_LOOKS_EVERY_SECONDS", 0.02)
+    path = tmp_path / "control.sock"
+
+    async def answer(_request: object) -> dict[str, object]:
+        return {"here": True}
+
+    account = Progress()
+    server = account.watched("control socket", ControlServer(path, {"where": answer}).run)
+    task = asyncio.create_task(keep_running("control socket", server, least=0.05))
+    await until(path.exists)
+    assert account.data()["well"]
+    path.unlink()
+    await until(path.exists)
+    assert await asyncio.to_thread(ask, path, "where") == {"here": True}
+    assert not account.data()["well"]
+    task.cancel()
+    await asyncio.wait([task])

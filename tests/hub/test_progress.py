@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,11 @@ from hub import progress
 from hub.progress import PATIENCE, Progress
 
 SECONDS = st.floats(0.01, 4.0)
+
+
+def stage(account: Progress, name: str) -> Any:
+    stages: Any = account.data()["stages"]
+    return stages[name]
 
 
 class Counted:
@@ -83,23 +90,87 @@ def test_one_stage_that_hangs_is_named_and_the_others_are_not() -> None:
         assert account.data() == {
             "well": False,
             "stages": {
-                "work": {"well": False, "words": "it has not got on for 30 s, and may take 20 s"},
-                "loop": {"well": True, "words": "it gets on"},
+                "work": {
+                    "well": False,
+                    "turned": False,
+                    "words": "it has not got on for 30 s, and may take 20 s",
+                },
+                "loop": {"well": True, "turned": True, "words": "it gets on"},
             },
         }
 
 
-async def test_a_part_that_failed_and_is_started_again_does_not_hang_meanwhile() -> None:
+async def test_a_part_that_failed_is_no_hang_and_is_not_well_until_it_has_run_for_a_minute() -> None:
     account = Progress()
+    unplugged = True
 
-    async def fails() -> None:
+    async def part() -> None:
         progress.turn()
+        if unplugged:
+            raise OSError("unplugged")
+        while True:
+            progress.turn()
+            await asyncio.sleep(0)
+
+    for _ in range(3):
+        with pytest.raises(OSError, match="unplugged"):
+            await account.watched("part", part)()
+        assert account.look(1000.0) == [], "the watchdog would end all others"
+        await asyncio.wait_for(account.until_well(), 1)
+    assert account.data()["well"] is False
+    said = stage(account, "part")
+    assert (said["well"], said["turned"]) == (False, True)
+    assert re.fullmatch(
+        r"it failed 3 times since \d\d \w{3} \d\d:\d\d UTC, and is started again", said["words"]
+    )
+
+    unplugged = False
+    running = asyncio.create_task(account.watched("part", part)())
+    for wait, well in ((0.0, False), (30.0, False), (29.0, False), (2.0, True)):
+        await asyncio.sleep(0.001)
+        account.look(wait)
+        assert stage(account, "part")["well"] is account.data()["well"] is well
+    assert "it gets on; it failed 3 times since " in stage(account, "part")["words"]
+    running.cancel()
+    await asyncio.wait([running])
+    assert stage(account, "part")["well"], "to be stopped is no failure"
+
+
+async def test_a_stage_has_turned_as_soon_as_it_got_on_once_and_not_before() -> None:
+    account = Progress()
+    work = Counted(account)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def part() -> None:
+        begun.set()
+        await go_on.wait()
+        progress.rest()
         raise OSError("unplugged")
 
-    with pytest.raises(OSError, match="unplugged"):
-        await account.watched("part", fails)()
-    assert account.look(1000.0) == []
-    assert account.data()["stages"] == {}
+    running = asyncio.create_task(account.watched("part", part)())
+    await begun.wait()
+    work.waiting = 1
+    account.look(1.0)
+    assert (stage(account, "part")["turned"], stage(account, "work")["turned"]) == (False, False)
+    work.done += 1
+    go_on.set()
+    await asyncio.wait([running])
+    assert (stage(account, "part")["turned"], stage(account, "work")["turned"]) == (True, True)
+
+
+def test_while_the_card_holds_all_up_its_own_patience_alone_counts() -> None:
+    account = Progress()
+    work = Counted(account)
+    work.waiting, stalled = 1, True
+    account.count("card", lambda: 0, lambda: stalled, 300.0, holds_up=True)
+    account.look(0.0)
+    for _ in range(10):
+        assert account.look(30.0) == []
+    assert account.look(1.0) == ["card"]
+    stalled = False
+    assert account.look(PATIENCE) == []
+    assert account.data()["well"] is True
+    assert account.look(1.0) == ["work"], "what hangs all the same is found then"
 
 
 async def test_a_loop_beside_another_is_a_stage_of_its_own() -> None:

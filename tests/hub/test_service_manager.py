@@ -7,9 +7,11 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic, process_time
 
 import pytest
 
+from hub import service_manager
 from hub.service_manager import ServiceManager
 
 
@@ -63,3 +65,33 @@ async def test_without_systemd_nothing_is_said_and_nothing_waits(monkeypatch: py
         raise AssertionError("no watchdog, no progress to ask for")
 
     await asyncio.wait_for(manager.keep_watchdog_fed(progress), 1)
+
+
+def test_a_start_that_takes_long_is_given_more_time_while_it_gets_on_and_not_after(
+    systemd: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TimeoutStartSec would end a hub that checks a large database on a slow card."""
+    done = iter([(1, 0.0), (2, 0.0), (2, 0.5), (2, 1.2)])
+    monkeypatch.setattr(service_manager, "_LOOKS_EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(service_manager, "_work_done", lambda: next(done, (2, 1.2)))
+    manager = ServiceManager()
+    with manager.starting() as say:
+        say("reading the whole database")
+        assert systemd.recv(1000) == b"STATUS=starting: reading the whole database"
+        assert systemd.recv(1000) == systemd.recv(1000) == b"EXTEND_TIMEOUT_USEC=300000000"
+        systemd.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            systemd.recv(1000)  # it hangs
+        manager.ready("collecting")
+        assert systemd.recv(1000) == b"READY=1\nSTATUS=collecting"
+        monkeypatch.setattr(service_manager, "_work_done", lambda: (int(monotonic() * 1000), 0.0))
+        with pytest.raises(TimeoutError):
+            systemd.recv(1000)
+
+
+def test_what_a_process_reads_writes_and_computes_is_its_work() -> None:
+    before = service_manager._work_done()
+    until = process_time() + 0.05
+    while process_time() < until:
+        pass
+    assert service_manager._work_done()[1] > before[1]

@@ -22,7 +22,17 @@ from drivers.usb.bus import UsbError
 from drivers.usb.collector import UsbCollector
 from drivers.virtual.usb import VirtualUsb
 from drivers.virtual.ward import DETERIORATING
-from hub import beacon, housekeeping, ladders, model_watch, probes, reception, status, summaries
+from hub import (
+    beacon,
+    housekeeping,
+    ladders,
+    model_watch,
+    probes,
+    reception,
+    status,
+    summaries,
+    update_requests,
+)
 from hub.acknowledgements import Acknowledgements
 from hub.clock import now
 from hub.config import load
@@ -40,6 +50,7 @@ from hub.uplink.unkept import WithUnkept
 from tests.rigs.broker import Ics, Mosquitto, free_port, until
 from tests.rigs.house import oximeter, write_configuration
 from tests.rigs.small_card import small_card
+from tests.rigs.stalling_card import stalling_card
 
 _FURTHER = """
 [beacon]
@@ -79,6 +90,7 @@ def turns_often(monkeypatch: pytest.MonkeyPatch) -> None:
         (housekeeping, "_EVERY_SECONDS"),
         (model_watch, "_EVERY_SECONDS"),
         (probes, "_EVERY_SECONDS"),
+        (update_requests, "_LOOKS_EVERY_SECONDS"),
         (beacon, "_AGAIN_SECONDS"),
         (forwarder, "_LOOKS_AT_LEAST_EVERY"),
     ):
@@ -139,6 +151,7 @@ async def test_a_hub_that_has_nothing_to_do_is_well(tmp_path: Path, broker: Mosq
         assert await hanging(hub, 8) == set()
         ask = hub._requests.handlers
         assert (await ask["status"]({}))["progress"] == await ask["progress"]({}) == hub.progress.data()
+        assert all(said["turned"] for said in stages(hub).values()), stages(hub)
         at_work = {name for name, said in stages(hub).items() if said["words"] == "it gets on"}
         assert at_work >= {
             "store", "control socket, asked", "forwarder", "escalation", "clock", "streams", "beacon",
@@ -166,6 +179,28 @@ async def test_a_hub_whose_card_is_full_is_well_though_readings_wait(
                 await hub._reception.accept_from_radio(oximeter(saturation, now()).raw)
             await until(lambda: hub._reception.waiting >= 3)
             assert await hanging(hub, 8) == set()
+
+
+async def test_a_hub_whose_card_stalls_is_well_for_minutes_and_not_for_ever(
+    tmp_path: Path, broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restart would lose what is told from memory; and after minutes nothing else is left."""
+    with Ics(broker) as ics:
+        async with a_hub(tmp_path, broker.port, radio=False) as hub:
+            await until(lambda: hub._forwarder.status().connected)
+            with stalling_card(hub._writer, monkeypatch) as card:
+                card.stall()
+                arriving = asyncio.ensure_future(hub._reception.accept(oximeter(80, now()).raw))
+                await until(lambda: ics.on("alert"))
+                assert ics.on("alert")[0].user_properties["committed"] == "false"
+                ask = hub._requests.handlers["status"]
+                assert (await ask({}))["card"] == "stalled"
+                assert await hanging(hub, 2, 140.0) == set()
+                assert await hanging(hub, 1, 30.0) == {"the card"}
+                card.come_back()
+                await arriving
+                await until(lambda: hub._card_trouble is None)
+                assert await hanging(hub, 1, 1.0) == set()
 
 
 # --- where something does

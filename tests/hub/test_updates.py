@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hub
 from hub import updates
 from hub.updates import LastUpdate, Release
 
@@ -96,3 +97,26 @@ def test_what_the_keeper_writes_is_what_the_hub_reads(tmp_path: Path) -> None:
     assert (found.outcome, found.from_, found.why) == ("interrupted", Release("1.0", "one"), "a power cut")
     assert Places().state / "state.json" == updates.STATE
     assert Places().keeper / "keeper" == updates.KEEPER
+
+
+def _slot(directory: Path, version: str, build: str) -> Path:
+    (directory / "lib/hub").mkdir(parents=True)
+    (directory / "manifest.json").write_text(json.dumps({"version": version, "build": build}))
+    return directory / "lib/hub/__init__.py"
+
+
+def test_a_release_is_on_trial_while_the_keeper_says_so_of_it_and_of_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "state.json"
+    assert not updates.on_trial(state), "a checkout never is"
+    monkeypatch.setattr(hub, "__file__", str(_slot(tmp_path / "b", "1.1", "two")))
+    assert not updates.on_trial(state)
+    for noted, tried in (
+        ({"trial": {"from": LAST["from"], "to": LAST["to"]}, "last": None}, True),
+        ({"trial": {"from": LAST["to"], "to": LAST["from"]}, "last": None}, False),
+        ({"trial": None, "last": LAST}, False),
+        ({"trial": "?"}, False),
+    ):
+        state.write_text(json.dumps(noted))
+        assert updates.on_trial(state) is tried

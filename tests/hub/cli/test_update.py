@@ -56,8 +56,8 @@ def test_a_bundle_is_handed_to_the_keeper_and_its_exit_code_is_ours(
     assert (tmp_path / "called").read_text() == f"update {bundle}"
     assert update(bundle, "--older", "--patience", "60", "--json").exit_code == 0
     assert (tmp_path / "called").read_text() == f"update {bundle} --older --patience 60.0 --json"
-    assert update("--roll-back").exit_code == 1
-    assert (tmp_path / "called").read_text() == "roll-back"
+    assert update("--roll-back", "--no-compare").exit_code == 1
+    assert (tmp_path / "called").read_text() == "roll-back --no-compare"
 
 
 def test_the_state_is_said_in_words_and_for_machines(update: Callable[..., Result]) -> None:
@@ -65,6 +65,30 @@ def test_the_state_is_said_in_words_and_for_machines(update: Callable[..., Resul
     assert lines[:2] == ["slot a: 1.0 (one)", "slot b: empty, in force"]
     assert lines[2].endswith("from 1.0 (one) to 1.1 (two), rolled back: the hub hung")
     assert json.loads(update("--state", "--json").output) == STATE
+
+
+def test_what_the_centre_asked_is_said_also_where_it_was_refused(
+    update: Callable[..., Result], tmp_path: Path
+) -> None:
+    assert "centre" not in update("--state").output
+    said = {
+        "id": "x",
+        "version": "1.2",
+        "build": "three",
+        "outcome": "refused",
+        "words": "a round is under way",
+    }
+    (tmp_path / "asked.json").write_text(json.dumps({"last": said}))
+    assert "by the centre last: 1.2 (three), refused: a round is under way" in update("--state").output
+
+
+def test_a_release_on_probation_is_said_so(
+    update: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    probation = {"from": {"version": "0.9", "build": "old"}, "to": {"version": "1.0", "build": "one"}}
+    keeper = tmp_path / "keeper"
+    keeper.write_text(f"#!/bin/sh\necho '{json.dumps({**STATE, 'probation': probation})}'\n")
+    assert "on probation: 1.0 (one) is taken back, to 0.9 (old), if it ends" in update("--state").output
 
 
 @pytest.mark.parametrize("arguments", [(), ("--state", "--roll-back")])

@@ -23,6 +23,7 @@ from hub.uplink.contract import (
     Identity,
     acknowledgement_event,
     event_type,
+    update_event,
 )
 from hub.uplink.feed import (
     CORRECTS,
@@ -33,6 +34,7 @@ from hub.uplink.feed import (
     readings_event,
 )
 from hub.uplink.fhir import codes
+from hub.uplink.plain import UpdateAsked
 from hub.uplink.unkept import COMMITTED
 from tests.rigs.broker import Ics, Mosquitto, Received, until
 from tests.rigs.contract import (
@@ -204,6 +206,7 @@ async def test_every_message_of_a_real_hub_is_as_the_contract_says(tmp_path: Pat
     assert unseen <= {
         event_type(Channel.ALERT, AlertChange.STEPPED_DOWN),
         event_type(Channel.ACKNOWLEDGEMENT),
+        event_type(Channel.UPDATE),
     }
     # Each schema can fail: whatever is spoilt in what was really sent is found.
     of_each = {
@@ -263,6 +266,18 @@ def test_an_acknowledgement_is_as_the_contract_says_and_a_spoilt_one_is_not() ->
     valid = data_validator(event.type).is_valid
     data = dict(event.data)
     for wrong in ({}, {**data, "colour": "red"}, {**data, "by": ""}, {**data, "alert": "x"}, {"by": "x"}):
+        assert not valid(wrong), wrong
+
+
+def test_what_a_centre_asks_is_as_the_contract_says_and_a_spoilt_one_is_not() -> None:
+    event = update_event(
+        "uk.example.ics", UpdateAsked(manifest_sha256="a" * 64, version="1", build="b"), NOON
+    )
+    assert event_faults(event) == []
+    valid = data_validator(event.type).is_valid
+    data = dict(event.data)
+    url = {"url": "https://elsewhere.example"}
+    for wrong in ({}, {**data, **url}, {**data, "build": ""}, {**data, "manifest_sha256": "x"}):
         assert not valid(wrong), wrong
 
 

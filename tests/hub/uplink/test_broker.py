@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from hypothesis import given
@@ -15,8 +17,9 @@ from paho.mqtt.properties import Properties
 
 from hub.uplink.broker import Broker
 from hub.uplink.cloudevents import Event, Message, from_message, to_json
-from hub.uplink.connection import LARGEST_PACKET, Connection, PublishProperties
+from hub.uplink.connection import LARGEST_PACKET, Connection
 from hub.uplink.errors import BrokerError, BrokerRefusedError, DisconnectedError
+from hub.uplink.properties import PublishProperties
 from tests.rigs.broker import CONNACK, Ics, Mosquitto, VersionGate, free_port, peer, until
 from tests.rigs.forwarding import ACK, READING, broker_of, event, settings
 
@@ -287,3 +290,28 @@ async def test_a_broker_that_spoke_mqtt_5_is_not_spoken_to_in_3_1_1_for_one_conn
                 pass
     server.close()
     assert levels == [5, 5, 5, 5, 5, 4], "until it has done so too often to be chance"
+
+
+def test_a_name_server_that_never_answers_keeps_no_hub_from_stopping(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, answers = threading.Event(), threading.Event()
+
+    def silent(*_arguments: object, **_named: object) -> list[object]:
+        asked.set()
+        answers.wait(30)
+        return []
+
+    async def connect_and_stop() -> None:
+        async def connect() -> None:
+            async with Broker(settings("mqtt.ics.example", 1883), "hub").connect():
+                pass
+
+        connecting = asyncio.create_task(connect())
+        await asyncio.to_thread(asked.wait, 10)
+        connecting.cancel()
+        await asyncio.wait([connecting])
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    began = monotonic()
+    asyncio.run(connect_and_stop())
+    answers.set()
+    assert monotonic() - began < 10

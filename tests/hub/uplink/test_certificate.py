@@ -134,7 +134,7 @@ def test_a_file_that_cannot_be_read_is_named_and_no_fault_of_the_hub(
         (WARN_BEFORE + timedelta(hours=1), None),
         (WARN_BEFORE - timedelta(hours=1), "in 29 day(s): renew it"),
         (FAIL_BEFORE - timedelta(hours=1), "in 6 day(s): renew it"),
-        (timedelta(hours=-1), "no way to the ICS; renew it now"),
+        (timedelta(hours=-1), "not renewed by itself any more; run 'carehub provision'"),
     ],
 )
 async def test_from_thirty_days_before_its_end_the_log_says_so_once(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sqlite3
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
@@ -19,13 +20,14 @@ from pathlib import Path
 from time import monotonic
 
 from hub.clock import from_microseconds, now
-from hub.config import Config
+from hub.config import Config, ConfigError
+from hub.doctor.configuration import usual
 from hub.doctor.database import oldest_waiting
 from hub.doctor.looking import Subject, forbidden, said_by
 from hub.doctor.services import HUB, PAGE, units
 from hub.errors import CareportError
 from hub.findings import Finding
-from hub.personal_words import Words, words_of
+from hub.personal_words import REPLACED, Words, words_of
 from hub.store.database import FILE_NAME, open_for_reading, schema_of
 from hub.trail import Audited
 
@@ -33,9 +35,12 @@ _DAYS, _LINES = 3, 20_000
 _LONGEST_TEXT = 8 << 20  # characters of one file: the newest stay
 _KINDS = 200
 _COUNTING_SECONDS = 20.0
-_KEEPERS = ("carehub-update.service", "carehub-settle.service")
+_KEEPERS = ("carehub-update.service", "carehub-settle.service", "carehub-probation.service")
 _OWN_UNITS = (HUB, PAGE, *_KEEPERS)
 _STATE = "var/lib/carehub-keeper/state.json"
+_SERIAL = re.compile(r"(\bserial(?: ?number|no)?(?:: |=))[^\s,]+", re.IGNORECASE)
+_ADDRESS = re.compile(r"\b[0-9A-F]{2}(?:[:-][0-9A-F]{2}){5,}\b", re.IGNORECASE)
+_AUDIT = re.compile(r"\baudit: ")
 _MOUNTED = ("/dev/", "tmpfs ", "overlay ")
 
 TOLD_KEYS: Mapping[str, tuple[str, ...]] = {
@@ -72,35 +77,40 @@ class SupportError(CareportError):
     """The bundle cannot be written; the text says why, and what to do."""
 
 
-def write(path: Path, config: Config, findings: Sequence[Finding], root: Path = Path("/")) -> str:
-    """Write the bundle to a new file that its owner alone may read, and say what was done.
+def write(
+    path: Path, config: Config | ConfigError, findings: Sequence[Finding], root: Path = Path("/")
+) -> str:
+    """Write the bundle to a new file that its owner alone may read, and say what was done. In the place of a
+    configuration that cannot be used is why it cannot.
 
     Raises:
         SupportError: it may not be looked for names in the database, or the file cannot be made.
     """
-    if forbidden(config.hub.data_directory / FILE_NAME):
+    known = usual() if isinstance(config, ConfigError) else config
+    if forbidden(known.hub.data_directory / FILE_NAME):
         raise SupportError(
             f"{path}: not written: this user may not read the database, so that its names cannot be looked"
             " for. Run it as root: 'sudo carehub doctor --support FILE'"
         )
     words = words_of(config)
-    texts, replaced = _searched(_contents(config, findings, Subject(config, root=root)), words)
+    subject = Subject(known, root=root, configured=known is config)
+    texts, replaced = _searched(_contents(findings, subject), words)
     texts["about.json"] = _json(
         {
             "made_at": now().isoformat(),
             "names_looked_for": words.known,
-            "names_of_the_database_not_known_because": words.trouble and words.hidden(words.trouble)[0],
+            "not_all_names_known_because": words.trouble and words.hidden(words.trouble)[0],
             "replaced": replaced,
         }
     )
-    _pack(path, f"carehub-support-{config.site.id}-{config.hub.id}", texts)
+    _pack(path, f"carehub-support-{known.site.id}-{known.hub.id}", texts)
     said = f"{path}: written, for its owner alone; nobody's data is meant to be in it"
     if replaced:
         where = ", ".join(f"{name} ({count})" for name, count in replaced.items())
         said += f". REPLACED, since it may be of somebody: {where}"
     if words.trouble is not None:
         said += (
-            f". The database's names could not be looked for ({words.trouble}): look through it before you"
+            f". Not all names of this home could be looked for ({words.trouble}): look through it before you"
             " send it"
         )
     return said
@@ -115,14 +125,15 @@ def _searched(texts: Mapping[str, str], words: Words) -> tuple[dict[str, str], d
     return searched, replaced
 
 
-def _contents(config: Config, findings: Sequence[Finding], subject: Subject) -> dict[str, str]:
+def _contents(findings: Sequence[Finding], subject: Subject) -> dict[str, str]:
+    config = subject.config
     made: dict[str, Callable[[], object]] = {
         "findings.json": lambda: [finding.data() for finding in findings],
-        "configuration.json": lambda: _configuration(config),
+        "configuration.json": lambda: _configuration(config) if subject.configured else "cannot be used",
         "database.json": lambda: _database(config),
         "units.json": lambda: units(*_KEEPERS) or "systemd does not run here",
         "journal.txt": _journal,
-        "kernel.txt": lambda: said_by("dmesg") or "dmesg may not be read, or says nothing",
+        "kernel.txt": _kernel,
         "disk.json": lambda: _disk(config, subject),
         "update.json": lambda: _update(subject),
     }
@@ -217,6 +228,16 @@ def _journal() -> str:
         seconds=30.0,
     )
     return said or "there is no journal of the hub's units, or it may not be read"
+
+
+def _kernel() -> str:
+    """What the kernel has logged, but for what tells one device from another of its kind: whatever is plugged
+    in to be charged is somebody's, and an access point says where the home is. And nobody's logins."""
+    said = said_by("dmesg")
+    if said is None:
+        return "dmesg may not be read"
+    lines = (line for line in said.splitlines(keepends=True) if not _AUDIT.search(line))
+    return _ADDRESS.sub(REPLACED, _SERIAL.sub(rf"\g<1>{REPLACED}", "".join(lines))) or "it says nothing"
 
 
 def _disk(config: Config, subject: Subject) -> dict[str, object]:

@@ -85,7 +85,7 @@ def main(arguments: Sequence[str]) -> None:
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "keeper": object_of(said_by(_KEEPER, "state")),
         "broker": broker(),
-        "doctor": None if brief else object_of(said_by(_CAREHUB, "doctor", "--json")),
+        "doctor": None if brief else object_of(said_by(_CAREHUB, "doctor", "--json", "--no-publish")),
         "certificate_ends": certificate_ends(),
         "disk": disk(),
     }

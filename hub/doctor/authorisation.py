@@ -1,15 +1,18 @@
 """Whether the broker lets this hub publish: by a real publish of its retained status.
 
-Where the daemon runs, it publishes, on the connection that it has. Where it surely does not, the doctor does
-it in the hub's name, and says "offline", which is so; a second client of the hub's name would else throw the
-hub itself off the broker.
+Where the daemon runs, it publishes, on the connection that it has. Where it surely does not, and is not about
+to, the doctor does it in its name; a second client of the hub's name would else throw the hub itself off the
+broker. The doctor says how the hub ended, and leaves what is retained alone: whoever has to see that a home
+is without its hub still does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
+import sqlite3
 from functools import partial
+from typing import Literal
 
 from hub import __version__
 from hub.clock import now
@@ -17,8 +20,13 @@ from hub.config import Config
 from hub.control import ControlError, ask
 from hub.doctor.daemon import Asked
 from hub.doctor.looking import WITH_RIGHTS, in_thread
+from hub.errors import CareportError
 from hub.findings import Finding, Verdict
+from hub.store import audit
+from hub.store.audit import AuditError
+from hub.store.database import FILE_NAME, open_for_reading
 from hub.store.lock import LOCK_NAME
+from hub.trail import Audited
 from hub.uplink.broker import Broker
 from hub.uplink.contract import Channel, Identity, status_event
 from hub.uplink.errors import BrokerError
@@ -28,15 +36,16 @@ PART = "broker authorisation"
 _ANSWERS_WITHIN_SECONDS = 8.0
 
 
-async def authorisation(config: Config, said: Asked) -> list[Finding]:
-    """Publish, and say what the broker answered."""
+async def authorisation(config: Config, said: Asked, is_starting: bool = False) -> list[Finding]:
+    """Publish, and say what the broker answered; `is_starting`: systemd is about to start the hub, or to end
+    it."""
     if said.not_yours:
         return [Finding(PART, Verdict.WARN, "the hub may not be asked to publish by this user", WITH_RIGHTS)]
     try:
         async with asyncio.timeout(_ANSWERS_WITHIN_SECONDS):
             if said.status:
                 return [await _by_daemon(config)]
-            return [await _alone(config)]
+            return [await _alone(config, is_starting)]
     except TimeoutError:
         words = f"nothing was answered within {_ANSWERS_WITHIN_SECONDS:g} s"
         return [Finding(PART, Verdict.FAIL, words, "see what is said of the way to the broker")]
@@ -50,7 +59,10 @@ async def _by_daemon(config: Config) -> Finding:
     return of_proof(Proof.of(answer), "the hub published its status")
 
 
-async def _alone(config: Config) -> Finding:
+async def _alone(config: Config, is_starting: bool) -> Finding:
+    if is_starting:
+        words = "not tried: systemd is about to start the hub, or to end it"
+        return Finding(PART, Verdict.WARN, words, "ask again in a minute")
     try:
         runs = await in_thread(partial(hub_runs, config))
     except PermissionError:
@@ -66,7 +78,7 @@ async def _alone(config: Config) -> Finding:
         proof = await in_thread(lambda: asyncio.run(prove_alone(config)))
     except BrokerError as error:
         return Finding(PART, Verdict.FAIL, f"the hub does not run, and the doctor cannot connect: {error}")
-    return of_proof(proof, 'the hub does not run; the doctor published its status, "offline", in its name')
+    return of_proof(proof, "the hub does not run; the doctor published in its name that it does not")
 
 
 def hub_runs(config: Config) -> bool | None:
@@ -87,16 +99,32 @@ def hub_runs(config: Config) -> bool | None:
 
 
 async def prove_alone(config: Config) -> Proof:
-    """Connect as the hub does and publish that it is offline.
+    """Connect as the hub does and publish, not retained, how it ended.
 
     Raises:
         BrokerError: there is no connection.
     """
     identity = Identity(config.site.id, config.hub.id, config.site.test_data)
     client = Broker(config.broker, f"carehub-{identity.site}-{identity.hub}")
-    said = status_event(identity, "offline", now(), {"version": __version__})
+    said = status_event(identity, how_it_ended(config), now(), {"version": __version__})
     async with client.connect() as connection:
-        return await prove(connection, identity.topic(Channel.STATUS), said)
+        return await prove(connection, identity.topic(Channel.STATUS), said, retain=False)
+
+
+def how_it_ended(config: Config) -> Literal["offline", "lost"]:
+    """ "offline" where it was stopped, as its trail has it; "lost" otherwise, and where that is not known."""
+    try:
+        connection = open_for_reading(config.hub.data_directory / FILE_NAME)
+    except CareportError:
+        return "lost"
+    try:
+        started, stopped = (audit.newest(connection, each) for each in (Audited.STARTED, Audited.STOPPED))
+    except (sqlite3.Error, AuditError):
+        return "lost"
+    finally:
+        connection.close()
+    in_order = started is not None and stopped is not None and started.sequence < stopped.sequence
+    return "offline" if in_order else "lost"
 
 
 def of_proof(proof: Proof, done: str) -> Finding:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from hub.clock import look_at_kernel, now
-from hub.config import Config
 from hub.doctor.looking import Subject, said_by
+from hub.doctor.services import TIME, Unit
 from hub.findings import Finding, Verdict
 
 _BUILT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def clock(config: Config) -> list[Finding]:
+def clock(subject: Subject) -> list[Finding]:
     """What it says, and whether it was set."""
     moment = now()
     if moment < _BUILT:
@@ -23,20 +24,26 @@ def clock(config: Config) -> list[Finding]:
         return [
             Finding("clock", Verdict.WARN, words, "check 'timedatectl', and that a time server is reached")
         ]
-    return [
-        Finding("clock", Verdict.PASS, f"{moment:%Y-%m-%d %H:%M:%S} UTC, sensors in {config.site.timezone}")
-    ]
+    words = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    if subject.configured:
+        words += f", sensors in {subject.config.site.timezone}"
+    return [Finding("clock", Verdict.PASS, words)]
 
 
-def time_server(subject: Subject) -> list[Finding]:
-    """Who sets the clock, and what keeps the time while the power is off."""
+def time_server(subject: Subject, units: Mapping[str, Unit] | None) -> list[Finding]:
+    """Who sets the clock, and what keeps the time while the power is off.
+
+    systemd-timesyncd is asked only where it runs, as `units` says: otherwise D-Bus would try for 25 s to have
+    it started.
+    """
     kept = bool(subject.glob("sys/class/rtc/rtc*"))
     over_cuts = (
         "a real-time clock keeps it through a power cut"
         if kept
         else "no real-time clock keeps it through a power cut"
     )
-    said = timesync(said_by("timedatectl", "show-timesync", "--no-pager") or "")
+    runs = (units or {}).get(TIME, {}).get("ActiveState") == "active"
+    said = timesync(said_by("timedatectl", "show-timesync", "--no-pager") or "") if runs else None
     if said is None:
         words = f"systemd-timesyncd does not say who sets it; {over_cuts}"
         todo = "" if kept else "see that something sets it ('timedatectl'), or fit a real-time clock"

@@ -80,7 +80,8 @@ def _progress(said: Mapping[str, object] | None) -> list[Finding]:
                 "progress",
                 Verdict.FAIL,
                 "; ".join(stuck),
-                "systemd starts the hub anew by its watchdog; if it stays so, see 'journalctl -u carehub'",
+                "what hangs has systemd start the hub anew, and the hub itself what failed; if it stays so,"
+                " see 'journalctl -u carehub'",
             )
         ]
     return [Finding("progress", Verdict.PASS, f"{len(named)} stage(s) get on")]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
-import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from hub.config import Config
+from hub.patience import in_thread as in_thread
 
 Status = Mapping[str, Any]
 """What the daemon answers to "status"; empty where it does not run."""
@@ -23,19 +21,20 @@ WITH_RIGHTS = "run 'sudo carehub doctor'"
 _PROGRAM_SECONDS = 4.0
 _LONGEST_FILE = 1 << 20
 _WHERE_PROGRAMS_ARE = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What is examined: a hub by its configuration, and the machine below `root`.
 
-    `file` is where the configuration was read from, None where it is of no file.
+    `file` is where the configuration was read from, None where it is of no file. `configured` is False where
+    that cannot be used: then `config` has nothing but the usual places of a hub.
     """
 
     config: Config
     file: Path | None = None
     root: Path = Path("/")
+    configured: bool = True
 
     def text(self, path: str) -> str | None:
         """What is in a small file of the machine ("sys/class/...", or a path from `glob`), without the blanks
@@ -91,36 +90,3 @@ def said_by(*command: str, seconds: float = _PROGRAM_SECONDS) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return ended.stdout.decode(errors="replace")
-
-
-async def in_thread(look: Callable[[], _Result]) -> _Result:
-    """What a function that blocks returns, or raises.
-
-    The thread is a daemon: one that hangs (a name server that does not answer, a bus that is stuck) is left
-    behind, and does not keep the doctor from ending, as one of asyncio's own would.
-    """
-    loop = asyncio.get_running_loop()
-    seen: asyncio.Future[_Result] = loop.create_future()
-
-    def run() -> None:
-        try:
-            result = look()
-        except Exception as error:  # noqa: BLE001  # it is raised where it is waited for
-            settle(error, None)
-        else:
-            settle(None, result)
-
-    def settle(error: Exception | None, result: Any) -> None:
-        def tell() -> None:
-            if seen.done():
-                return
-            if error is None:
-                seen.set_result(result)
-            else:
-                seen.set_exception(error)
-
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(tell)
-
-    threading.Thread(target=run, daemon=True, name="doctor").start()
-    return await seen

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from ipaddress import IPv6Address, ip_address
+from time import monotonic
 
 from hub.clock import now
 from hub.config import PLAINTEXT, Config
@@ -21,6 +22,10 @@ from hub.uplink.errors import BrokerError
 from hub.uplink.tls import in_words, refusal, tls_context
 
 _NAME_SECONDS, _PORT_SECONDS, _TLS_SECONDS = 4.0, 3.0, 5.0
+_REFUSED_AT_LEAST_SECONDS, _REFUSED_TIMES, _REFUSED_WITHIN_SECONDS = 0.5, 4, 2.0
+"""How long it is listened for a refusal, which takes the broker about as long as the handshake did: so many
+times that. Where it is well there is nothing to hear, and the doctor would wait for nothing."""
+
 _SIOCGIFADDR = 0x8915  # netdevice(7)
 _UP, _GATEWAY = 0x1, 0x2  # of a route: route(7), RTF_UP and RTF_GATEWAY
 
@@ -28,7 +33,7 @@ _UP, _GATEWAY = 0x1, 0x2  # of a route: route(7), RTF_UP and RTF_GATEWAY
 def addresses(subject: Subject) -> list[Finding]:
     """Whether this machine has an address, and a way out of the home's network."""
     found = own_addresses(subject)
-    near = _is_near(subject.config.broker.host)
+    near = not subject.configured or _is_near(subject.config.broker.host)
     wrong = Verdict.WARN if near else Verdict.FAIL
     joined = [f"{name} {', '.join(each)}" for name, each in found.items() if each]
     # A bridge or the like that nobody gave an address is nothing to look at.
@@ -107,7 +112,7 @@ def name_servers(subject: Subject) -> list[Finding]:
     try:
         ip_address(subject.config.broker.host)
     except ValueError:
-        if subject.config.broker.host != "localhost":
+        if subject.configured and subject.config.broker.host != "localhost":
             verdict, words = Verdict.FAIL, f"{words}, and the broker is known by its name"
     return [Finding("name servers", verdict, words, "see what the router gives, or name one ('resolvectl')")]
 
@@ -176,11 +181,14 @@ def _tls(config: Config, connection: socket.socket) -> Finding:
         context = tls_context(broker)
     except BrokerError as error:
         return Finding("TLS", Verdict.FAIL, f"broker.{error}")
+    began = monotonic()
     try:
         with context.wrap_socket(connection, server_hostname=broker.host) as secured:
             certificate = secured.getpeercert() or {}
             version = secured.version()
-        if (refused := refusal(broker)) is not None:
+        took = monotonic() - began
+        patience = min(_REFUSED_WITHIN_SECONDS, max(_REFUSED_AT_LEAST_SECONDS, _REFUSED_TIMES * took))
+        if (refused := refusal(broker, patience)) is not None:
             return Finding("TLS", Verdict.FAIL, refused)
     except ssl.SSLError as error:
         return Finding("TLS", Verdict.FAIL, in_words(error))

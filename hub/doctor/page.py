@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
 from hub.clock import now
 from hub.config import Config
+from hub.doctor.services import Unit, is_unwanted
 from hub.doctor.x509 import Certificate, read
 from hub.findings import Finding, Verdict
 from hub.uplink.certificate import FAIL_BEFORE, WARN_BEFORE
@@ -20,8 +22,11 @@ _OWN_TODO = (
 )
 
 
-def page(config: Config) -> list[Finding]:
-    """Ask it, as a browser of the home would, but from here."""
+def page(config: Config, units: Mapping[str, Unit] | None = None) -> list[Finding]:
+    """Ask it, as a browser of the home would, but from here; not where the site has none (`units` is what
+    systemd says)."""
+    if is_unwanted(units):
+        return []
     address, port = _here(config), config.page.port
     scheme = "https" if config.page.tls else "http"
     at = f"{scheme}://{names(config)[0]}:{port}"

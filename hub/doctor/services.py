@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from time import monotonic
 
 from hub.doctor.looking import WITH_RIGHTS, Subject, is_root, said_by
 from hub.findings import Finding, Verdict
@@ -13,16 +14,20 @@ BLUETOOTH, TIME = "bluetooth.service", "systemd-timesyncd.service"
 UNITS = (HUB, PAGE, BLUETOOTH, TIME)
 
 _PROPERTIES = (
-    "Id,LoadState,ActiveState,SubState,UnitFileState,NRestarts,Result,WatchdogUSec,StateChangeTimestamp"
+    "Id,LoadState,ActiveState,SubState,UnitFileState,NRestarts,Result,WatchdogUSec,StateChangeTimestamp,"
+    "ActiveEnterTimestampMonotonic"
 )
+_AGAIN_AND_AGAIN, _LATELY_SECONDS = 3, 600.0
+"""So many restarts, and it has not run for longer than so long: whatever ends it is not over."""
+
 _STARTS = frozenset({"enabled", "enabled-runtime", "static", "alias", "indirect", "generated"})
 _OFF = frozenset({"", "0", "infinity"})
 Unit = Mapping[str, str]
 
 
-def services(subject: Subject) -> list[Finding]:
-    """The hub's units and those that it leans on, and whether anything watches over the hub."""
-    said = units()
+def services(subject: Subject, said: Mapping[str, Unit] | None) -> list[Finding]:
+    """The hub's units and those that it leans on, and whether anything watches over the hub; of what `units`
+    says."""
     if said is None:
         words = "systemd does not run here: nothing starts the hub with the machine, or anew when it hangs"
         return [Finding("services", Verdict.WARN, words)]
@@ -42,6 +47,21 @@ def parsed(said: str) -> dict[str, Unit]:
     return {each["Id"]: each for each in found if "Id" in each}
 
 
+def is_starting(said: Mapping[str, Unit] | None) -> bool:
+    """Whether systemd is about to start the hub, or to end it."""
+    return (said or {}).get(HUB, {}).get("ActiveState") in {"activating", "deactivating"}
+
+
+def is_unwanted(said: Mapping[str, Unit] | None) -> bool:
+    """Whether the site has no staff page (`machine.page.run = false`): it neither runs nor is to."""
+    unit = (said or {}).get(PAGE, {})
+    return (
+        unit.get("LoadState") == "loaded"
+        and unit.get("ActiveState") == "inactive"
+        and unit.get("UnitFileState") not in _STARTS
+    )
+
+
 def of_units(said: Mapping[str, Unit], needed: Iterable[str] = ()) -> list[Finding]:
     """A finding for each unit that is there; `needed` are those that the hub cannot work without, beside its
     own."""
@@ -57,6 +77,10 @@ def of_units(said: Mapping[str, Unit], needed: Iterable[str] = ()) -> list[Findi
             todo = "provision this hub anew: 'carehub provision'" if verdict is not Verdict.PASS else ""
             findings.append(Finding(part, verdict, f"systemd knows no {name}", todo))
             continue
+        if name == PAGE and is_unwanted(said):
+            words = "off, and not started with the machine, as where the site wants no page"
+            findings.append(Finding(part, Verdict.PASS, words))
+            continue
         wrong = Verdict.FAIL if own or name in needed else Verdict.WARN
         findings.append(_unit(part, name, unit, wrong))
     return findings
@@ -67,18 +91,29 @@ def _unit(part: str, name: str, unit: Unit, wrong: Verdict) -> Finding:
     words = f"{state} ({unit.get('SubState', '?')})"
     if since := unit.get("StateChangeTimestamp"):
         words += f" since {since}"
+    restarts = int(unit.get("NRestarts") or 0)
+    why = f"see 'journalctl -b -u {name}' for why it ended"
+    if restarts:
+        words += f"; systemd has started it anew {restarts} time(s)"
     if state not in {"active", "reloading"}:
         words += f", its last end was {result}" if result not in {"", "success"} else ""
-        verdict = Verdict.WARN if state == "activating" else wrong
-        return Finding(part, verdict, words, f"see 'journalctl -u {name}'; 'systemctl start {name}'")
+        if state == "activating":
+            # auto-restart: it has ended by itself, and systemd lets it rest before it starts it anew.
+            ended = unit.get("SubState") == "auto-restart" or restarts >= _AGAIN_AND_AGAIN
+            return Finding(part, wrong if ended else Verdict.WARN, words, why if ended else "wait a minute")
+        return Finding(part, wrong, words, f"see 'journalctl -u {name}'; 'systemctl start {name}'")
     if unit.get("UnitFileState") not in _STARTS:
         words += ", and it does not start with the machine"
         return Finding(part, Verdict.WARN, words, f"systemctl enable {name}")
-    restarts = unit.get("NRestarts", "0")
-    if restarts not in {"", "0"}:
-        words += f"; systemd has started it anew {restarts} time(s)"
-        return Finding(part, Verdict.WARN, words, f"see 'journalctl -b -u {name}' for why it ended")
-    return Finding(part, Verdict.PASS, words)
+    if restarts >= _AGAIN_AND_AGAIN and _runs_for(unit) < _LATELY_SECONDS:
+        return Finding(part, wrong, f"{words}, the last time just now: it ends again and again", why)
+    return Finding(part, Verdict.WARN if restarts else Verdict.PASS, words, why if restarts else "")
+
+
+def _runs_for(unit: Unit) -> float:
+    """Seconds since it is active; systemd counts in the microseconds of CLOCK_MONOTONIC."""
+    since = unit.get("ActiveEnterTimestampMonotonic", "")
+    return monotonic() - int(since) / 1e6 if since.isdigit() else 0.0
 
 
 def _watchdog(said: Mapping[str, Unit], subject: Subject) -> Finding:

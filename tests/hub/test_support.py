@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import tarfile
 from datetime import timedelta
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hub.clock import now, to_microseconds
-from hub.config import Config, load
+from hub.config import Config, ConfigError, load
 from hub.doctor.looking import Subject
 from hub.findings import Finding, Verdict
 from hub.staff import Role
@@ -26,6 +27,16 @@ PLANTED = (
     "Zoë", "O'Brien", "Smythe", "Lavender Wing", "9434765919", "Cara", "Night", "Xu", "Engström",
     "012345", "Agnes", "Formerly", "Philippa", "$argon2id", "1938", "wifi-secret",
 )  # fmt: skip
+PLUGGED_IN = """\
+[    1.936151] usb 1-1.3: New USB device found, idVendor=05ac, idProduct=12a8, bcdDevice=14.05
+[    1.936153] usb 1-1.3: New USB device strings: Mfr=1, Product=2, SerialNumber=3
+[    1.936155] usb 1-1.3: Product: iPhone
+[    1.936158] usb 1-1.3: SerialNumber: 00008101000A11223344001E
+[    2.104410] ipheth 1-1.3:4.2: Apple iPhone USB Ethernet device attached, 8e:29:8e:01:02:03
+[    9.551233] wlan0: authenticate with 74:ac:b9:0a:0b:0c
+[   12.112233] audit: type=1105 audit(1763850000.123:77): pid=811 acct="margaret" exe="/usr/sbin/sshd"
+[   13.000001] EXT4-fs (mmcblk0p2): mounted filesystem with ordered data mode
+"""
 LOG = """\
 2026-11-23T01:00:00+0000 hub carehub[7]: INFO hub.daemon: ready, 3 sensor(s)
 2026-11-23T01:00:01+0000 hub carehub[7]: ERROR Edith Quincey (EDITH, edith_quincey, Room Rosewood  Suite) fell
@@ -117,7 +128,7 @@ def test_no_planted_word_is_in_the_bundle_and_the_same_search_finds_them_in_what
     texts = unpacked(path)
     assert found(texts) == {}
     # The positive control: before the search they are there, where somebody's words were let in.
-    before = found(_contents(config, FINDINGS, Subject(config)))
+    before = found(_contents(FINDINGS, Subject(config)))
     assert before.keys() == {"journal.txt", "kernel.txt", "findings.json"}
     assert before["journal.txt"] >= {"Edith", "Rosewood", "Zoë", "9434765919", "Agnes", "012345", "Prescott"}
     # What was replaced is said, on the terminal and in the bundle.
@@ -147,6 +158,37 @@ def test_what_is_of_use_is_in_it(tmp_path: Path, config: Config) -> None:
     assert ILL not in texts["database.json"]
 
 
+def test_of_the_kernels_log_nothing_tells_which_device_it_was_whose_access_point_or_who_logged_in(
+    tmp_path: Path, config: Config, logged: None
+) -> None:
+    (tmp_path / "programs" / "dmesg.txt").write_text(PLUGGED_IN)
+    path = tmp_path / "bundle.tar.gz"
+    write(path, config, FINDINGS)
+    (kernel,) = [text for name, text in unpacked(path).items() if name.endswith("kernel.txt")]
+    assert not [each for each in ("A11223344", "8e:29", "74:ac", "margaret") if each in kernel]
+    assert "Product: iPhone" in kernel
+    assert "SerialNumber: [replaced]\n" in kernel
+    assert "EXT4-fs (mmcblk0p2): mounted" in kernel
+
+
+@pytest.mark.usefixtures("logged")
+@pytest.mark.parametrize("spoilt", ['port = "many"\n', "port = = 1\n"])
+def test_of_a_configuration_that_cannot_be_used_no_name_is_in_it_either_and_what_is_not_sure_is_said(
+    tmp_path: Path, config: Config, spoilt: str
+) -> None:
+    file = tmp_path / "hub.toml"
+    file.write_text(re.sub("port = .*\n", spoilt, file.read_text()))
+    with pytest.raises(ConfigError) as refused:
+        load(file)
+    path = tmp_path / "bundle.tar.gz"
+    said = write(path, refused.value, FINDINGS)
+    # What only the database knows is not known: it is at another place than usual.
+    of_the_file = {"Edith", "Quincey", "Rosewood", "Mortimer", "Zed", "Attic Nine", "WB-77-XYZ", "Prescott"}
+    assert not of_the_file & set().union(*found(unpacked(path)).values())
+    assert "cannot be used, so that perhaps not all names in it were understood" in said
+    assert "look through it before you send it" in said
+
+
 def test_its_owner_alone_may_read_it_and_nothing_is_overwritten(tmp_path: Path, config: Config) -> None:
     path = tmp_path / "bundle.tar.gz"
     write(path, config, FINDINGS)
@@ -160,7 +202,7 @@ def test_its_owner_alone_may_read_it_and_nothing_is_overwritten(tmp_path: Path, 
 def test_a_database_whose_names_cannot_be_read_is_said(tmp_path: Path, config: Config) -> None:
     (config.hub.data_directory / "carehub.db").write_bytes(b"a shopping list" * 100)
     said = write(tmp_path / "bundle.tar.gz", config, FINDINGS)
-    assert "The database's names could not be looked for" in said
+    assert "Not all names of this home could be looked for" in said
     assert "look through it before you send it" in said
 
 
@@ -173,7 +215,7 @@ def test_the_keys_that_are_told_are_listed_and_none_of_them_is_of_a_person(confi
 
 
 def test_a_key_that_a_later_release_brings_is_not_told_by_itself(tmp_path: Path, config: Config) -> None:
-    said = _contents(config, [], Subject(config))["configuration.json"]
+    said = _contents([], Subject(config))["configuration.json"]
     told = json.loads(said)
     assert set(told) == {*TOLD_KEYS, "residents", "sensors"}
     assert "username" not in told["broker"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -46,6 +47,25 @@ def test_its_directories_are_its_own_and_what_it_reads_is_roots(tmp_path: Path) 
     assert (etc.stat().st_uid, etc.stat().st_gid) == (0, data.stat().st_gid)
 
 
+def test_what_a_provisioning_that_was_cut_off_has_sent_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    root = with_files(tmp_path, "sysusers.d", "tmpfiles.d")
+    assert run("systemd-sysusers", f"--root={root}").returncode == 0
+    rules = root / "etc/tmpfiles.d/carehub.conf"
+    theirs, sent = root / "var/tmp/theirs", root / "var/tmp/carehub-provisioning.x1Y2z3"
+    kept = root / "var/lib/carehub/carehub.db"
+    for file in (theirs, sent / "provisioning/keeper/a.py", sent / "release.bundle", kept):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        os.utime(file, (0, 0))
+    assert run("systemd-tmpfiles", "--create", "--remove", f"--root={root}", rules).returncode == 0
+    assert (sent / "release.bundle").exists(), "while the machine runs it may be at work"
+    said = run("systemd-tmpfiles", "--create", "--remove", "--boot", f"--root={root}", rules)
+    assert said.returncode == 0, said.stderr
+    assert not sent.exists()
+    assert theirs.exists()
+    assert kept.exists()
+
+
 def test_the_log_outlives_a_restart_has_an_end_and_is_on_the_card_once() -> None:
     log = "journald.conf.d/carehub.conf"
     assert setting(log, "Storage") == "persistent"
@@ -77,6 +97,7 @@ def test_each_file_is_where_provisioning_looks_for_it() -> None:
     assert found == {
         "carehub.service",
         "carehub-page.service",
+        "links",
         "README.md",
         "sysusers.d/carehub.conf",
         "tmpfiles.d/carehub.conf",

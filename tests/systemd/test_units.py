@@ -170,6 +170,11 @@ def test_the_hub_speaks_d_bus_hears_udev_and_asks_the_kernel_for_its_clock() -> 
     assert asked[-1].split() == ["adjtimex", "clock_adjtime", "clock_adjtime64"], "after what is taken away"
 
 
+def test_a_lamp_of_the_kernels_is_not_read_only_to_the_hub() -> None:
+    """systemd.exec(5): ProtectKernelTunables makes all of /sys so; /sys/class has links alone."""
+    assert settings(HUB)["ReadWritePaths"] == ["-/sys/devices"]
+
+
 def test_the_hub_sees_the_id_of_the_boot() -> None:
     assert "ProcSubset" not in settings(HUB)
 

@@ -66,20 +66,38 @@ def test_keyboards_that_people_type_passwords_on_are_not(vendor: str) -> None:
     assert not is_given(vendor, "0001")
 
 
-def test_nothing_is_given_to_everybody_or_to_another_group() -> None:
+PINS = 'SUBSYSTEM=="gpio", KERNEL=="gpiochip[0-9]*", GROUP="gpio", MODE="0660"'
+"""As in Raspberry Pi OS, whose rule comes later."""
+
+
+def test_nothing_is_given_to_everybody_and_but_for_pins_to_no_other_group() -> None:
     modes = {
         (key, value)
         for rule in RULES
         for key, _, _, value in pairs(rule)
-        if key in ("MODE", "GROUP", "OWNER")
+        if key in ("MODE", "GROUP", "OWNER") and rule != PINS
     }
     assert modes == {("MODE", "0660"), ("GROUP", "carehub")}
+    assert RULES.count(PINS) == 1
 
 
 def test_what_is_given_is_not_taken_away_by_a_rule_that_comes_later() -> None:
     """Raspberry Pi OS has one for input devices in 99-com.rules."""
-    operators = {op for rule in RULES for key, _, op, _ in pairs(rule) if key in ("MODE", "GROUP")}
+    operators = {
+        op for rule in RULES for key, _, op, _ in pairs(rule) if key in ("MODE", "GROUP") and rule != PINS
+    }
     assert operators == {":="}
+
+
+def test_of_what_is_spoken_to_over_hidraw_nothing_is_given_that_the_engineer_has_not_named() -> None:
+    given = [rule for rule in RULES if '"hidraw"' in rule]
+    assert given == ['SUBSYSTEM=="hidraw", ENV{CAREHUB_BEACON}=="1", GROUP:="carehub", MODE:="0660"']
+
+
+def test_of_a_lamp_of_the_kernels_the_hub_may_write_its_brightness_and_nothing_else() -> None:
+    (rule,) = [rule for rule in RULES if '"leds"' in rule]
+    run = [value for key, _, operator, value in pairs(rule) if (key, operator) == ("RUN", "+=")]
+    assert run == ["/usr/bin/chgrp carehub /sys%p/brightness", "/usr/bin/chmod g+w /sys%p/brightness"]
 
 
 def test_an_input_device_is_given_only_as_a_reader() -> None:

@@ -157,6 +157,6 @@ def test_the_base_of_all_foreseen_faults_ends_with_1(monkeypatch: pytest.MonkeyP
     def fails(*_: object) -> None:
         raise CareportError("the sky fell: go home")
 
-    monkeypatch.setattr("hub.daemon.main", fails)
+    monkeypatch.setattr("hub.process.main", fails)
     ended = carehub_here("run", "--config", write_configuration(tmp_path))
     assert (ended.code, ended.errors) == (1, "carehub: the sky fell: go home\n")

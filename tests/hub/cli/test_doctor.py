@@ -8,6 +8,8 @@ import sys
 import tarfile
 from pathlib import Path
 
+import pytest
+
 from tests.rigs.house import NAMES, write_configuration
 from tests.rigs.hub_process import HubProcess, carehub_here
 
@@ -41,6 +43,35 @@ def test_json_has_a_row_for_each_part(hub: HubProcess) -> None:
     assert {key for row in rows for key in row} == {"part", "verdict", "words", "todo"}
     assert all(row["todo"] for row in rows if row["part"] in {"broker's port", "permissions", "alerts"})
     assert ended.code == 1
+
+
+@pytest.mark.parametrize(
+    ("port", "words"),
+    [
+        ('"many"', ("broker.port: Input should be a valid integer", "residents[0].room: Input should be")),
+        ("= 1", ("is not TOML: Invalid value",)),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_a_finding_and_the_rest_is_looked_at_and_packed(
+    tmp_path: Path, port: str, words: tuple[str, ...]
+) -> None:
+    path = write_configuration(tmp_path)
+    spoilt = path.read_text().replace("port = 1\n", f"port = {port}\n")
+    path.write_text(spoilt.replace('room = "Rosewood Suite"', "room = 1938"))
+    bundle = tmp_path / "bundle.tar.gz"
+    ended = carehub_here("doctor", "--json", "--config", path, "--support", bundle)
+    found = {row["part"]: row for row in json.loads(ended.output)}
+    assert ended.code == 3
+    said = found["configuration"]
+    assert said["verdict"] == "fail"
+    assert all(each in said["words"] for each in words)
+    assert "1938" not in said["words"]
+    assert "'carehub check-config'" in said["todo"]
+    assert found.keys() >= {"machine", "power", "disk", "memory", "load", "daemon", "clock", "network", "USB"}
+    # Of what it does not know it says nothing.
+    assert not found.keys() & {"broker's name", "broker authorisation", "page", "model", "sensors", "TLS"}
+    with tarfile.open(bundle) as archive:
+        assert any(name.endswith("/kernel.txt") for name in archive.getnames())
 
 
 def test_the_parts_are_told_in_the_same_order_each_time(hub: HubProcess) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from hub.clock import now
 from hub.config import Config, load
-from hub.doctor.authorisation import PART, authorisation, hub_runs
+from hub.doctor import examine
+from hub.doctor.authorisation import PART, authorisation, how_it_ended, hub_runs
 from hub.doctor.daemon import asked
 from hub.findings import Finding, Verdict
 from tests.rigs.broker import CONNACK, Ics, Mosquitto, VersionGate, free_port, peer, until
@@ -60,6 +61,10 @@ async def test_the_running_hub_publishes_its_status_anew_and_the_broker_takes_it
             assert TOPIC in finding.words
             await until(lambda: states(ics) == ["online", "online"])
             assert hub.query("SELECT count(*) FROM audit WHERE what = 'administrative access'") == [(0,)]
+            # Who only looks, at fifty hubs each minute perhaps, has nobody told anything.
+            looked = await examine(hub.config, publish=False)
+            assert PART not in {each.part for each in looked}
+            assert states(ics) == ["online", "online"]
             # And what the hub delivers meanwhile arrives.
             await until(lambda: ics.on("alert") and hub.query("SELECT count(*) FROM outbox") == [(0,)])
 
@@ -94,22 +99,55 @@ async def test_a_hub_that_its_broker_knows_may_publish_whether_it_runs_or_not(tm
     assert finding.words.startswith("the hub does not run; the doctor published")
 
 
-async def test_where_no_hub_runs_the_doctor_says_offline_in_its_name_and_leaves_its_session(
+async def test_of_a_hub_that_was_lost_the_doctor_says_so_and_leaves_what_is_retained_and_its_session(
     tmp_path: Path,
 ) -> None:
+    with Mosquitto(tmp_path / "broker") as broker:
+        async with HubProcess(write_configuration(tmp_path, port=broker.port)) as hub:
+            with Ics(broker) as ics:
+                await connected(hub)
+                await hub.kill()
+                await until(lambda: states(ics)[-1:] == ["lost"])
+                told = len(states(ics))
+                assert (await examined(hub.config)).verdict is PASS
+                await until(lambda: states(ics)[told:] == ["lost"])
+            with Ics(broker) as ics:
+                await until(lambda: states(ics) == ["lost"])
+                (retained,) = ics.on("status")
+                assert (
+                    json.loads(retained.payload)["sensors"] == 5
+                )  # the hub's own will, and not the doctor's
+                # What the ICS says meanwhile waits for the hub: the doctor, who has its session, takes none.
+                ics.publish("careport/v1/rose-house/hub-1/ack", b"no event")
+                assert (await examined(hub.config)).verdict is PASS
+                await hub.start()
+                await until(lambda: ics.on("answer"))
+                assert states(ics)[-1] == "online"
+
+
+async def test_of_a_hub_that_was_stopped_the_doctor_says_that_it_is_offline(tmp_path: Path) -> None:
     with Mosquitto(tmp_path / "broker") as broker, Ics(broker) as ics:
         async with HubProcess(write_configuration(tmp_path, port=broker.port)) as hub:
             await connected(hub)
-            await hub.kill()
-            await until(lambda: states(ics)[-1:] == ["lost"])
-            assert (await examined(hub.config)).verdict is PASS
+            await hub.stop()
             await until(lambda: states(ics)[-1:] == ["offline"])
-            # What the ICS says meanwhile waits for the hub: the doctor, who has its session, takes none.
-            ics.publish("careport/v1/rose-house/hub-1/ack", b"no event")
+            told = len(states(ics))
             assert (await examined(hub.config)).verdict is PASS
-            await hub.start()
-            await until(lambda: ics.on("answer"))
-            assert states(ics)[-1] == "online"
+            await until(lambda: states(ics)[told:] == ["offline"])
+            # How it ended is not known: nobody is told that all is as somebody wanted it.
+            hub.config.hub.data_directory.joinpath("carehub.db").write_bytes(b"a shopping list" * 100)
+            assert how_it_ended(hub.config) == "lost"
+
+
+async def test_nobody_speaks_in_the_name_of_a_hub_that_is_being_started(tmp_path: Path) -> None:
+    House(tmp_path).connection.close()
+    with Mosquitto(tmp_path / "broker") as broker, Ics(broker) as ics:
+        config = load(write_configuration(tmp_path, port=broker.port))
+        (config.hub.data_directory / "carehub.lock").touch()
+        (finding,) = await authorisation(config, await asked(config), is_starting=True)
+        assert finding.verdict is WARN
+        assert "systemd is about to start the hub" in finding.words
+        assert states(ics) == []
 
 
 async def test_a_hub_that_hangs_is_not_thrown_off_the_broker(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -11,6 +12,8 @@ from hub.config import load
 from hub.doctor import network
 from hub.doctor.looking import Subject
 from hub.findings import Verdict
+from tests.rigs.broker import Mosquitto
+from tests.rigs.certificates import Authority
 from tests.rigs.house import write_configuration
 
 PASS, WARN, FAIL = Verdict.PASS, Verdict.WARN, Verdict.FAIL
@@ -110,3 +113,15 @@ async def test_a_port_that_swallows_every_packet_is_a_failure_within_seconds(tmp
             each.close()
     assert found["broker's port"].verdict is FAIL
     assert "no answer within 3 s" in found["broker's port"].words
+
+
+async def test_a_broker_that_has_nothing_to_refuse_is_not_listened_to_for_long(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = authority.certify("broker", address="127.0.0.1")
+    with Mosquitto(tmp_path / "broker", [f"certfile {certificate}", f"keyfile {key}"]) as broker:
+        path = write_configuration(tmp_path, port=broker.port)
+        path.write_text(path.read_text().replace("tls = false\n", f'ca_file = "{authority.certificate}"\n'))
+        began = monotonic()
+        found = {each.part: each for each in await network.broker(load(path))}
+    assert found["TLS"].words.startswith("TLSv1.3; the broker's certificate ends on")
+    assert monotonic() - began < 2.0  # a refusal comes as soon as the handshake does

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from time import monotonic
+
 import pytest
 
-from hub.doctor.clock import timesync
-from hub.doctor.services import of_ruleset, of_units, parsed
+from hub.config import load
+from hub.doctor.clock import time_server, timesync
+from hub.doctor.looking import Subject
+from hub.doctor.page import page
+from hub.doctor.services import is_starting, of_ruleset, of_units, parsed
 from hub.findings import Finding, Verdict
+from tests.rigs.house import write_configuration
 
 PASS, WARN, FAIL = Verdict.PASS, Verdict.WARN, Verdict.FAIL
 SAID = """\
@@ -19,6 +26,7 @@ ActiveState=active
 SubState=running
 UnitFileState=enabled
 StateChangeTimestamp=Mon 2026-11-23 01:08:28 UTC
+ActiveEnterTimestampMonotonic=1000000
 
 WatchdogUSec=0
 Result=exit-code
@@ -95,6 +103,57 @@ def test_restarts_and_a_unit_that_is_not_started_with_the_machine_are_warnings(
     assert words in finding.words
 
 
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"ActiveState=active": "ActiveState=activating", "SubState=running": "SubState=auto-restart"},
+        {
+            "ActiveState=active": "ActiveState=activating",
+            "SubState=running": "SubState=start",
+            "=1000000": "=0",
+        },
+        {"=1000000": "=JUST NOW"},
+    ],
+)
+def test_a_hub_that_ends_again_and_again_fails_whatever_it_does_at_the_moment(state: dict[str, str]) -> None:
+    said = SAID.replace("NRestarts=0\nId=carehub.service", "NRestarts=3\nId=carehub.service")
+    for was, now_is in state.items():
+        said = said.replace(was, now_is.replace("JUST NOW", str(int((monotonic() - 20) * 1e6))), 1)
+    finding = found(said)["service carehub"]
+    assert finding.verdict is FAIL
+    assert "systemd has started it anew 3 time(s)" in finding.words
+    assert finding.todo == "see 'journalctl -b -u carehub.service' for why it ended"
+
+
+def test_a_hub_that_was_ended_by_its_watchdog_and_rests_fails_at_once_and_one_that_starts_does_not() -> None:
+    ended = SAID.replace("ActiveState=active", "ActiveState=activating")
+    rests = ended.replace("running", "auto-restart", 1).replace("Result=success", "Result=watchdog", 1)
+    finding = found(rests)["service carehub"]
+    assert (finding.verdict, "its last end was watchdog" in finding.words) == (FAIL, True)
+    assert is_starting(parsed(rests))
+    assert found(ended.replace("running", "start", 1))["service carehub"].verdict is WARN
+    assert not is_starting(parsed(SAID))
+
+
+@pytest.mark.parametrize("unit_file", ["disabled", "linked"])  # linked: its file is the release's
+def test_a_page_that_the_site_does_not_want_is_well_and_not_asked(tmp_path: Path, unit_file: str) -> None:
+    off = SAID.replace("ActiveState=failed", "ActiveState=inactive").replace(
+        "SubState=failed", "SubState=dead"
+    )
+    unwanted = off.replace(
+        "ActiveState=inactive\nSubState=dead\nUnitFileState=enabled",
+        f"ActiveState=inactive\nSubState=dead\nUnitFileState={unit_file}",
+        1,
+    )
+    assert found(unwanted)["service carehub-page"].verdict is PASS
+    config = load(write_configuration(tmp_path))
+    assert page(config, parsed(unwanted)) == []
+    # One that is to run, and does not.
+    assert found(off)["service carehub-page"].verdict is FAIL
+    assert page(config, parsed(off)) != []
+    assert page(config, None) != []
+
+
 def test_a_hub_that_systemd_does_not_know_is_told() -> None:
     finding = found(SAID.replace("LoadState=loaded", "LoadState=not-found"))["service carehub"]
     assert (finding.verdict, finding.words) == (WARN, "systemd knows no carehub.service")
@@ -115,3 +174,20 @@ def test_a_time_server_that_has_answered_is_told_from_one_that_has_not() -> None
         True,
     )
     assert timesync("") is None
+
+
+def test_a_time_service_that_does_not_run_is_not_asked_since_d_bus_would_try_to_start_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = tmp_path / "asked"
+    program = tmp_path / "timedatectl"
+    program.write_text(f"#!/bin/sh\n: >{asked}\necho ServerName=ntp.example\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    subject = Subject(load(write_configuration(tmp_path)), root=tmp_path)
+    (finding,) = time_server(subject, parsed(SAID))
+    assert finding.words.startswith("systemd-timesyncd does not say who sets it")
+    assert not asked.exists()
+    runs = SAID.rpartition("ActiveState=inactive")[0] + "ActiveState=active\n"
+    (finding,) = time_server(subject, parsed(runs))
+    assert finding.words.startswith("ntp.example has not answered yet")

@@ -8,10 +8,7 @@ an executable `publish`, it is run in it after each change of the list or of the
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import logging
-import os
 import re
 import ssl
 from collections.abc import Callable, Iterator, Sequence
@@ -24,8 +21,12 @@ from pathlib import Path
 from hub.clock import now
 from hub.uplink.certificate import CertificateError, ends_of_file
 from provisioning.broker import acl
+from provisioning.claims import ClaimRefusedError, Claims
+from provisioning.clients import Clients, check_name
 from provisioning.errors import ProvisioningError
-from provisioning.openssl import in_words, key_of_certificate, openssl, read, run, write
+from provisioning.locking import locked
+from provisioning.openssl import in_words, key_of_certificate, key_of_request, openssl, read, run, write
+from provisioning.publishing import Publishing
 
 _log = logging.getLogger(__name__)
 
@@ -33,19 +34,12 @@ TERM_DAYS = 825
 """For how long a certificate is good, where nothing else is said."""
 
 _SCRIPT = Path(__file__).parent / "broker" / "authority.sh"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_SITE_AND_HUB = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)\.([A-Za-z0-9][A-Za-z0-9_-]*)")
 _REQUEST = re.compile(
     r"-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----.+?-----END (?:NEW )?CERTIFICATE REQUEST-----", re.DOTALL
 )
 _PAGE_ENDS_SOON = timedelta(days=60)
 _AUTHORITY_ENDS_SOON, _REVOCATIONS_END_SOON = timedelta(days=365), timedelta(days=90)
-_LEAST_RSA_BITS = 2048
-_PUBLISH_SECONDS = 120
-_NO_CLIENTS = (
-    "# Who may use the broker, by the name (CN) of the certificate; kept by 'carehub ca', which leaves\n"
-    "# what else stands here: hub CN SITE HUB, or ics CN. 'carehub ca access' makes mosquitto's list of it.\n"
-)
+_LEAST_RSA_BITS, _LEAST_CURVE_BITS = 2048, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +69,9 @@ class Authority:
 
     def __init__(self, directory: Path, tell: Callable[[str], None] = _log.warning) -> None:
         self.directory = directory.absolute()
-        self._tell = tell
+        self.claims = Claims(self.directory)
+        self._clients = Clients(self.clients_file)
+        self._publishing = Publishing(self.directory, tell)
 
     @property
     def certificate_file(self) -> Path:
@@ -101,10 +97,9 @@ class Authority:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ProvisioningError(f"{self.directory}: cannot be made: {error.strerror}") from error
-        with self._locked(".lock"):
+        with locked(self.directory):
             self._script("begin")
-            if not self.clients_file.exists():
-                self._write_clients(_NO_CLIENTS)
+            self._clients.write(self._clients.text())
 
     def broker(self, names: Sequence[str], days: int = TERM_DAYS) -> Path:
         """A new key and a certificate for a server, by all its host names and addresses: the certificate's
@@ -112,6 +107,7 @@ class Authority:
         self._check_hosts(names)
         with self._changing():
             self._script("broker", *names, days=days)
+        self._publishing.publish()
         return self.directory / f"{names[0]}.crt"
 
     def page(self, names: Sequence[str], days: int = TERM_DAYS) -> Path:
@@ -121,6 +117,7 @@ class Authority:
         with self._changing():
             if not self._is_good_for(certificate, names):
                 self._script("broker", *names, days=days)
+        self._publishing.publish()
         return certificate
 
     def client(self, name: str, days: int = TERM_DAYS) -> Path:
@@ -128,10 +125,10 @@ class Authority:
         file."""
         check_name(name)
         with self._changing():
-            clients = self._with(acl.Client("ics", name))
+            clients = self._clients.with_client(acl.Client("ics", name))
             self._script("client", name, days=days)
-            self._write_clients(clients)
-        self._publish()
+            self._clients.write(clients)
+        self._publishing.publish()
         return self.directory / f"{name}.crt"
 
     def sign_hub(
@@ -143,71 +140,77 @@ class Authority:
         `site_and_hub` are its site.id and hub.id, where `name` is not SITE.HUB. The request must be signed
         with its own key. The hub is entered into the list of clients.
         """
-        check_name(name)
-        found = _REQUEST.search(request_pem)
-        if found is None:
-            raise ProvisioningError(f"{name}: what is to be signed is no certificate request in PEM")
-        if site_and_hub is None:
-            match = _SITE_AND_HUB.fullmatch(name)
-            if match is None:
-                raise ProvisioningError(
-                    f"{name}: is not SITE.HUB: say of which site and hub it is, for the broker's list"
-                )
-            site_and_hub = match[1], match[2]
         with self._changing():
-            clients = self._with(acl.Client("hub", name, *site_and_hub))
-            request = self.directory / f"{name}.csr"
-            waiting = self.directory / f"{name}.csr.new"
-            write(waiting, found[0] + "\n", 0o600)
-            try:
-                self._check_key(waiting, name)
-                self._script("sign", waiting.name, name, days=days)
-                waiting.replace(request)
-            finally:
-                waiting.unlink(missing_ok=True)
-            self._write_clients(clients)
-            certificate = read(self.directory / f"{name}.crt")
-        self._publish()
+            certificate = self._sign(request_pem, self._clients.hub(name, site_and_hub), days)
+        self._publishing.publish()
         return certificate
 
-    def sign_again(self, request_pem: str, name: str) -> str:
-        """The next certificate of a hub that is in the list of clients, in PEM."""
-        hub = next((each for each in self._clients(self._clients_text()) if each.name == name), None)
-        if hub is None or hub.role != "hub":
-            raise ProvisioningError(f"{name}: is no hub in {self.clients_file}")
-        return self.sign_hub(request_pem, name, (hub.site, hub.hub))
+    def enroll(self, request_pem: str, name: str, secret: str, address: str) -> str:
+        """The first certificate of a hub that has a claim, in PEM; the same again where the answer was lost.
 
-    def is_good_hub(self, name: str, serial: str) -> bool:
-        """Whether that certificate is a hub's, and was not revoked; `serial` in hexadecimal."""
-        if not any(each.role == "hub" and each.name == name for each in self._clients(self._clients_text())):
-            return False
-        return any(
-            each.name == name and int(each.serial, 16) == int(serial, 16) and not each.revoked
-            for each in self._all_certificates()
-        )
+        Raises:
+            ClaimRefusedError: the claim is not good, or its certificate is not in force any more.
+        """
+        key = key_of_request(request_pem)
+        with self._changing():
+            was_given = self.claims.take(name, secret, key, address)
+            certificate = self._in_force(name, key)
+            if certificate is None and was_given:
+                why = "the certificate that was given for it is not in force any more"
+                self.claims.note("refused", name, address, key, why)
+                raise ClaimRefusedError(f"{name}: {why}")
+            certificate = certificate or self._sign(request_pem, self._clients.hub(name))
+            if not was_given:
+                self.claims.was_used(name, secret, key, address)
+        self._publishing.publish()
+        return certificate
 
-    def certificate_of_key(self, name: str, key: str) -> str | None:
-        """The certificate of that name that is in force, where it is of that public key (its SHA-256)."""
-        newest = next((each for each in self.certificates() if each.name == name), None)
-        if newest is None or newest.revoked:
-            return None
-        pem = read(self.directory / f"{name}.crt")
-        return pem if key_of_certificate(pem) == key else None
+    def renew(self, request_pem: str, name: str, serial: str, address: str) -> str:
+        """The next certificate of a hub that has shown one with that serial number (hexadecimal), in PEM; the
+        same again where the answer was lost.
+
+        Raises:
+            ClaimRefusedError: that one is revoked, or is no hub's.
+        """
+        key = key_of_request(request_pem)
+        with self._changing():
+            # Nobody revokes between this and the signature.
+            if not self._is_good_hub(name, serial):
+                self.claims.note("refused", name, address, key, "its certificate is revoked, or is no hub's")
+                raise ClaimRefusedError(f"{name}: its certificate is revoked, or is no hub's")
+            certificate = self._in_force(name, key, serial)
+            if certificate is None:
+                certificate = self._sign(request_pem, self._clients.hub(name))
+                self.claims.note("renewed", name, address, key)
+        self._publishing.publish()
+        return certificate
 
     def revoke(self, name: str) -> None:
-        """No certificate of that name is good any more, and it is struck from the list of clients."""
+        """No certificate of that name is good any more, nor a claim, and it is struck from the list of
+        clients."""
         check_name(name)
         with self._changing():
-            self._script("revoke", name)
-            lines = self._clients_text().splitlines(keepends=True)
-            self._write_clients("".join(line for line in lines if _named_in(line) != name))
-        self._publish()
+            ended = self.claims.end(name)
+            if not ended or any(each.name == name and not each.revoked for each in self._all_certificates()):
+                self._script("revoke", name)
+            self._clients.write(self._clients.without(name))
+        self._publishing.publish()
+
+    def publish(self) -> None:
+        """Bring to the broker what it does not know of yet, where that failed before."""
+        self._must_be()
+        self._publishing.publish(wait=False)
+
+    def is_published(self) -> bool:
+        """Whether the broker knows of the last change, where `publish` has to tell it."""
+        self._must_be()
+        return not self._publishing.is_outstanding()
 
     def renew_revocations(self) -> None:
         """Make the list of the revoked anew, before it ends."""
         with self._changing():
             self._script("revocations")
-        self._publish()
+        self._publishing.publish()
 
     def certificates(self) -> list[Certificate]:
         """The newest of each name, by name."""
@@ -217,9 +220,7 @@ class Authority:
     def _all_certificates(self) -> list[Certificate]:
         """The oldest first."""
         self._must_be()
-        lines = self._clients_text().splitlines()
-        clients = {_named_in(line): " ".join(line.partition("#")[0].split()) for line in lines}
-        found = []
+        clients, found = self._clients.rights(), []
         for line in read(self.directory / "index").splitlines():
             state, ends, _, serial, _, subject = line.split("\t")
             name = subject.removeprefix("/CN=")
@@ -229,7 +230,7 @@ class Authority:
     def access(self) -> str:
         """mosquitto's access list."""
         self._must_be()
-        return acl.rules(self._clients(self._clients_text()))
+        return acl.rules(self._clients.all())
 
     def warnings(self) -> list[str]:
         """What of the authority itself nears its end."""
@@ -266,7 +267,7 @@ class Authority:
             raise ProvisioningError("a server's certificate needs its names or addresses")
         for name in names:
             _check_host(name)
-        if names[0] in {client.name for client in self._clients(self._clients_text())}:
+        if names[0] in {client.name for client in self._clients.all()}:
             raise ProvisioningError(f"{names[0]}: is a client's name already, in {self.clients_file}")
 
     def _is_good_for(self, certificate: Path, names: Sequence[str]) -> bool:
@@ -282,20 +283,48 @@ class Authority:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         self._must_be()
-        with self._locked(".lock"):
+        with locked(self.directory):
             yield
 
-    @contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
+    def _sign(self, request_pem: str, hub: acl.Client, days: int = TERM_DAYS) -> str:
+        """Under the lock."""
+        found = _REQUEST.search(request_pem)
+        if found is None:
+            raise ProvisioningError(f"{hub.name}: what is to be signed is no certificate request in PEM")
+        clients = self._clients.with_client(hub)
+        waiting = self.directory / f"{hub.name}.csr.new"
+        write(waiting, found[0] + "\n", 0o600)
         try:
-            file = os.open(self.directory / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise ProvisioningError(f"{self.directory}: cannot be written: {error.strerror}") from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+            self._check_key(waiting, hub.name)
+            self._script("sign", waiting.name, hub.name, days=days)
+            waiting.replace(self.directory / f"{hub.name}.csr")
         finally:
-            os.close(file)
+            waiting.unlink(missing_ok=True)
+        self._clients.write(clients)
+        return read(self.directory / f"{hub.name}.crt")
+
+    def _in_force(self, name: str, key: str, shown: str = "-1") -> str | None:
+        """The certificate of that name, where it is of that public key (its SHA-256), and is not the one that
+        was shown to be renewed."""
+        newest = next((each for each in self.certificates() if each.name == name), None)
+        if (
+            newest is None
+            or newest.revoked
+            or newest.ends <= now()
+            or int(newest.serial, 16) == int(shown, 16)
+        ):
+            return None
+        pem = read(self.directory / f"{name}.crt")
+        return pem if key_of_certificate(pem) == key else None
+
+    def _is_good_hub(self, name: str, serial: str) -> bool:
+        """Whether that certificate is a hub's, and was not revoked."""
+        if not any(each.role == "hub" and each.name == name for each in self._clients.all()):
+            return False
+        return any(
+            each.name == name and int(each.serial, 16) == int(serial, 16) and not each.revoked
+            for each in self._all_certificates()
+        )
 
     def _script(self, *arguments: str, days: int = TERM_DAYS) -> None:
         ended = run(["sh", str(_SCRIPT), str(self.directory), *arguments], {"DAYS": str(days)})
@@ -305,69 +334,12 @@ class Authority:
     def _check_key(self, request: Path, name: str) -> None:
         text = openssl("req", "-in", str(request), "-noout", "-text")
         bits = re.search(r"Public-Key: \((\d+) bit", text)
-        if "rsaEncryption" in text and (bits is None or int(bits[1]) < _LEAST_RSA_BITS):
+        least = _LEAST_RSA_BITS if re.search(r"Public Key Algorithm: rsa", text) else _LEAST_CURVE_BITS
+        if bits is not None and int(bits[1]) < least:
             raise ProvisioningError(
                 f"{name}: the request's key is too weak: make one of the curve P-256, or of RSA with"
                 f" {_LEAST_RSA_BITS} bits at the least"
             )
-
-    def _clients_text(self) -> str:
-        return read(self.clients_file) if self.clients_file.exists() else _NO_CLIENTS
-
-    def _clients(self, text: str) -> list[acl.Client]:
-        try:
-            return acl.read(text)
-        except ValueError as error:
-            raise ProvisioningError(f"{self.clients_file}: {error}") from error
-
-    def _with(self, client: acl.Client) -> str:
-        """The list with that client, where it is not in there; checked before anything is signed."""
-        text = self._clients_text()
-        known = next((each for each in self._clients(text) if each.name == client.name), None)
-        if known is None:
-            text += ("" if text.endswith("\n") else "\n") + "  ".join(client).strip() + "\n"
-            self._clients(text)
-        elif known != client:
-            raise ProvisioningError(
-                f"{client.name}: {self.clients_file} has it as something else: {' '.join(known).strip()}"
-            )
-        return text
-
-    def _write_clients(self, text: str) -> None:
-        if not self.clients_file.exists() or read(self.clients_file) != text:
-            write(self.clients_file, text, 0o644)
-
-    def _publish(self) -> None:
-        """Run `publish`, where it is there and there is something new: of many at once a few runs do."""
-        program, noted = self.directory / "publish", self.directory / ".published"
-        if not os.access(program, os.X_OK):
-            return
-        with self._locked(".publishing"):
-            files = [self.clients_file, self.directory / "revoked.crl"]
-            state = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-            if noted.exists() and noted.read_text() == state:
-                return
-            try:
-                ended = run([str(program)], {}, self.directory, _PUBLISH_SECONDS)
-            except ProvisioningError as error:
-                self._tell(f"{error}; the broker does not know of the change yet")
-                return
-            if ended.returncode != 0:
-                self._tell(
-                    f"{program} ended with {ended.returncode}: the broker does not know of the change yet:"
-                    f" {ended.stderr.strip() or 'it said nothing'}"
-                )
-                return
-            write(noted, state, 0o600)
-
-
-def check_name(name: str) -> None:
-    """Raises `ProvisioningError`: it cannot be a certificate's."""
-    if not _NAME.fullmatch(name):
-        raise ProvisioningError(
-            f"{name!r}: is no name of a certificate: 1 to 64 letters, digits, '.', '_' and '-', the first a"
-            " letter or a digit"
-        )
 
 
 def _check_host(name: str) -> None:
@@ -383,12 +355,6 @@ def _host(name: str) -> str:
         return str(ip_address(name))
     except ValueError:
         return name.lower()
-
-
-def _named_in(line: str) -> str:
-    """Whom a line of the list of clients is about."""
-    words = line.partition("#")[0].split()
-    return words[1] if len(words) > 1 else ""
 
 
 def _index_time(text: str) -> datetime:

@@ -1,13 +1,14 @@
 """Claims: one-time secrets by which a hub gets its first certificate, with no engineer beside it.
 
 `carehub ca claim` makes one; it goes to the hub on its card. Of the secret only the SHA-256 is kept (it has
-256 bits, so nobody finds it by trying), and what became of it. A claim is good for one key: the same hub may
-ask again where the answer was lost, and gets the same certificate; another key is refused, which is noted.
+256 bits, so nobody finds it by trying), and what became of it. A claim is good for one key and one
+certificate: the same hub may ask again until the claim ends, where the answer was lost, and gets the same
+certificate, which is of no use without its key; another key is refused, which is noted. Revoking a hub ends
+its claims.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -20,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from hub.clock import now
-from provisioning.authority import Authority, check_name
+from provisioning.clients import Clients
 from provisioning.errors import ProvisioningError
 from provisioning.keeper.claim import FILE_NAME, FORMAT
+from provisioning.locking import locked
 from provisioning.openssl import read, write
 
 GOOD_DAYS = 30
@@ -46,19 +48,19 @@ class Claim:
 
 
 class Claims:
-    """Those of an authority's directory. Every method raises `ProvisioningError`; threads and processes may
+    """Those in an authority's directory. Every method raises `ProvisioningError`; threads and processes may
     use them at once."""
 
-    def __init__(self, authority: Authority) -> None:
-        self._authority = authority
-        self._directory = authority.directory / "claims"
-        self._trail = authority.directory / "claims.log"
+    def __init__(self, directory: Path) -> None:
+        self._authority = directory
+        self._directory = directory / "claims"
+        self._trail = directory / "claims.log"
 
     def make(self, name: str, server: str, folder: Path, days: int = GOOD_DAYS) -> None:
         """Make one, for one certificate by that name: the files `claim`, which alone has the secret, and
-        ca.crt, in a folder that is there."""
-        check_name(name)
-        secret, ca_pem = secrets.token_urlsafe(_SECRET_BYTES), self._authority.ca_pem
+        ca.crt, in a folder that is there. A name that could not be signed later is refused now."""
+        Clients(self._authority / "clients").hub(name)
+        secret, ca_pem = secrets.token_urlsafe(_SECRET_BYTES), read(self._authority / "ca.crt")
         claim = {"format": FORMAT, "name": name, "server": server, "ca": ca_pem, "secret": secret}
         if not folder.is_dir():
             raise ProvisioningError(f"{folder}: is no folder: mount the card, and give its folder carehub")
@@ -66,15 +68,16 @@ class Claims:
             until = (now() + timedelta(days=days)).isoformat()
             made = {"name": name, "until": until, "key": "", "used_at": None, "used_from": ""}
             self._write(_hash(secret), made)
-            self.note("made", name)
+            self._note("made", name)
         write(folder / "ca.crt", ca_pem, 0o644)
         write(folder / FILE_NAME, json.dumps(claim) + "\n", 0o600)
 
-    def use(self, name: str, secret: str, key: str, address: str) -> None:
-        """Use a claim for a public key (its SHA-256), which then is the only one that may use it.
+    def take(self, name: str, secret: str, key: str, address: str) -> bool:
+        """Have a claim be of a public key (its SHA-256), and from now on of no other; whether a certificate
+        was given for it before: then that one may be given again, and no other.
 
         Raises:
-            ClaimRefusedError: it is no claim for that name, or another key used it, or it has ended.
+            ClaimRefusedError: it is no claim for that name, or another key took it, or it has ended.
         """
         with self._locked():
             kept = _hash(secret)
@@ -82,15 +85,38 @@ class Claims:
             why = "no such claim" if said.get("name") != name else ""
             if not why and said["key"] and said["key"] != key:
                 why = f"another key used it on {said['used_at']}, from {said['used_from']}"
-            if not why and not said["key"] and datetime.fromisoformat(said["until"]) <= now():
+            if not why and datetime.fromisoformat(said["until"]) <= now():
                 why = "it has ended"
             if why:
-                self.note("refused", name, address, key, why)
+                # Of names that nobody has heard of strangers could write as much as they like.
+                if said or any(each.name == name for each in self.all()):
+                    self._note("refused", name, address, key, why)
                 raise ClaimRefusedError(f"{name}: {why}")
             if not said["key"]:
-                used = {"key": key, "used_at": now().isoformat(), "used_from": address}
-                self._write(kept, {**said, **used})
-                self.note("claimed", name, address, key)
+                self._write(kept, {**said, "key": key, "used_from": address})
+            return said["used_at"] is not None
+
+    def was_used(self, name: str, secret: str, key: str, address: str) -> None:
+        """Note that a certificate was given for it, which is the only one."""
+        with self._locked():
+            used = {"key": key, "used_at": now().isoformat(), "used_from": address}
+            self._write(_hash(secret), {**self._read(_hash(secret)), **used})
+            self._note("claimed", name, address, key)
+
+    def end(self, name: str) -> int:
+        """End all of that name, used or not; how many there were that had not ended."""
+        with self._locked():
+            said = {path.stem: self._read(path.stem) for path in self._directory.glob("*.json")}
+            open_ones = {
+                kept: each
+                for kept, each in said.items()
+                if each["name"] == name and datetime.fromisoformat(each["until"]) > now()
+            }
+            for kept, each in open_ones.items():
+                self._write(kept, {**each, "until": now().isoformat()})
+            if open_ones:
+                self._note("revoked", name)
+            return len(open_ones)
 
     def all(self) -> list[Claim]:
         """By name."""
@@ -109,6 +135,10 @@ class Claims:
 
     def note(self, what: str, name: str, address: str = "", key: str = "", why: str = "") -> None:
         """Append a line to the trail, claims.log: what happened, when, to which name, from where."""
+        with self._locked():
+            self._note(what, name, address, key, why)
+
+    def _note(self, what: str, name: str, address: str = "", key: str = "", why: str = "") -> None:
         line = {"at": now().isoformat(), "what": what, "name": name, "from": address, "key": key, "why": why}
         try:
             file = os.open(self._trail, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -135,17 +165,14 @@ class Claims:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        _ = self._authority.ca_pem  # there is an authority
+        if not (self._authority / "ca.crt").exists():
+            raise ProvisioningError(f"{self._authority}: is no authority's directory (ca.crt is not there)")
         try:
             self._directory.mkdir(mode=0o700, exist_ok=True)
-            file = os.open(self._directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ProvisioningError(f"{self._directory}: cannot be written: {error.strerror}") from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with locked(self._authority, "claims/.lock"):
             yield
-        finally:
-            os.close(file)
 
 
 def _hash(secret: str) -> str:

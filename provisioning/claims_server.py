@@ -4,8 +4,12 @@
     POST /.well-known/est/simpleenroll     a hub's first certificate, by a claim (HTTP Basic: name and secret)
     POST /.well-known/est/simplereenroll   the next one, by the present certificate (mutual TLS)
 
-Requests are PKCS#10 and answers PKCS#7 (certs-only), both in base64. Whoever guesses is locked out by
-name and address together, so that a stranger cannot lock a hub out.
+Requests are PKCS#10 and answers PKCS#7 (certs-only), both in base64. Whoever repeats a wrong claim is locked
+out with that claim, from that address: behind one address may be a whole home, whose other hubs have good
+ones. A claim has 256 bits: nobody guesses one.
+
+It keeps its own certificate good while it runs, tries again to bring the broker what `publish` could not, and
+says what of the authority nears its end.
 """
 
 from __future__ import annotations
@@ -13,31 +17,39 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import hashlib
 import logging
+import socket
 import ssl
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from hub.supervision import keep_running
 from hub.web.lock_out import LockOut, device_of
-from hub.web.serving import BoundedProtocol, context_of
+from hub.web.serving import BoundedProtocol, Renewing, context_of, listening
 from provisioning.authority import Authority
-from provisioning.claims import ClaimRefusedError, Claims
+from provisioning.claims import ClaimRefusedError
 from provisioning.errors import ProvisioningError
-from provisioning.openssl import key_of_request, pkcs7_of
+from provisioning.openssl import pkcs7_of
 
 PATH = "/.well-known/est"
 _LONGEST_REQUEST = 16 * 1024
-_MOST_A_MINUTE = 30
-"""Requests of one address: a hub needs two."""
+_MOST_A_MINUTE = 60
+"""Requests of one address: a hub needs two, and a whole office may be behind one."""
 _MOST_ADDRESSES = 10_000
+_MOST_CONNECTIONS, _MOST_OF_ONE_ADDRESS = 200, 20
+_LONGEST_NAME, _LONGEST_SECRET = 64, 256
+_BODY_SECONDS = 15.0
+_LOOK_SECONDS, _LOOKS_A_DAY = 600.0, 144
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +78,7 @@ class Est:
     """The three resources, on an authority. `clock` gives monotonic seconds."""
 
     def __init__(self, authority: Authority, clock: Callable[[], float] = monotonic) -> None:
-        self._authority, self._claims = authority, Claims(authority)
+        self._authority = authority
         self._lock_out = LockOut(clock)
         self._clock = clock
         self._asked: dict[str, list[float]] = {}
@@ -93,19 +105,19 @@ class Est:
         if self._is_too_much(address):
             return _refused(429, "too many requests: try again in a minute")
         name, secret = _basic(request)
-        tried = f"{name} {device_of(address)}"
-        if not name or not secret:
+        if not 0 < len(name) <= _LONGEST_NAME or not 0 < len(secret) <= _LONGEST_SECRET:
             return _refused(401, "give the hub's name and its claim")
-        if self._lock_out.seconds_locked(tried, address) > 0:
+        tried = f"{name} {hashlib.sha256(secret.encode()).hexdigest()} {device_of(address)}"
+        if self._lock_out.seconds_locked(tried, tried) > 0:
             return _refused(429, "too many wrong claims: try again later")
         pem = await _request_of(request)
         if pem is None:
             return _refused(400, "the body is no PKCS#10 request in base64")
         try:
-            certificate = await asyncio.to_thread(self._claimed, name, secret, pem, address)
+            certificate = await asyncio.to_thread(self._authority.enroll, pem, name, secret, address)
         except ClaimRefusedError as error:
             _log.warning("refused from %s: %r", address, str(error))
-            self._lock_out.was_wrong(tried, address)
+            self._lock_out.was_wrong(tried, tried)  # never the address alone: see above
             return _refused(401, "this claim is not good: it is unknown, used or has ended")
         except ProvisioningError as error:
             return _could_not(name, error)
@@ -126,7 +138,8 @@ class Est:
             return _refused(400, "the body is no PKCS#10 request in base64")
         name = next((value for part in shown["subject"] for key, value in part if key == "commonName"), "")
         try:
-            certificate = await asyncio.to_thread(self._renewed, name, shown["serialNumber"], pem, address)
+            serial = shown["serialNumber"]
+            certificate = await asyncio.to_thread(self._authority.renew, pem, name, serial, address)
         except ClaimRefusedError as error:
             _log.warning("refused from %s: %r", address, str(error))
             return _refused(403, "this certificate may not be renewed")
@@ -134,23 +147,6 @@ class Est:
             return _could_not(name, error)
         _log.info("%s: its next certificate went to %s", name, address)
         return _certificates(certificate)
-
-    def _claimed(self, name: str, secret: str, pem: str, address: str) -> str:
-        key = key_of_request(pem)
-        self._claims.use(name, secret, key, address)
-        # The answer before may have been lost on its way.
-        return self._authority.certificate_of_key(name, key) or self._authority.sign_hub(pem, name)
-
-    def _renewed(self, name: str, serial: str, pem: str, address: str) -> str:
-        key = key_of_request(pem)
-        if not self._authority.is_good_hub(name, serial):
-            self._claims.note("refused", name, address, key, "its certificate is revoked, or is no hub's")
-            raise ClaimRefusedError(f"{name}: its certificate is revoked, or is no hub's")
-        certificate = self._authority.certificate_of_key(name, key)
-        if certificate is None:
-            certificate = self._authority.sign_again(pem, name)
-            self._claims.note("renewed", name, address, key)
-        return certificate
 
     def _is_too_much(self, address: str) -> bool:
         device, moment = device_of(address), self._clock()
@@ -164,7 +160,50 @@ class Est:
         return False
 
 
-def server_of(authority: Authority, names: list[str], address: str, port: int) -> uvicorn.Server:
+class EstServer(uvicorn.Server):
+    """It, on a bounded socket; while it serves, its certificate is kept good and the broker up to date."""
+
+    def __init__(
+        self, options: uvicorn.Config, authority: Authority, names: list[str], certificate: Path
+    ) -> None:
+        super().__init__(options)
+        self._authority, self._names = authority, names
+        context = options.ssl
+        assert context is not None
+        self._renewing = Renewing(context, certificate, certificate.with_name(f"{names[0]}.key"))
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until it is stopped. Raises `ProvisioningError`: the address cannot be had."""
+        host, port = self.config.host, self.config.port
+        try:
+            bound = listening(host, port, _MOST_CONNECTIONS, _MOST_OF_ONE_ADDRESS)
+        except OSError as error:
+            raise ProvisioningError(
+                f"{host}, port {port}: cannot be had: {error.strerror or error}; give another --port"
+            ) from error
+        keeping = {"certificate": self._renewing.run, "authority": self._keep}
+        tasks = [asyncio.create_task(keep_running(name, run), name=name) for name, run in keeping.items()]
+        try:
+            await super().serve([*(sockets or []), bound])
+        finally:
+            for task in tasks:
+                task.cancel()
+            bound.close()
+
+    async def _keep(self) -> None:
+        for looks in count():
+            await asyncio.to_thread(self.look, says=looks % _LOOKS_A_DAY == 0)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def look(self, *, says: bool = False) -> None:
+        """Renew the server's own certificate, where it nears its end, and publish what is outstanding; with
+        `says` log what of the authority nears its end. Raises `ProvisioningError`."""
+        self._authority.page(self._names)
+        for words in self._authority.warnings() if says else ():
+            _log.warning("%s", words)
+
+
+def server_of(authority: Authority, names: list[str], address: str, port: int) -> EstServer:
     """The server, with a certificate by these names from the authority itself.
 
     Raises:
@@ -186,10 +225,11 @@ def server_of(authority: Authority, names: list[str], address: str, port: int) -
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=3,
+        h11_max_incomplete_event_size=_LONGEST_REQUEST,
     )
     options.load()
     options.ssl = context
-    return uvicorn.Server(options)
+    return EstServer(options, authority, names, certificate)
 
 
 def serve(directory: Path, names: list[str], address: str, port: int) -> None:
@@ -198,12 +238,16 @@ def serve(directory: Path, names: list[str], address: str, port: int) -> None:
 
 
 async def _request_of(request: Request) -> str | None:
-    """The PKCS#10 request in PEM; None where the body is none."""
+    """The PKCS#10 request in PEM; None where the body is none, or does not come in time."""
     body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _LONGEST_REQUEST:
-            return None
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > _LONGEST_REQUEST:
+                    return None
+    except (TimeoutError, ClientDisconnect):
+        return None
     try:
         der = base64.b64decode(b"".join(body.split()), validate=True)
     except (binascii.Error, ValueError):

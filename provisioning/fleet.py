@@ -4,7 +4,6 @@ happens to one, and a machine that cannot be reached, stops no other.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import tempfile
@@ -21,8 +20,9 @@ from hub.errors import CareportError
 from provisioning import bundle as bundles
 from provisioning import site_file
 from provisioning.errors import ProvisioningError
-from provisioning.fleet_table import Row, row_of
+from provisioning.fleet_table import Row, in_force, row_of
 from provisioning.inventory import Hub
+from provisioning.machine_words import object_of, plain
 from provisioning.provision import provision
 from provisioning.remote import Reach, Remote
 
@@ -31,9 +31,11 @@ AT_ONCE = 20
 
 _ASK = Path(__file__).with_name("fleet_ask.py")
 _ASK_SECONDS, _SEND_SECONDS, _UPDATE_SECONDS = 180.0, 1800.0, 900.0
+# What an earlier one left that was cut off is removed a day later: until then it may be at work.
 _SEND = (
-    "d=$(mktemp -d /var/tmp/carehub-provisioning.XXXXXXXX)"
-    ' && cat > "$d/release.bundle" && printf %s "$d/release.bundle"'
+    "find /var/tmp -maxdepth 1 -name 'carehub-provisioning.*' -mmin +1440 -exec rm -rf {} + 2>/dev/null;"
+    " d=$(mktemp -d /var/tmp/carehub-provisioning.XXXXXXXX)"
+    ' && { cat >"$d/release.bundle" && printf %s "$d/release.bundle" || { rm -rf -- "$d"; exit 1; }; }'
 )
 
 _SENT_TO = re.compile(r"/var/tmp/carehub-provisioning\.[A-Za-z0-9]+/release\.bundle")
@@ -153,8 +155,9 @@ def provisioned(found: Releases, *, dry_run: bool, accept_new_key: bool = False)
     return work
 
 
-def updated(found: Releases, *, accept_new_key: bool = False) -> Work:
-    """Bring the release of its bundle, which stays if it proves itself."""
+def updated(found: Releases, *, accept_new_key: bool = False, patience: float | None = None) -> Work:
+    """Bring the release of its bundle, which stays if it proves itself: in so many seconds, or as many as
+    that hub takes."""
 
     def work(hub: Hub, tell: Tell) -> Row:
         bundle = found.of(hub.bundle, hub.signers)
@@ -164,16 +167,15 @@ def updated(found: Releases, *, accept_new_key: bool = False) -> Work:
                 raise ProvisioningError(
                     "it has no keeper, so an update could not be taken back: provision it"
                 )
-            python = str(before["python"])
+            python = str(before.get("python"))
             payload = bundle.manifest.payloads.get(python)
             if payload is None:
                 raise ProvisioningError(f"release {bundle.manifest.name} has nothing for its Python {python}")
-            slot = (before["keeper"].get("slots") or {}).get(before["keeper"].get("in_force")) or {}
-            if slot.get("sha256") == payload.sha256:
+            if in_force(before).get("sha256") == payload.sha256:
                 tell(f"release {bundle.manifest.name} is in force already")
                 return replace(_asked(hub, remote, brief=True), outcome="unchanged", to_do="", failed=False)
             tell(f"sending release {bundle.manifest.name}, {payload.size / 1e6:.0f} MB")
-            verdict = _brought(remote, found.slim(bundle, python), tell)
+            verdict = _brought(remote, found.slim(bundle, python), tell, patience)
             row = _asked(hub, remote, brief=True)
         kept = verdict.get("outcome") in ("kept", "unchanged")
         tell(str(verdict.get("words")))
@@ -214,7 +216,7 @@ def _one(hub: Hub, work: Work, tell: Tell) -> Row:
     return Row(hub.name, hub.target, outcome="failed", to_do=" ".join(words.split()), failed=True)
 
 
-def _brought(remote: Remote, slim: Path, tell: Tell) -> dict[str, Any]:
+def _brought(remote: Remote, slim: Path, tell: Tell, patience: float | None) -> dict[str, Any]:
     """What the keeper said of the release, which is left nowhere but in its slot."""
     with slim.open("rb") as file:
         sent = remote.run(_SEND, file, seconds=_SEND_SECONDS)
@@ -225,12 +227,13 @@ def _brought(remote: Remote, slim: Path, tell: Tell) -> dict[str, Any]:
         raise ProvisioningError(f"the release could not be put there: {_last(sent.output)}")
     tell("it is there; it has to prove itself now")
     # The keeper goes on though the connection is lost, so the file is removed only where it was not.
+    update = "update --json" if patience is None else f"update --json --patience {patience:g}"
     ended = remote.run(
-        f"/usr/lib/carehub/keeper update --json {path}; c=$?; rm -rf -- {Path(path).parent}; exit $c",
-        seconds=_UPDATE_SECONDS,
+        f"/usr/lib/carehub/keeper {update} {path}; c=$?; rm -rf -- {Path(path).parent}; exit $c",
+        seconds=_UPDATE_SECONDS + 2 * (patience or 0.0),
     )
     try:
-        verdict = json.loads(ended.output)
+        verdict = object_of(ended.output)
     except ValueError:
         verdict = None
     if not isinstance(verdict, dict):
@@ -246,11 +249,11 @@ def _ask(remote: Remote, *, brief: bool) -> dict[str, Any]:
     command = f"python3 -I -B - {'brief' if brief else ''}"
     done = remote.run(command, _ASK.read_bytes(), seconds=_ASK_SECONDS)
     try:
-        said = json.loads(done.output)
+        said = object_of(done.output)
     except ValueError:
         said = None
     if not isinstance(said, dict):
-        raise ProvisioningError(f"it could not be asked: {_last(done.errors)}")
+        raise ProvisioningError(f"what it says cannot be read: {_last(done.errors)}")
     return said
 
 
@@ -267,4 +270,4 @@ def _text(path: Path) -> str:
 
 def _last(text: str) -> str:
     lines = text.strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return plain(lines[-1]) if lines else "it said nothing"

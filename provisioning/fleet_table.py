@@ -9,8 +9,11 @@ from typing import Any
 
 from tabulate import tabulate
 
+from provisioning.machine_words import plain
+
 _NOT_KNOWN = "?"
 _LONGEST_CELL = 60
+_MOST = 1e18  # bytes, or seconds: what is more is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,19 @@ class Row:
 
 
 def row_of(name: str, target: str, said: Mapping[str, Any], at: datetime) -> Row:
-    """What a machine said of itself (`fleet_ask`), understood at a time (aware)."""
+    """What a machine said of itself (`fleet_ask`), understood at a time (aware). What cannot be understood is
+    said in its row, and spoils no other."""
+    try:
+        return _row_of(name, target, said, at)
+    except (ValueError, TypeError, OverflowError, ArithmeticError) as error:
+        return Row(name, target, to_do=f"what it says of itself cannot be read: {error}", failed=True)
+
+
+def _row_of(name: str, target: str, said: Mapping[str, Any], at: datetime) -> Row:
     keeper, broker, doctor, disk = (_table(said.get(key)) for key in ("keeper", "broker", "doctor", "disk"))
     if isinstance(listed := said.get("doctor"), list):
         doctor = {"findings": listed}
-    slot = _table(_table(keeper.get("slots")).get(str(keeper.get("in_force"))))
+    slot = in_force(said)
     last, trial = _table(keeper.get("last")), _table(keeper.get("trial"))
     findings = [_table(each) for each in doctor.get("findings") or []]
     fails = [each for each in findings if each.get("verdict") == "fail"]
@@ -54,8 +65,8 @@ def row_of(name: str, target: str, said: Mapping[str, Any], at: datetime) -> Row
         to_do = "no release is in force: carehub provision"
     elif not findings:
         to_do = "its doctor could not be asked: log in and run 'sudo carehub doctor'"
-    ends = said.get("certificate_ends")
-    left = None if ends is None else (datetime.fromtimestamp(float(ends), UTC) - at) // timedelta(days=1)
+    ends = _a(said, "certificate_ends", float, int)
+    left = None if ends is None else (datetime.fromtimestamp(ends, UTC) - at) // timedelta(days=1)
     outcome = f"update under way to {_release(_table(trial.get('to')))}" if trial else None
     if last and not trial:
         outcome = f"{last.get('outcome')} {_release(_table(last.get('to')))}"
@@ -63,14 +74,20 @@ def row_of(name: str, target: str, said: Mapping[str, Any], at: datetime) -> Row
         name,
         target,
         release=_release(slot) if slot else None,
-        connected=broker.get("connected"),
+        connected=_a(broker, "connected", bool),
         outcome=outcome,
         certificate_days=left,
         fails=tuple(str(each.get("part")) for each in fails) if findings else None,
-        disk_free=disk.get("free"),
+        disk_free=_a(disk, "free", int),
         to_do=to_do,
         failed=bool(fails) or not findings or not slot,
     )
+
+
+def in_force(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a machine says of the slot in force; nothing where there is none."""
+    keeper = _table(said.get("keeper"))
+    return _table(_table(keeper.get("slots")).get(str(keeper.get("in_force"))))
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -91,7 +108,7 @@ def _cells(row: Row) -> dict[str, str]:
     fails = _NOT_KNOWN if row.fails is None else _short(", ".join(row.fails)) or "none"
     return {
         "hub": row.name,
-        "release": row.release or _NOT_KNOWN,
+        "release": _short(row.release or _NOT_KNOWN),
         "connected": connected,
         "outcome": _short(row.outcome or "-"),
         "certificate": _NOT_KNOWN if row.certificate_days is None else f"{row.certificate_days} days",
@@ -102,12 +119,19 @@ def _cells(row: Row) -> dict[str, str]:
 
 
 def _short(text: str, longest: int = _LONGEST_CELL) -> str:
-    shown = "".join(letter if letter.isprintable() else " " for letter in text)
-    return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."
+    return plain(text, longest)
 
 
 def _release(said: Mapping[str, Any]) -> str:
     return f"{said.get('version', _NOT_KNOWN)} ({said.get('build', _NOT_KNOWN)})"
+
+
+def _a(said: Mapping[str, Any], key: str, *kinds: type) -> Any:
+    """A value of such a kind; None where it is not known. Raises `ValueError`."""
+    value = said.get(key)
+    if value is not None and (type(value) not in kinds or (bool not in kinds and abs(value) > _MOST)):
+        raise ValueError(f"{key} is {plain(repr(value), _LONGEST_CELL)}")
+    return value
 
 
 def _table(found: object) -> Mapping[str, Any]:

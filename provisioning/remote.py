@@ -12,18 +12,30 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from provisioning.errors import ProvisioningError
+from provisioning.machine_words import plain_lines
 
 _LOST = 255
 """ssh's own exit code: the connection, not the command."""
 _COMMAND_SECONDS = 900.0
-_PIECE = 1 << 16
+_PIECE, _LONGEST_LINE, _MOST_SAID = 1 << 16, 1 << 22, 1 << 24
+"""Bytes: a machine may say more than this one has memory."""
+_WITH_PORT = re.compile(
+    r"(?P<user>[^@/\s]+@)?(?:\[(?P<address>[\w:.%-]+)\]|(?P<name>[^:@/\[\]\s]+))(?::(?P<port>\d+))?"
+)
+_WARNED = re.compile(r"^sudo: (unable to resolve host|setrlimit)[^\n]*\n?", re.MULTILINE)
+"""What sudo says and does what it was asked all the same."""
+_REFUSED = re.compile(
+    r"^sudo: |sudo: (command )?not found|is not in the sudoers file|^Sorry, user ", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,7 @@ class Remote:
         if not target or target.startswith("-") or any(letter.isspace() for letter in target):
             raise ProvisioningError(f"{target!r}: give the machine as pi@HOST, or by its name in ssh_config")
         self.target = target
+        self._target = _as_ssh_takes_it(target)
         self._reach = reach or Reach()
         self._directory = ""
 
@@ -113,13 +126,19 @@ class Remote:
             feeding = threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True)
             feeding.start()
             said = 0
-            for line in process.stdout:
+            while line := process.stdout.readline(_LONGEST_LINE):
+                if len(line) == _LONGEST_LINE:
+                    process.kill()
+                    raise ProvisioningError(
+                        f"{self.target}: says a line without an end: it is no hub's machine"
+                    )
                 said += 1
                 yield line.decode("utf-8", errors="replace")
             code = process.wait()
             reading.join()
-            words = b"".join(errors).decode("utf-8", errors="replace")
-        self._check(Done(code, "", words))
+            words = _WARNED.sub("", _words(b"".join(errors)))
+        if not said or code == _LOST:
+            self._check(Done(code, "", words))
         if code not in (0, 1) or (code == 1 and not said):
             words = words.strip().removeprefix("keeper: ")
             raise ProvisioningError(f"{self.target}: {words or f'the command there ended with {code}'}")
@@ -134,15 +153,7 @@ class Remote:
     ) -> Done:
         whole = self._command(options, command)
         try:
-            if file is not None:
-                ended = subprocess.run(
-                    whole, stdin=file, capture_output=True, timeout=seconds, check=False, env=_environment()
-                )
-            else:
-                ended = subprocess.run(
-                    whole, input=stdin or b"", capture_output=True, timeout=seconds, check=False,
-                    env=_environment(),
-                )  # fmt: skip
+            code, output, errors = _ended(whole, stdin or b"", file, seconds)
         except subprocess.TimeoutExpired as error:
             raise ProvisioningError(
                 f"{self.target}: did not answer within {seconds:g} s: look after its network, and run this"
@@ -150,11 +161,7 @@ class Remote:
             ) from error
         except OSError as error:
             raise ProvisioningError(f"ssh cannot be run: {error.strerror}: install openssh-client") from error
-        return Done(
-            ended.returncode,
-            ended.stdout.decode("utf-8", errors="replace"),
-            ended.stderr.decode("utf-8", errors="replace"),
-        )
+        return Done(code, output.decode("utf-8", errors="replace"), _WARNED.sub("", _words(errors)))
 
     def _command(self, options: Sequence[str], command: str | None = None) -> list[str]:
         reach = self._reach
@@ -167,6 +174,10 @@ class Remote:
             "LogLevel": "ERROR",
             "ForwardAgent": "no",
             "ForwardX11": "no",
+            # Whatever ssh_config has for whoever logs in by hand.
+            "RequestTTY": "no",
+            "RemoteCommand": "none",
+            "ClearAllForwardings": "yes",
         }
         if reach.accept_new_key:
             settings["StrictHostKeyChecking"] = "accept-new"
@@ -179,7 +190,7 @@ class Remote:
             words += ["-p", str(reach.port)]
         if reach.identity is not None:
             words += ["-i", str(reach.identity), "-o", "IdentitiesOnly=yes"]
-        return [*words, "--", self.target, *([command] if command is not None else [])]
+        return [*words, "--", self._target, *([command] if command is not None else [])]
 
     def _check(self, done: Done) -> None:
         if done.code == _LOST:
@@ -187,16 +198,16 @@ class Remote:
                 f"{self.target}: the connection was lost ({_last(done.errors)}): what was done is done whole,"
                 " and the same command again does the rest"
             )
-        if done.code != 0 and re.search(r"^sudo: ", done.errors, re.MULTILINE):
+        if done.code != 0 and _REFUSED.search(done.errors):
             raise ProvisioningError(self._about_sudo(done.errors))
 
     def _about_sudo(self, errors: str) -> str:
-        user = self.target.rpartition("@")[0] or "the login"
         if "password is required" in errors or "terminal is required" in errors:
+            # Raspberry Pi OS asks for one where it was set up to.
+            allow = 'echo "$USER ALL=(ALL) NOPASSWD: ALL" | sudo tee /etc/sudoers.d/010_carehub'
             return (
-                f"{self.target}: sudo asks {user} for a password: allow it once without, there, with"
-                f" echo '{user} ALL=(ALL) NOPASSWD: ALL' | sudo tee /etc/sudoers.d/010-{user}, or log in as"
-                " root"
+                f"{self.target}: sudo asks for a password there: let this login do without, by"
+                f" ssh -t {self.target} '{allow}', or log in as root"
             )
         return f"{self.target}: {_last(errors)}: log in as root, or as somebody whom sudo lets do everything"
 
@@ -248,6 +259,18 @@ _FAILURES = (
 )
 
 
+def _as_ssh_takes_it(target: str) -> str:
+    """HOST:PORT and [ADDRESS]:PORT are ssh's own only as a URI."""
+    found = _WITH_PORT.fullmatch(target)
+    if found is None:
+        return target
+    user, address, port = found["user"] or "", found["address"], found["port"]
+    if not port:
+        return f"{user}{address or found['name']}"
+    host = f"[{address.replace('%', '%25')}]" if address else found["name"]
+    return f"ssh://{user}{host}:{port}"
+
+
 def as_root(command: str) -> str:
     """A line of shell that runs another one as root; that has in $1 who logged in, and in $2 from where."""
     quoted = shlex.quote(command)
@@ -268,9 +291,48 @@ def _last(text: str) -> str:
     return lines[-1].strip() if lines else "it said nothing"
 
 
+def _ended(
+    command: Sequence[str], stdin: bytes, file: IO[bytes] | None, seconds: float
+) -> tuple[int, bytes, bytes]:
+    """Exit code, output and errors of a program. Raises `subprocess.TimeoutExpired`, `OSError`."""
+    output: list[bytes] = []
+    errors: list[bytes] = []
+    with subprocess.Popen(
+        command, stdin=file or subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=_environment(),
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        work = [(_read_all, process.stdout, output), (_read_all, process.stderr, errors)]
+        threads = [threading.Thread(target=each, args=rest, daemon=True) for each, *rest in work]
+        if process.stdin is not None:
+            threads.append(threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True))
+        until = time.monotonic() + seconds
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                thread.join(max(0.0, until - time.monotonic()))
+            code = process.wait(max(0.0, until - time.monotonic()))
+        except BaseException:
+            process.kill()
+            for thread in threads:
+                thread.join(1)
+            raise
+    return code, b"".join(output), b"".join(errors)
+
+
+def _words(said: bytes) -> str:
+    return plain_lines(said.decode("utf-8", errors="replace"))
+
+
 def _read_all(stream: IO[bytes], into: list[bytes]) -> None:
-    while piece := stream.read(_PIECE):
-        into.append(piece)
+    """What is too much is read all the same, and dropped."""
+    room = _MOST_SAID
+    with suppress(ValueError):  # it was closed: nobody waits for it any more
+        while piece := stream.read(_PIECE):
+            into.append(piece[:room])
+            room -= len(into[-1])
 
 
 def _feed(stream: IO[bytes], content: bytes) -> None:

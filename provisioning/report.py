@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from provisioning.errors import ProvisioningError
 from provisioning.keeper.resources import Outcome
+from provisioning.machine_words import object_of, plain
 
 _LINK = "link to the ICS"
 
@@ -24,7 +26,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`to_do` is what somebody has to do now; `hub` is empty where it could not be asked, as in a dry run."""
+    """`to_do` is what somebody has to do now, `notes` what is to be known; `hub` is empty where it could not
+    be asked, as in a dry run."""
 
     target: str
     site: str
@@ -35,6 +38,7 @@ class Report:
     hub: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
     to_do: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def failed(self) -> list[Outcome]:
@@ -56,6 +60,7 @@ class Report:
         document: dict[str, Any] = asdict(self)
         for each in document["outcomes"]:
             each.pop("request")
+            each.pop("diff")
         return json.dumps({"ok": self.ok, **document}, indent=2)
 
     def lines(self) -> list[str]:
@@ -69,6 +74,7 @@ class Report:
         found += [f"  failed: {each.title}: {each.detail}" for each in self.failed]
         found += [f"  unsafe: {each}" for each in self.warnings]
         found += [f"  to do: {each}" for each in self.to_do]
+        found += [f"  note: {each}" for each in self.notes]
         if self.hub:
             well = sum(1 for each in self.hub if each.verdict == "pass")
             link = next((f"; {each.words}" for each in self.hub if each.part == _LINK), "")
@@ -78,6 +84,29 @@ class Report:
                     found.append(f"  {each.verdict:4}  {each.part}: {each.words}")
                     found += [f"        {each.todo}"] if each.todo else []
         return found
+
+
+def outcome_of(line: str) -> Outcome:
+    """One that a machine tells, its words safe to show. Raises `ProvisioningError`: it is none."""
+    try:
+        outcome = Outcome(**object_of(line))
+        if all(isinstance(each, str) for each in asdict(outcome).values()):
+            return outcome
+    except (ValueError, TypeError):
+        pass
+    raise ProvisioningError(f"the machine's report cannot be read: {plain(line, 200)}")
+
+
+def findings_of(text: str) -> list[Finding]:
+    """What a hub's doctor says, its words safe to show. Raises `ValueError`, `KeyError` or `TypeError`: it is
+    no such list."""
+    found = object_of(text)
+    rows = found["findings"] if isinstance(found, dict) else found
+    return [
+        Finding(str(row["part"]), str(row["verdict"]), str(row["words"]), str(row.get("todo", "")))
+        for row in rows
+        if isinstance(row, dict)
+    ]
 
 
 def merged(first: Sequence[Outcome], second: Sequence[Outcome]) -> list[Outcome]:

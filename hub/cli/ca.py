@@ -110,8 +110,8 @@ def sign(directory: Path, request: TextIO, name: str, site: str | None, hub: str
 @directory_argument
 @click.argument("name")
 def revoke(directory: Path, name: str) -> None:
-    """Take every certificate of NAME out of use (lost, stolen, sold), and strike it from
-    DIRECTORY/clients."""
+    """Take every certificate of NAME out of use (lost, stolen, sold), and every claim, used or not; strike it
+    from DIRECTORY/clients."""
     authority = _authority(directory)
     authority.revoke(name)
     click.echo(f"{name} is revoked: the broker learns it by {directory}/revoked.crl and its access list")
@@ -148,7 +148,7 @@ def list_certificates(directory: Path, as_json: bool) -> None:
             "ends": each.ends.isoformat() if as_json else f"{each.ends:%Y-%m-%d}",
             "state": each.state(moment),
         }
-        for each in _authority(directory).certificates()
+        for each in _authority(directory, reads=True).certificates()
     ]
     show(rows, as_json, f"Nothing was certified yet: carehub ca broker {directory} NAME")
 
@@ -169,13 +169,11 @@ def list_certificates(directory: Path, as_json: bool) -> None:
 def claim(directory: Path, name: str, server: str, out: Path, days: int) -> None:
     """Make a one-time claim by which the hub NAME (SITE.HUB) gets its first certificate when it boots. It
     is good for one hub: whoever has the card before that can be it, so keep the card as you keep a key."""
-    from provisioning.claims import Claims
-
     if not server.startswith("https://"):
         raise click.UsageError("--server: give https://HOST:PORT")
-    authority = _authority(directory)
-    Claims(authority).make(name, server, out, days)
+    _authority(directory, reads=True).claims.make(name, server, out, days)
     click.echo(f"{out}/claim: good for one certificate of {name}, within {days} days")
+    click.echo(f"where it goes astray, 'carehub ca revoke {directory} {name}' ends it")
 
 
 @command.command("claims", short_help="List the claims, and who used them.")
@@ -185,7 +183,6 @@ def list_claims(directory: Path, as_json: bool) -> None:
     """List the claims that were made, and when and from where each was used. DIRECTORY/claims.log has all
     that was tried."""
     from hub.cli.options import local, show
-    from provisioning.claims import Claims
 
     rows: list[dict[str, object]] = [
         {
@@ -198,7 +195,7 @@ def list_claims(directory: Path, as_json: bool) -> None:
             else local(each.used_at),
             "from": each.used_from or "-",
         }
-        for each in Claims(_authority(directory)).all()
+        for each in _authority(directory, reads=True).claims.all()
     ]
     show(rows, as_json, "No claim was made yet: carehub ca claim")
 
@@ -222,13 +219,19 @@ def serve(directory: Path, names: tuple[str, ...], address: str, port: int) -> N
     serve_est(directory, list(names), address, port)
 
 
-def _authority(directory: Path) -> Authority:
-    """The authority that is there; what of it nears its end is said."""
+def _authority(directory: Path, *, reads: bool = False) -> Authority:
+    """The authority that is there; what of it nears its end is said. `reads`: the command changes nothing
+    that the broker has to know, so that what it does not know yet is only said."""
     from provisioning.authority import Authority
 
     authority = Authority(directory, tell=_warn)
     for words in authority.warnings():
         _warn(words)
+    if reads and not authority.is_published():
+        _warn(
+            f"{directory}/publish has not brought the last change to the broker yet: 'carehub ca revocations"
+            f" {directory}' runs it again"
+        )
     return authority
 
 

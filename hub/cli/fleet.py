@@ -93,6 +93,7 @@ def provision(
     metavar="N",
     help="The first N, and the others only if those keep it.",
 )
+@click.option("--patience", type=click.FloatRange(1, 3600), help="Of each hub's 'carehub update'.")
 def update(
     fleet: Path,
     only: tuple[str, ...],
@@ -101,6 +102,7 @@ def update(
     as_json: bool,
     bundle: Path | None,
     canary: int,
+    patience: float | None,
 ) -> None:
     """Do what 'carehub update' does, on every hub of FLEET: a release that does not prove itself is taken
     back there."""
@@ -108,7 +110,7 @@ def update(
 
     hubs = _hubs(fleet, only, bundle)
     with releases() as found:
-        work = updated(found, accept_new_key=accept_new_key)
+        work = updated(found, accept_new_key=accept_new_key, patience=patience)
         _show(in_waves(hubs, work, _tell, parallel, canary), as_json, "have the release")
 
 

@@ -48,7 +48,9 @@ class Listening(socket.socket):
     nothing would have each file descriptor of this process in a moment.
     """
 
-    def __init__(self, family: int) -> None:
+    def __init__(self, family: int, most: int | None = None, most_of_one_address: int | None = None) -> None:
+        self._most = most or _MOST_CONNECTIONS
+        self._most_of_one_address = most_of_one_address or _MOST_OF_ONE_ADDRESS
         # The protocol is named, since asyncio turns Nagle's algorithm off only where it is: else each answer,
         # head and body apart, waits 40 ms for the browser's delayed acknowledgement.
         super().__init__(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -61,7 +63,7 @@ class Listening(socket.socket):
             self._accepted = {each: of for each, of in self._accepted.items() if each.fileno() >= 0}
             device = device_of(str(address[0]))
             theirs = sum(1 for each in self._accepted.values() if each == device)
-            if len(self._accepted) < _MOST_CONNECTIONS and theirs < _MOST_OF_ONE_ADDRESS:
+            if len(self._accepted) < self._most and theirs < self._most_of_one_address:
                 self._accepted[connection] = device
                 return connection, address
             connection.close()
@@ -251,21 +253,31 @@ def context_of(certificate: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
-def _bound(address: str, port: int) -> Listening:
+def listening(
+    address: str, port: int, most: int | None = None, most_of_one_address: int | None = None
+) -> Listening:
+    """A socket that is bound there, for so many connections. Raises `OSError`: the address cannot be had."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    bound = Listening(family)
+    bound = Listening(family, most, most_of_one_address)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         bound.bind((address, port))
-    except OSError as error:
+    except OSError:
         bound.close()
+        raise
+    os.set_inheritable(bound.fileno(), False)
+    return bound
+
+
+def _bound(address: str, port: int) -> Listening:
+    try:
+        return listening(address, port)
+    except OSError as error:
         raise PageError(
             f"page.address, page.port: {address}, {port} cannot be had: {error.strerror or error}"
         ) from error
-    os.set_inheritable(bound.fileno(), False)
-    return bound
 
 
 async def draws(app: ASGIApp) -> None:

@@ -6,8 +6,9 @@ A line of the list is one client, named by the CN of its certificate:
     hub willow-house.hub-1  willow-house  hub-1
     ics ics-desk
 
-A hub publishes on its own topics and reads its own acknowledgements; an ICS reads everything and
-acknowledges; whoever is not on the list may do nothing. Needs Python 3.8 and nothing else.
+A hub publishes on its own topics and reads its own acknowledgements and updates; an ICS reads everything,
+acknowledges, and asks for updates; whoever is not on the list may do nothing. Needs Python 3.8 and nothing
+else.
 """
 
 from __future__ import annotations
@@ -65,9 +66,10 @@ def rules(clients: list[Client]) -> str:
         lines += ["", f"user {client.name}"]
         if client.role == "hub":
             own = f"careport/v1/{client.site}/{client.hub}"
-            lines += [f"topic write {own}/+", f"topic read {own}/ack"]
+            lines += [f"topic write {own}/+", f"topic read {own}/ack", f"topic read {own}/update"]
         else:
-            lines += ["topic read careport/v1/#", "topic write careport/v1/+/+/ack"]
+            lines += ["topic read careport/v1/#"]
+            lines += [f"topic write careport/v1/+/+/{each}" for each in ("ack", "update")]
     return "\n".join(lines) + "\n"
 
 

@@ -11,8 +11,10 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
+from provisioning.keeper import certificates
 from provisioning.keeper.applying_files import access, replace
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.est import LaterError, RefusedError, Server
@@ -23,6 +25,10 @@ from provisioning.keeper.resources import Identity
 FILE_NAME = "claim"
 FORMAT = 1
 _ENROLMENT = "enrolment.json"
+_OTHERWISE = (
+    "run 'carehub provision' from the engineer's laptop, or bring its site.toml with a new claim (made with"
+    " 'carehub ca claim') on its card"
+)
 _FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 600.0
 
 Tell = Callable[[str], None]
@@ -55,7 +61,7 @@ def redeem(claim: Claim, request: str, tell: Tell, sleep: Callable[[float], None
     wait = _FIRST_SECONDS
     while True:
         try:
-            return claim.server.enroll(request, claim.name, claim.secret)
+            return claim.server.enroll(request, claim.name, claim.secret, tell)
         except LaterError as error:
             if isinstance(error, RefusedError):
                 wait = _LONGEST_SECONDS  # until somebody makes another claim
@@ -84,10 +90,27 @@ def renew(places: Places, tell: Tell, renew_days: int = 30) -> None:
         return
     said = _read(path)
     name, server = str(said["name"]), Server(str(said["server"]), str(said["ca"]))
+    current = places.identity / "current"
+    try:
+        present = certificates.read((current / "hub.crt").read_text())
+    except (OSError, ValueError, KeeperError) as error:
+        raise KeeperError(f"there is no certificate in force that could be renewed: {_OTHERWISE}") from error
+    if present.name != name:
+        # It was set up for another home since. By the old name the hub would be that home's again.
+        path.unlink()
+        tell(f"{server.address} renews for {name}, and this hub is {present.name} now: {_OTHERWISE}")
+        return
     outcome = ensure(places, Identity(name, renew_days), dry_run=False)
     if outcome.request:
-        current = places.identity / "current"
-        certificate = server.renew(outcome.request, name, current / "hub.crt", current / "hub.key")
+        try:
+            certificate = server.renew(outcome.request, name, current / "hub.crt", current / "hub.key", tell)
+        except LaterError as error:
+            if present.ends > datetime.now(UTC):
+                raise
+            raise RefusedError(
+                f"the certificate of {name} ended on {present.ends:%Y-%m-%d}, by this machine's clock, and"
+                f" one that has ended renews nothing: {_OTHERWISE} ({error})"
+            ) from error
         outcome = ensure(places, Identity(name, renew_days, certificate), dry_run=False)
     if outcome.change == "failed":
         raise KeeperError(outcome.detail)

@@ -7,17 +7,24 @@ import binascii
 import http.client
 import re
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from provisioning.keeper import certificates
+from provisioning.keeper import certificates, wall_clock
 from provisioning.keeper.errors import KeeperError
 
 _PATH = "/.well-known/est"
 _SECONDS = 60.0
 _LARGEST_ANSWER = 64 * 1024
+_NO_CHECK_TIME = (
+    0x200000  # X509_V_FLAG_NO_CHECK_TIME (X509_VERIFY_PARAM_set_flags(3)); ssl has no name for it
+)
+_NOT_YET_VALID, _HAS_ENDED = 9, 10  # openssl-verification-options(1)
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
+
+Tell = Callable[[str], None]
 
 
 class LaterError(KeeperError):
@@ -35,48 +42,82 @@ class Server:
     address: str
     ca_pem: str
 
-    def enroll(self, request: str, name: str, secret: str) -> str:
+    def enroll(self, request: str, name: str, secret: str, tell: Tell = print) -> str:
         """The first certificate, by a claim, in PEM. Raises `LaterError`."""
         credentials = base64.b64encode(f"{name}:{secret}".encode()).decode()
-        return self._ask("simpleenroll", request, name, {"Authorization": f"Basic {credentials}"}, None)
+        return self._ask("simpleenroll", request, name, {"Authorization": f"Basic {credentials}"}, None, tell)
 
-    def renew(self, request: str, name: str, certificate: Path, key: Path) -> str:
+    def renew(self, request: str, name: str, certificate: Path, key: Path, tell: Tell = print) -> str:
         """The next one, by the present one, in PEM. Raises `LaterError`."""
-        return self._ask("simplereenroll", request, name, {}, (certificate, key))
+        return self._ask("simplereenroll", request, name, {}, (certificate, key), tell)
 
     def _ask(
-        self, what: str, request: str, name: str, headers: dict[str, str], shown: tuple[Path, Path] | None
+        self,
+        what: str,
+        request: str,
+        name: str,
+        headers: dict[str, str],
+        shown: tuple[Path, Path] | None,
+        tell: Tell = print,
     ) -> str:
-        host, port = self._place()
         body = "".join(line for line in request.splitlines() if not line.startswith("-----"))
+        headers = {
+            "Content-Type": "application/pkcs10",
+            "Content-Transfer-Encoding": "base64",
+            **headers,
+        }
         try:
-            context = ssl.create_default_context(cadata=self.ca_pem)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            status, said = self._answer(what, body, headers, shown)
+        except ssl.SSLCertVerificationError as error:
+            if error.verify_code not in (_NOT_YET_VALID, _HAS_ENDED) or wall_clock.is_set():
+                raise LaterError(
+                    f"{self.address}: its certificate is not trusted: {error.verify_message}; is it the right"
+                    " server?"
+                ) from error
+            # Before the network is there a Pi has the time that it last had, and that may be years ago.
+            tell(
+                f"{self.address}: by this machine's clock its certificate is not good now"
+                f" ({error.verify_message}); the clock is not set yet, so all of it is checked but the time"
+            )
+            try:
+                status, said = self._answer(what, body, headers, shown, _NO_CHECK_TIME)
+            except ssl.SSLCertVerificationError as again:
+                raise LaterError(
+                    f"{self.address}: its certificate is not trusted: {again.verify_message}"
+                ) from again
+        if status in (401, 403):
+            raise RefusedError(f"{self.address} refuses {name}: {_words(said)}")
+        if status != 200:
+            raise LaterError(f"{self.address} answered {status}: {_words(said)}")
+        return _certificate_in(said, name)
+
+    def _answer(
+        self, what: str, body: str, headers: dict[str, str], shown: tuple[Path, Path] | None, flags: int = 0
+    ) -> tuple[int, bytes]:
+        """Status and body. Raises `ssl.SSLCertVerificationError`, or `LaterError` where it is not reached."""
+        host, port = self._place()
+        try:
+            # Without any, Python would trust every authority of the machine.
+            context = ssl.create_default_context(cadata=self.ca_pem or "none")
+        except (ssl.SSLError, TypeError, ValueError) as error:
+            raise KeeperError(f"{self.address}: the certificate of its authority is none: {error}") from error
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.verify_flags |= ssl.VerifyFlags(flags)
+        try:
             if shown is not None:
                 context.load_cert_chain(*shown)
             # Not urllib: it would take the claim along to wherever it is sent on.
             connection = http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=context)
             try:
-                connection.request(
-                    "POST", f"{_PATH}/{what}", body,
-                    {"Content-Type": "application/pkcs10", "Content-Transfer-Encoding": "base64", **headers},
-                )  # fmt: skip
+                connection.request("POST", f"{_PATH}/{what}", body, headers)
                 answer = connection.getresponse()
-                said = answer.read(_LARGEST_ANSWER + 1)
+                return answer.status, answer.read(_LARGEST_ANSWER + 1)
             finally:
                 connection.close()
-        except ssl.SSLCertVerificationError as error:
-            raise LaterError(
-                f"{self.address}: its certificate is not trusted: {error.verify_message}; is this machine's"
-                " clock set, and is it the right server?"
-            ) from error
-        except (OSError, http.client.HTTPException) as error:
+        except ssl.SSLCertVerificationError:
+            raise
+        except (OSError, http.client.HTTPException, UnicodeError) as error:  # UnicodeError: no host's name
             raise LaterError(f"{self.address} cannot be reached: {error}") from error
-        if answer.status in (401, 403):
-            raise RefusedError(f"{self.address} refuses {name}: {_words(said)}")
-        if answer.status != 200:
-            raise LaterError(f"{self.address} answered {answer.status}: {_words(said)}")
-        return _certificate_in(said, name)
 
     def _place(self) -> tuple[str, int]:
         try:

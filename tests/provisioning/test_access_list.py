@@ -37,10 +37,12 @@ def test_each_client_gets_its_own_and_nothing_else_is_said() -> None:
         "user h.1",
         "topic write careport/v1/rose-house/hub-1/+",
         "topic read careport/v1/rose-house/hub-1/ack",
+        "topic read careport/v1/rose-house/hub-1/update",
         "",
         "user desk",
         "topic read careport/v1/#",
         "topic write careport/v1/+/+/ack",
+        "topic write careport/v1/+/+/update",
     ]
 
 
@@ -78,9 +80,9 @@ def test_no_hub_may_do_anything_on_the_topics_of_another(hubs: list[tuple[str, s
     assert len(blocks) == len(hubs)
     for block, own in zip(blocks, hubs, strict=True):
         filters = [line.split(" ", 2)[2] for line in block.splitlines()[1:] if line]
-        assert len(filters) == 2
+        assert len(filters) == 3
         for other in hubs:
-            for channel in ("alert", "ack", "status"):
+            for channel in ("alert", "ack", "update", "status"):
                 topic = f"careport/v1/{other[0]}/{other[1]}/{channel}"
                 assert any(topic_matches_sub(one, topic) for one in filters) is (own == other)
 

@@ -1,111 +1,37 @@
-"""A first certificate by a claim, and the next ones by the present one: a real HTTPS server, real openssl."""
+"""A first certificate by a claim: who gets one, and who never does. A real HTTPS server, real openssl."""
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import contextlib
-import json
-import os
-import ssl
 import stat
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs7
 
 from hub.cli import carehub
 from hub.clock import now
 from provisioning.authority import Authority
 from provisioning.claims import ClaimRefusedError, Claims
-from provisioning.claims_server import server_of
 from provisioning.errors import ProvisioningError
-from provisioning.keeper import certificates
 from provisioning.keeper import claim as claiming
-from provisioning.keeper.claim import Claim
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.est import LaterError, RefusedError, Server
 from provisioning.keeper.identity import ensure
-from provisioning.keeper.places import Places
 from provisioning.keeper.resources import Identity
-
-NAME = "rose-house.hub-1"
-
-
-@contextlib.contextmanager
-def serving(authority: Authority) -> Iterator[str]:
-    """`carehub ca serve` in a thread: its address."""
-    server = server_of(authority, ["127.0.0.1"], "127.0.0.1", 0)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive()
-            threading.Event().wait(0.02)
-        yield f"https://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    authority = Authority(tmp_path / "authority")
-    authority.begin()
-    return authority
-
-
-@pytest.fixture
-def address(authority: Authority) -> Iterator[str]:
-    with serving(authority) as address:
-        yield address
-
-
-@pytest.fixture
-def places(tmp_path: Path, authority: Authority) -> Places:
-    places = Places(tmp_path / "machine")
-    places.etc.mkdir(parents=True)
-    (places.root / "etc/group").write_text(f"carehub:x:{os.getegid()}:\n")
-    (places.etc / "ca.crt").write_text(authority.ca_pem)
-    return places
-
-
-def made(authority: Authority, address: str, tmp_path: Path, name: str = NAME, days: int = 30) -> Claim:
-    card = tmp_path / "card"
-    card.mkdir(exist_ok=True)
-    Claims(authority).make(name, address, card, days)
-    return claiming.read(card / "claim")
-
-
-def request(tmp_path: Path, directory: str = "key", name: str = NAME) -> str:
-    place = tmp_path / directory
-    if not place.exists():
-        place.mkdir()
-        certificates.make(place, name)
-    return (place / "hub.csr").read_text()
+from tests.rigs.claiming import NAME, machine, made, request, trail
 
 
 def never(seconds: float) -> None:
     raise AssertionError("it was to succeed at once")
 
 
-def trail(authority: Authority) -> list[dict[str, str]]:
-    return [json.loads(line) for line in (authority.directory / "claims.log").read_text().splitlines()]
-
-
 def test_a_hub_gets_its_certificate_by_its_claim_and_may_publish(
-    tmp_path: Path, authority: Authority, address: str, places: Places
+    tmp_path: Path, authority: Authority, address: str
 ) -> None:
-    claim = made(authority, address, tmp_path)
+    claim, places = made(authority, address, tmp_path), machine(tmp_path / "machine", authority)
     asked = ensure(places, Identity(NAME), dry_run=False).request
     certificate = claiming.redeem(claim, asked, print, never)
     assert ensure(places, Identity(NAME, certificate=certificate), dry_run=False).change == "changed"
@@ -168,7 +94,7 @@ def test_between_looking_at_a_claim_and_using_it_nobody_else_comes(
 
     def use(key: str) -> bool:
         try:
-            Claims(authority).use(NAME, claim.secret, key, "192.0.2.1")
+            authority.claims.take(NAME, claim.secret, key, "192.0.2.1")
         except ClaimRefusedError:
             return False
         return True
@@ -189,28 +115,11 @@ def test_what_is_no_claim_is_refused_and_the_trail_says_why(
     monkeypatch.setattr("provisioning.claims.now", lambda: now() + timedelta(days=31))
     with pytest.raises(RefusedError, match="is not good"):
         claim.server.enroll(pem, NAME, claim.secret)
+    with pytest.raises(RefusedError, match="is not good"):
+        claim.server.enroll(pem, "of-nobody.hub-1", "wrong")  # not noted: strangers could fill the disk
     whys = [line["why"] for line in trail(authority) if line["what"] == "refused"]
     assert whys == ["no such claim"] * 3 + ["it has ended"]
     assert [each.name for each in authority.certificates()] == ["127.0.0.1"]
-
-
-def test_who_guesses_is_locked_out_and_the_rate_is_limited(
-    tmp_path: Path, authority: Authority, address: str
-) -> None:
-    claim = made(authority, address, tmp_path)
-    pem = request(tmp_path)
-    said = []
-    for _ in range(7):
-        with pytest.raises(LaterError) as caught:
-            claim.server.enroll(pem, NAME, "wrong")
-        said.append("too many wrong claims" in str(caught.value))
-    assert said == [False] * 5 + [True] * 2
-    with pytest.raises(LaterError, match="too many wrong"):
-        claim.server.enroll(pem, NAME, claim.secret)
-    for _ in range(30):
-        with pytest.raises(LaterError) as caught:
-            claim.server.enroll(pem, "another", "wrong")
-    assert "too many requests" in str(caught.value)
 
 
 def test_a_server_that_is_not_ours_is_told_nothing(
@@ -224,125 +133,73 @@ def test_a_server_that_is_not_ours_is_told_nothing(
         Server("http://127.0.0.1:1", stranger.ca_pem).enroll(request(tmp_path), NAME, "secret")
 
 
-def test_offline_it_is_tried_again_with_longer_and_longer_waits_until_it_succeeds(
-    tmp_path: Path, authority: Authority, address: str
-) -> None:
-    claim = made(authority, address, tmp_path)
-    waited: list[float] = []
-    told: list[str] = []
-
-    class _TriesOffline(Server):
-        def enroll(self, pem: str, name: str, secret: str) -> str:
-            if len(waited) < 9:
-                return Server("https://127.0.0.1:1", self.ca_pem).enroll(pem, name, secret)
-            return super().enroll(pem, name, secret)
-
-    offline = replace(claim, server=_TriesOffline(claim.server.address, claim.server.ca_pem))
-    assert "BEGIN CERTIFICATE" in claiming.redeem(offline, request(tmp_path), told.append, waited.append)
-    assert waited == [5, 10, 20, 40, 80, 160, 320, 600, 600]
-    assert "cannot be reached" in told[0]
-    assert all(claim.secret not in words for words in told)
+# --- once, and no more
 
 
-# --- renewal
-
-
-def enrolled(places: Places, claim: Claim, authority: Authority, days: int) -> None:
-    """A hub with a certificate of so many days, that remembers its server."""
-    asked = ensure(places, Identity(NAME), dry_run=False).request
-    certificate = authority.sign_hub(asked, NAME, days=days)
-    ensure(places, Identity(NAME, certificate=certificate), dry_run=False)
-    claiming.remember(places, claim)
-
-
-def in_force(places: Places) -> x509.Certificate:
-    current = places.identity / "current"
-    certificate = x509.load_pem_x509_certificate((current / "hub.crt").read_bytes())
-    key = load_pem_private_key((current / "hub.key").read_bytes(), None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    assert certificate.public_key() == key.public_key()
-    return certificate
-
-
-def test_a_certificate_that_nears_its_end_is_renewed_by_itself(
-    tmp_path: Path, authority: Authority, address: str, places: Places
-) -> None:
-    enrolled(places, made(authority, address, tmp_path), authority, days=20)
-    assert stat.S_IMODE((places.etc / "enrolment.json").stat().st_mode) == 0o600
-    assert "secret" not in (places.etc / "enrolment.json").read_text()
-    before, told = in_force(places), list[str]()
-    claiming.renew(places, told.append)
-    after = in_force(places)
-    assert after.not_valid_after_utc > before.not_valid_after_utc + timedelta(days=700)
-    assert after.public_key() != before.public_key()
-    assert trail(authority)[-1]["what"] == "renewed"
-    claiming.renew(places, told.append)
-    assert in_force(places) == after
-    assert all("good until" in words for words in told)
-
-
-def test_a_revoked_certificate_and_one_that_is_no_hubs_renew_nothing(
-    tmp_path: Path, authority: Authority, address: str, places: Places
-) -> None:
-    enrolled(places, made(authority, address, tmp_path), authority, days=20)
+def test_revoking_a_hub_ends_its_claims_used_or_not(tmp_path: Path, authority: Authority) -> None:
+    used, unused = (made(authority, "https://ca.example", tmp_path) for _ in range(2))
+    pem = request(tmp_path)
+    authority.enroll(pem, NAME, used.secret, "192.0.2.1")
     authority.revoke(NAME)
-    with authority.clients_file.open("a") as file:
-        file.write(f"hub {NAME} rose-house hub-1\n")  # as for a new machine of the same name
-    before = in_force(places)
-    with pytest.raises(RefusedError, match="may not be renewed"):
-        claiming.renew(places, print)
-    assert in_force(places) == before
-    assert trail(authority)[-1]["why"] == "its certificate is revoked, or is no hub's"
-    desk = authority.client("ics-desk")
-    server = Server(address, authority.ca_pem)
-    with pytest.raises(RefusedError, match="may not be renewed"):
-        server.renew(request(tmp_path), "ics-desk", desk, desk.with_suffix(".key"))
-    with pytest.raises(LaterError):
-        server._ask("simplereenroll", request(tmp_path), NAME, {}, None)
+    for claim, asked in ((used, pem), (unused, request(tmp_path, "another"))):
+        with pytest.raises(ClaimRefusedError, match="it has ended"):
+            authority.enroll(asked, NAME, claim.secret, "192.0.2.1")
+    assert [each.revoked for each in authority.certificates()] == [True]
+    assert NAME not in authority.access()
+    assert [line["what"] for line in trail(authority)][-3:] == ["revoked", "refused", "refused"]
+    again = made(authority, "https://ca.example", tmp_path)
+    assert "BEGIN" in authority.enroll(request(tmp_path, "new"), NAME, again.secret, "192.0.2.1")
 
 
-def test_a_hub_that_knows_no_server_renews_nothing(places: Places) -> None:
-    told: list[str] = []
-    claiming.renew(places, told.append)
-    assert "carehub provision" in told[0]
+def test_a_card_that_was_lost_before_it_was_used_is_revoked_by_its_name(
+    tmp_path: Path, authority: Authority
+) -> None:
+    claim = made(authority, "https://ca.example", tmp_path)
+    authority.revoke(NAME)
+    with pytest.raises(ClaimRefusedError, match="it has ended"):
+        authority.enroll(request(tmp_path), NAME, claim.secret, "192.0.2.1")
+    with pytest.raises(ProvisioningError, match="no certificate that could be revoked"):
+        authority.revoke(NAME)
 
 
-# --- the wire, by other means than our own client
+def test_a_claim_that_was_used_never_signs_again(
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, pem = made(authority, "https://ca.example", tmp_path), request(tmp_path)
+    first = authority.enroll(pem, NAME, claim.secret, "192.0.2.1")
+    assert authority.enroll(pem, NAME, claim.secret, "192.0.2.1") == first
+    authority.sign_hub(request(tmp_path, "next"), NAME)
+    with pytest.raises(ClaimRefusedError, match="not in force any more"):
+        authority.enroll(pem, NAME, claim.secret, "192.0.2.1")
+    monkeypatch.setattr("provisioning.claims.now", lambda: now() + timedelta(days=31))
+    with pytest.raises(ClaimRefusedError, match="it has ended"):
+        authority.enroll(pem, NAME, claim.secret, "192.0.2.1")
 
 
-def test_it_is_enrollment_over_secure_transport(tmp_path: Path, authority: Authority, address: str) -> None:
-    """RFC 7030, sections 4.1 and 4.2, as the library `cryptography` reads PKCS#7."""
-    import http.client
+def test_a_claim_whose_signing_was_cut_off_is_still_good_for_its_key_and_for_no_other(
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, pem = made(authority, "https://ca.example", tmp_path), request(tmp_path)
+    with monkeypatch.context() as cut:
+        cut.setattr(Authority, "_sign", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            authority.enroll(pem, NAME, claim.secret, "192.0.2.1")
+    with pytest.raises(ClaimRefusedError, match="another key"):
+        authority.enroll(request(tmp_path, "another"), NAME, claim.secret, "192.0.2.1")
+    assert "BEGIN" in authority.enroll(pem, NAME, claim.secret, "192.0.2.1")
 
-    claim = made(authority, address, tmp_path)
-    context = ssl.create_default_context(cadata=authority.ca_pem)
-    host, port = address.removeprefix("https://").split(":")
 
-    def asked(method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes, str]:
-        connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=10)
-        connection.request(method, f"/.well-known/est/{path}", body, headers)
-        answer = connection.getresponse()
-        said = answer.read(), str(answer.getheader("content-type"))
-        connection.close()
-        return answer.status, *said
-
-    status, body, kind = asked("GET", "cacerts")
-    assert (status, kind) == (200, "application/pkcs7-mime; smime-type=certs-only")
-    (ca,) = pkcs7.load_der_pkcs7_certificates(base64.b64decode(body))
-    assert ca == x509.load_pem_x509_certificate(authority.ca_pem.encode())
-    credentials = base64.b64encode(f"{NAME}:{claim.secret}".encode()).decode()
-    basic = {"Authorization": f"Basic {credentials}"}
-    der = x509.load_pem_x509_csr(request(tmp_path).encode()).public_bytes(Encoding.DER)
-    status, body, _ = asked("POST", "simpleenroll", base64.encodebytes(der), **basic)
-    assert status == 200
-    (own,) = pkcs7.load_der_pkcs7_certificates(base64.b64decode(body))
-    assert own == x509.load_pem_x509_certificate((authority.directory / f"{NAME}.crt").read_bytes())
-    for wrong in (b"", b"!", b"AAAA", b"A" * 20_000):
-        assert asked("POST", "simpleenroll", wrong, **basic)[0] == 400
-    assert asked("POST", "simpleenroll", base64.encodebytes(der))[0] == 401
-    assert asked("POST", "simpleenroll", b"", Authorization="Basic !")[0] == 401
-    assert asked("POST", "simplereenroll", base64.encodebytes(der))[0] == 403
-    assert asked("GET", "simpleenroll")[0] == 405
+@pytest.mark.parametrize("name", ["willow-house-hub-1", f"{'a' * 40}.{'b' * 40}", "a b.c", "ics-desk", "x.y"])
+def test_a_claim_that_could_not_be_signed_later_is_refused_when_it_is_made(
+    tmp_path: Path, authority: Authority, name: str
+) -> None:
+    authority.client("ics-desk")
+    authority.clients_file.write_text(authority.clients_file.read_text() + "hub the-old-one x y\n")
+    with pytest.raises(ProvisioningError):
+        made(authority, "https://ca.example", tmp_path, name)
+    assert authority.claims.all() == []
+    assert "BEGIN" not in "".join(path.read_text() for path in (tmp_path / "card").iterdir())
+    assert made(authority, "https://ca.example", tmp_path, "the-old-one").name == "the-old-one"
 
 
 # --- the commands
@@ -368,19 +225,9 @@ def test_the_commands_make_a_claim_and_list_it(tmp_path: Path, authority: Author
     assert "is no name" in ca("claim", directory, "a b", "--server", "https://x", "--out", card)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2}', '{"format": 1, "name": 1}', "\0"])
-def test_a_damaged_claim_is_told_without_what_is_in_it(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "claim"
-    path.write_text(text)
-    with pytest.raises(KeeperError, match=r"is damaged|is of format 2"):
-        claiming.read(path)
-    with pytest.raises(KeeperError):
-        claiming.read(tmp_path / "none")
-
-
 def test_a_damaged_note_of_a_claim_is_told(tmp_path: Path, authority: Authority) -> None:
     made(authority, "https://ca.example", tmp_path)
     (note,) = (authority.directory / "claims").glob("*.json")
     note.write_text("{")
     with pytest.raises(ProvisioningError, match="is damaged"):
-        Claims(authority).all()
+        authority.claims.all()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,6 +19,7 @@ from provisioning import fleet, fleet_ask
 from provisioning.errors import ProvisioningError
 from provisioning.fleet_table import Row, row_of, summary, table
 from provisioning.inventory import Hub
+from provisioning.machine_words import object_of
 from tests.rigs.sshd import Sshd, running_sshd
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -89,6 +92,55 @@ def test_a_machine_that_says_nothing_useful_is_not_well(wrong: dict[str, Any]) -
     assert row.failed
     assert "carehub provision" in row.to_do
     assert table([row])
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"broker": {"connected": "maybe"}},
+        {"broker": {"connected": [1]}},
+        {"disk": {"free": "x"}},
+        {"disk": {"free": 10**400}},
+        {"disk": {"free": True}},
+        {"certificate_ends": 1e300},
+        {"certificate_ends": float("nan")},
+        {"certificate_ends": {}},
+        {"doctor": {"findings": 5}},
+    ],
+)
+def test_an_odd_answer_spoils_its_own_row_and_no_other(odd: dict[str, Any]) -> None:
+    good, wrong = row_of("good", "x", said(), NOON), row_of("odd", "x", said(**odd), NOON)
+    assert wrong.failed
+    assert "cannot be read: " in wrong.to_do
+    shown = table([good, wrong])
+    assert "1.4.0 (abc)" in shown
+    assert "cannot be read: " in shown
+
+
+def test_hostile_words_of_a_machine_reach_no_terminal(tmp_path: Path) -> None:
+    """As they come out of its JSON."""
+    hostile = "\x1b[2J\x1b]0;mine\x07\r\nrow" * 1000
+    slot = {"version": hostile, "build": hostile}
+    doctor = [{"part": hostile, "verdict": "fail", "words": hostile}]
+    answer = said(keeper={"in_force": "a", "slots": {"a": slot}, "last": {"outcome": hostile}}, doctor=doctor)
+    row = row_of("x", "x", object_of(json.dumps(answer)), NOON)
+    lines = table([row]).splitlines()
+    assert len(lines) == 3, "one row"
+    assert all(line.isprintable() and len(line) < 600 for line in lines)
+    assert row.to_do.isprintable()
+
+
+def test_a_release_that_cannot_be_put_there_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The line of shell that goes to the machine, with another directory than /var/tmp."""
+    old = tmp_path / "carehub-provisioning.oldone"
+    old.mkdir()
+    os.utime(old, (0, 0))
+    send = ["sh", "-c", "ulimit -f 100; " + fleet._SEND.replace("/var/tmp", str(tmp_path))]
+    ended = subprocess.run(send, input=b"x" * 1_000_000, capture_output=True, check=False)
+    assert ended.returncode != 0
+    assert list(tmp_path.iterdir()) == []
+    ended = subprocess.run(send, input=b"x" * 1000, capture_output=True, check=True)
+    assert Path(ended.stdout.decode()).read_bytes() == b"x" * 1000
 
 
 def test_the_question_asks_every_part_and_bears_with_those_that_are_missing(

@@ -5,9 +5,13 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -20,6 +24,8 @@ from provisioning.authority import Authority
 from provisioning.broker import acl
 from provisioning.errors import ProvisioningError
 from provisioning.keeper import certificates
+from provisioning.locking import locked
+from provisioning.publishing import Publishing
 
 NAME = "rose-house.hub-1"
 
@@ -107,22 +113,19 @@ def test_a_request_that_was_changed_on_its_way_is_refused(tmp_path: Path, author
     assert not list(authority.directory.glob(f"{NAME}.*"))
 
 
-def test_a_weak_key_is_refused(tmp_path: Path, authority: Authority) -> None:
-    made = [
-        "openssl",
-        "req",
-        "-new",
-        "-newkey",
-        "rsa:1024",
-        "-nodes",
-        "-keyout",
-        "/dev/null",
-        "-subj",
-        "/CN=x",
-    ]
-    weak = subprocess.run(made, check=True, capture_output=True, text=True).stdout
+@pytest.mark.parametrize(
+    "weak",
+    [
+        ["rsa:1024"],
+        ["rsa-pss", "-pkeyopt", "rsa_keygen_bits:1024"],
+        ["ec", "-pkeyopt", "ec_paramgen_curve:secp192k1"],
+    ],
+)
+def test_a_weak_key_is_refused(authority: Authority, weak: list[str]) -> None:
+    made = ["openssl", "req", "-new", "-newkey", *weak, "-nodes", "-keyout", "/dev/null", "-subj", "/CN=x"]
+    asked = subprocess.run(made, check=True, capture_output=True, text=True).stdout
     with pytest.raises(ProvisioningError, match="too weak"):
-        authority.sign_hub(weak, NAME)
+        authority.sign_hub(asked, NAME)
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a b", "a\nhub b c d", "x" * 65, "#x.y", "nodot", "a.b.c"])
@@ -182,7 +185,60 @@ def test_what_publishes_is_run_after_each_change_and_its_failure_is_told(
     assert (authority.directory / "published-hubs").read_text() == "1\n", "nothing new at the second time"
     publish.write_text("#!/bin/sh\necho no route >&2; exit 3\n")
     authority.revoke(NAME)
-    assert "does not know of the change yet: no route" in told[0]
+    assert "no route; the broker does not know of the last change yet" in told[0]
+
+
+def test_what_could_not_be_published_is_outstanding_until_it_is(tmp_path: Path, authority: Authority) -> None:
+    directory, publish = authority.directory, authority.directory / "publish"
+    publish.write_text("#!/bin/sh\n: > tried\nexit 1\n")
+    publish.chmod(0o700)
+    outstanding = "has not brought the last change to the broker yet"
+    ca("client", directory, "ics-desk")
+    ca("list", directory, said=outstanding)
+    (directory / "tried").unlink()
+    ca("page", directory, "hub.rose-house.lan", said="does not know of the last change yet")
+    assert (directory / "tried").exists()
+    publish.write_text(f"#!/bin/sh -e\n{sys.executable} -m hub ca access {directory} > access\n")
+    authority.publish()
+    assert "user ics-desk" in (directory / "access").read_text()
+    assert authority.is_published()
+    assert outstanding not in ca("list", directory)
+
+
+def test_of_many_at_once_not_each_waits_for_a_broker_that_is_away(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory, waiting, told = authority.directory, threading.Semaphore(0), list[str]()
+    publish = directory / "publish"
+    publish.write_text("#!/bin/sh\necho x >> tried; until [ -e go ]; do sleep 0.02; done; exit 1\n")
+    publish.chmod(0o700)
+
+    @contextmanager
+    def seen(*arguments: Any, **named: Any) -> Iterator[bool]:
+        with locked(*arguments, **named) as ours:
+            if not ours:
+                waiting.release()
+            yield ours
+
+    monkeypatch.setattr("provisioning.publishing.locked", seen)
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(4):
+            threads.submit(Publishing(directory, told.append).publish)
+        for _ in range(3):
+            assert waiting.acquire(timeout=20)
+        (directory / "go").touch()
+    assert (directory / "tried").read_text() == "x\n"
+    assert len(told) == 4, "each is told"
+    assert not authority.is_published()
+
+
+def test_publishing_is_not_begun_by_what_it_calls(authority: Authority) -> None:
+    publish = authority.directory / "publish"
+    publish.write_text("#!/bin/sh\n: > tried\n")
+    publish.chmod(0o700)
+    with locked(authority.directory, ".publishing"):
+        authority.publish()
+    assert not (authority.directory / "tried").exists()
 
 
 def test_the_command_makes_an_authority_and_all_that_it_certifies(tmp_path: Path) -> None:

@@ -86,8 +86,40 @@ def test_a_connection_that_is_lost_is_said_with_what_to_do(machine: Sshd) -> Non
 
 def test_a_sudo_that_asks_for_a_password_is_said_with_how_to_allow_it() -> None:
     words = Remote("pi@hub", Reach())._about_sudo("sudo: a password is required\n")
-    assert "pi ALL=(ALL) NOPASSWD: ALL" in words
+    assert "$USER ALL=(ALL) NOPASSWD: ALL" in words
     assert "log in as root" in Remote("pi@hub", Reach())._about_sudo("sudo: pi is not in the sudoers file\n")
+
+
+def test_what_sudo_only_warns_of_hides_nothing(machine: Sshd) -> None:
+    """As after a change of the host's name."""
+    with Remote(machine.target, machine.reach()) as remote:
+        warning = "echo 'sudo: unable to resolve host rose: Name or service not known' >&2"
+        done = remote.run(f"{warning}; echo oh >&2; exit 1")
+        assert (done.code, done.errors) == (1, "oh\n")
+        assert list(remote.lines(f"{warning}; echo failed; exit 1", b"")) == ["failed\n"]
+        with pytest.raises(ProvisioningError, match=r"whom sudo lets do everything"):
+            remote.run("echo 'pi is not in the sudoers file.' >&2; exit 1")
+
+
+def test_a_port_and_an_address_of_ipv6_may_stand_in_the_target(machine: Sshd) -> None:
+    for host in (f"127.0.0.1:{machine.port}", f"[127.0.0.1]:{machine.port}"):
+        reach = replace(machine.reach(), port=None)
+        with Remote(f"{getpass.getuser()}@{host}", reach) as remote:
+            assert remote.run("echo here").output == "here\n"
+    for given, passed in (
+        ("pi@[fd12::20]", "pi@fd12::20"),
+        ("[fe80::1%eth0]:2222", "ssh://[fe80::1%25eth0]:2222"),
+        ("pi@fd12::20", "pi@fd12::20"),
+        ("ssh://pi@hub:2222", "ssh://pi@hub:2222"),
+    ):
+        assert Remote(given)._command([])[-1] == passed
+
+
+def test_what_ssh_config_has_for_logging_in_by_hand_does_not_matter(machine: Sshd) -> None:
+    reach = machine.reach()
+    options = (*reach.options, "RequestTTY=force", "RemoteCommand=tmux attach", "LocalForward=1 [::1]:1")
+    with Remote(machine.target, replace(reach, options=options)) as remote:
+        assert remote.run("cat", b"a\nb\x04c").output == "a\nb\x04c"
 
 
 def test_quotes_in_a_command_are_kept() -> None:
@@ -150,3 +182,19 @@ def test_a_target_that_would_be_an_option_is_none() -> None:
     for target in ("-oProxyCommand=true", "", "pi@hub; reboot"):
         with pytest.raises(ProvisioningError, match="give the machine as"):
             Remote(target)
+
+
+def test_a_machine_that_says_more_than_there_is_memory_is_heard_so_far_and_no_further(
+    machine: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("provisioning.remote._MOST_SAID", 1000)
+    monkeypatch.setattr("provisioning.remote._LONGEST_LINE", 1000)
+    with Remote(machine.target, machine.reach()) as remote:
+        done = remote.run("yes | head -c 300000; printf 'no\033[2J\n' >&2; exit 3")
+        assert (done.code, len(done.output), done.errors) == (3, 1000, "no [2J\n")
+        with pytest.raises(ProvisioningError, match="a line without an end"):
+            list(remote.lines("tr '\\0' x </dev/zero", b""))
+        started = time.monotonic()
+        with pytest.raises(ProvisioningError, match=r"did not answer within 0\.2 s"):
+            remote.run("yes", seconds=0.2)
+        assert time.monotonic() - started < 5

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from provisioning.errors import ProvisioningError
 from provisioning.keeper.resources import Outcome
-from provisioning.report import Finding, Report, merged
+from provisioning.report import Finding, Report, findings_of, merged, outcome_of
 
 
 def report(*outcomes: Outcome, dry_run: bool = False, hub: tuple[Finding, ...] = ()) -> Report:
     to_do = ("have it signed",)
     return Report(
-        "pi@hub", "rose-house.hub-1", "1.2.0 (abc)", dry_run, 2.345, outcomes, hub, ("no TLS",), to_do
+        "pi@hub",
+        "rose-house.hub-1",
+        "1.2.0 (abc)",
+        dry_run,
+        2.345,
+        outcomes,
+        hub,
+        ("no TLS",),
+        to_do,
+        ("called rose-house",),
     )
 
 
@@ -25,6 +37,7 @@ def test_it_says_what_changed_what_failed_what_is_unsafe_and_what_to_do() -> Non
         "  failed: unit c: why",
         "  unsafe: no TLS",
         "  to do: have it signed",
+        "  note: called rose-house",
     ]
     assert report(Outcome("file /b", "none")).ok
 
@@ -47,13 +60,14 @@ def test_of_the_hub_it_says_what_is_not_well_and_how_it_is_connected() -> None:
 
 
 def test_the_json_has_all_of_it_but_requests() -> None:
-    found = json.loads(report(Outcome("a", "changed", request="-----BEGIN")).to_json())
+    found = json.loads(report(Outcome("a", "changed", diff="-old", request="-----BEGIN")).to_json())
     assert (found["ok"], found["site"], found["outcomes"][0]["change"]) == (
         True,
         "rose-house.hub-1",
         "changed",
     )
     assert "BEGIN" not in json.dumps(found)
+    assert "-old" not in json.dumps(found), "what a file says is for a dry run on a screen"
 
 
 def test_two_runs_are_told_as_one() -> None:
@@ -67,3 +81,24 @@ def test_two_runs_are_told_as_one() -> None:
     ]
     told = {each.title: each.change for each in merged(first, second)}
     assert told == {"a": "changed", "b": "changed", "c": "none", "d": "failed", "e": "changed"}
+
+
+def test_what_a_machine_tells_is_safe_to_show_or_refused() -> None:
+    """It may be another machine than it was."""
+    line = json.dumps(
+        {"title": "file \x1b[2J/a", "change": "changed", "detail": "a\nb", "diff": "-a\n+\x1bb\n"}
+    )
+    assert outcome_of(line) == Outcome("file  [2J/a", "changed", "a b", "-a\n+ b\n")
+    for wrong in (
+        "{",
+        "[]",
+        '{"title": "a"}',
+        '{"title": "a", "change": []}',
+        '{"title": 1, "change": "none"}',
+    ):
+        with pytest.raises(ProvisioningError, match="cannot be read"):
+            outcome_of(wrong)
+    rows = [{"part": "\x1b[2Jdisk", "verdict": "fail", "words": "x" * 9999}, 1]
+    (found,) = findings_of(json.dumps({"findings": rows}))
+    assert found.part == " [2Jdisk"
+    assert len(found.words) == 1000

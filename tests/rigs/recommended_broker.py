@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +110,7 @@ class RecommendedBroker(Mosquitto):
             assert time.monotonic() < deadline, "mosquitto did not read its configuration again within 10 s"
             time.sleep(0.01)
 
-    def client(self, name: str, subscription: str | None = None, **changes: object) -> Broker:
+    def client(self, name: str, subscription: str | Sequence[str] = (), **changes: object) -> Broker:
         """The broker as a client of this name sees it, with the hub's own client."""
         return Broker(
             self.authority.client(name).settings(self.port, **changes), "x", subscription=subscription

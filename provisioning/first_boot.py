@@ -1,7 +1,10 @@
-"""A first boot without an engineer: what lies on the card's boot partition is brought about, then removed.
+"""A first boot without an engineer: what lies on the card's boot partition is brought about.
 
 The site's file is planned and applied as `carehub provision` does it, by the same code, on the machine
-itself. A power cut at any moment leaves the folder as it was: at the next start it is taken in again.
+itself. As soon as the file is found good, all that lies beside it is taken off the card
+(`boot_folder.Kept`), whatever comes after that; a power cut at any moment, and the next start goes on. So
+what lies on the card at a later start was put there anew, and is brought about too; and a machine that
+`carehub provision` set up meanwhile does not go back to what the card said (`forget`).
 """
 
 from __future__ import annotations
@@ -10,11 +13,12 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hub.config import ConfigError
+from provisioning.boot_folder import CERTIFICATE, KEY, REQUEST, SITE, Card, Kept, left_of
 from provisioning.errors import ProvisioningError
 from provisioning.keeper import apply as applying
 from provisioning.keeper import certificates
@@ -31,21 +35,24 @@ from provisioning.site_file import Site, load
 FOLDER = Path("/boot/firmware/carehub")
 """On the partition that any laptop reads."""
 
-SITE, STATUS, README = "site.toml", "status.txt", "README.txt"
-KEY, CERTIFICATE, REQUEST = "hub.key", "hub.crt", "hub.csr"
-
 CLAIM = claims.FILE_NAME
 
 _HELD_SECONDS = 60.0
+_PROVISIONED = "this hub was set up by 'carehub provision': what was on this card counts no more"
+_NO_LOGIN = "nobody can log in to it: machine.ssh.authorized_keys is empty"
 
 
 @dataclass(frozen=True, slots=True)
 class TakenIn:
-    """What became of it: `done`, and the folder is empty; or what is missing still, in `words`."""
+    """What became of it: `done`, and nothing of it is on the card; or what is missing still, in `words`."""
 
     done: bool
     words: str
     request: str = ""
+
+
+class _ProvisionedError(ProvisioningError):
+    """An engineer has set the machine up meanwhile."""
 
 
 def take_in(folder: Path, places: Places, tell: Callable[[str], None]) -> TakenIn:
@@ -53,56 +60,128 @@ def take_in(folder: Path, places: Places, tell: Callable[[str], None]) -> TakenI
 
     Raises:
         ConfigError: the site's file is wrong.
-        ProvisioningError: there is none, no release is in force, or the folder cannot be written to.
+        ProvisioningError: there is none, no release is in force, or the machine cannot be written to.
     """
-    found = _tried(folder, places, tell)
-    if found.request and (folder / CLAIM).exists():
-        # Not tried above: offline this waits for as long as it takes, and then the partition is read-only.
-        try:
-            certificate = claims.redeem(claims.read(folder / CLAIM), found.request, tell)
-        except KeeperError as error:
+    card = Card(folder)
+    try:
+        found = _TakingIn(card, places, tell).all()
+    except _ProvisionedError as error:
+        found = TakenIn(True, str(error))
+    except (ConfigError, ProvisioningError, KeeperError) as error:
+        card.say(f"not done: {error}")
+        if isinstance(error, KeeperError):
             raise ProvisioningError(str(error)) from error
-        found = _tried(folder, places, tell, certificate)
+        raise
+    except OSError as error:
+        words = f"{error.filename or places.etc}: {error.strerror}"
+        card.say(f"not done: {words}")
+        raise ProvisioningError(words) from error
+    card.say(found.words)
     return found
 
 
-def _tried(folder: Path, places: Places, tell: Callable[[str], None], certificate: str = "") -> TakenIn:
-    with _writable(folder):
-        try:
-            found = _TakingIn(folder, places, tell).all(certificate)
-        except (ConfigError, ProvisioningError, KeeperError) as error:
-            _say(folder, f"not done: {error}")
-            if isinstance(error, KeeperError):
-                raise ProvisioningError(str(error)) from error
-            raise
-        if found.done:
-            _empty(folder)
-        _say(folder, found.words)
-    return found
+def forget(folder: Path, places: Places) -> None:
+    """The machine was set up otherwise: have what is on the card, and what was taken off it, count no more.
+
+    Raises:
+        ProvisioningError: the card cannot be emptied, which counts no more all the same; or the machine
+            cannot be written to.
+    """
+    card, kept = Card(folder), Kept(places)
+    there = card.files()
+    try:
+        kept.take(there, anew=SITE in there)
+        kept.settle()
+        card.empty([*there, REQUEST])
+        kept.remove()
+    except OSError as error:
+        raise ProvisioningError(f"{kept.directory} cannot be written: {error.strerror}") from error
+    card.say(_PROVISIONED)
 
 
 class _TakingIn:
-    def __init__(self, folder: Path, places: Places, tell: Callable[[str], None]) -> None:
-        self._folder, self._places, self._tell = folder, places, tell
+    def __init__(self, card: Card, places: Places, tell: Callable[[str], None]) -> None:
+        self._card, self._places, self._tell = card, places, tell
+        self._kept = Kept(places)
 
-    def all(self, certificate: str = "") -> TakenIn:
-        if not (self._folder / SITE).is_file():
-            raise ProvisioningError(f"{self._folder} has no {SITE}: put the hub's configuration there")
-        site = load(self._folder / SITE)
-        claim = self._claim(site.name)
-        certificate = certificate or self._certificate()
+    def all(self) -> TakenIn:
+        with self._held():
+            trouble = self._take_off_the_card()
+            if not self._kept.pending:  # only of emptying the card something was left
+                return self._over(TakenIn(True, "this hub is set up already"), trouble)
+            found = self._brought_about()
+        claim = self._claim(self._kept.directory)
+        if found.request and claim is not None:
+            # Offline this waits for as long as it takes: nothing is held meanwhile.
+            certificate = claims.redeem(claim, found.request, self._waits)
+            with self._held():
+                self._still_pending()
+                found = self._brought_about(certificate)
+        return self._over(found, trouble)
+
+    def _take_off_the_card(self) -> str:
+        """What was put there is kept, and the card emptied. Why not all of it, where something was kept
+        before: then that goes on."""
+        pending = self._kept.pending
+        try:
+            there = self._card.files()
+            self._take(there)
+            self._card.empty(there)
+        except (ConfigError, ProvisioningError, KeeperError) as error:
+            if not (pending or self._kept.pending):
+                raise
+            self._tell(str(error))
+            return str(error)
+        return ""
+
+    def _take(self, there: dict[str, bytes]) -> None:
+        before = self._kept.files()
+        whole = {name: content for name, content in there.items() if not left_of(content, before.get(name))}
+        if not whole:
+            if not self._kept.directory.exists():
+                raise ProvisioningError(
+                    f"{self._card.folder} has no {SITE}: put the hub's configuration there"
+                )
+            return
+        anew = SITE in whole
+        if not anew and SITE not in before:
+            raise ProvisioningError(f"{self._card.folder} has no {SITE}: put it beside {', '.join(whole)}")
+        self._check(load((self._card.folder if anew else self._kept.directory) / SITE), whole)
+        # Beside a new site.toml may be what a cut left of the files before.
+        brought = {name: whole.get(name, before.get(name, b"")) for name in there}
+        self._kept.take(brought if anew else {**before, **brought}, anew=anew)
+        try:
+            load(self._kept.directory / SITE)  # it names nothing outside of the folder
+        except ConfigError:
+            self._kept.remove()
+            raise
+
+    def _check(self, site: Site, brought: dict[str, bytes]) -> None:
+        """What a person with a laptop has to put right on the card, before it is taken off."""
+        self._wanted(site, "")
+        claim = self._claim(self._card.folder) if CLAIM in brought else None
+        if claim is not None and claim.name != site.name:
+            raise ProvisioningError(
+                f"{CLAIM} is {claim.name}'s, and {SITE} is {site.name}'s: bring the right one"
+            )
+        if CERTIFICATE in brought:
+            self._certificate(self._card.folder)
+
+    def _brought_about(self, certificate: str = "") -> TakenIn:
+        site, claim = load(self._kept.directory / SITE), self._claim(self._kept.directory)
+        certificate = certificate or self._certificate(self._kept.directory)
         resources = self._wanted(site, certificate)
-        with held(self._places, "the first boot", _HELD_SECONDS):
-            if certificate and (self._folder / KEY).exists():
-                self._own_key(site.name)
-            outcomes = self._applied(resources)
+        if certificate and (self._kept.directory / KEY).exists():
+            self._own_key(site.name)
+        outcomes = self._applied(resources)
         request = next((each.request for each in outcomes if each.request), "")
         failed = [each for each in outcomes if each.change == "failed"]
+        if request and claim is not None:
+            return TakenIn(
+                False, f"{site.name} waits for its certificate from {claim.server.address}", request
+            )
         if request:
-            (self._folder / REQUEST).write_text(request, encoding="ascii")
-            if claim is not None:
-                words = f"{site.name} waits for its certificate from {claim.server.address}"
-                return TakenIn(False, words, request)
+            self._card.leave(REQUEST, request)
             return TakenIn(
                 False,
                 f"{site.name} waits for its certificate: have {REQUEST} signed, put it here as {CERTIFICATE},"
@@ -113,7 +192,30 @@ class _TakingIn:
         if failed:
             lines = "\n".join(f"  {each.title}: {each.detail}" for each in failed)
             return TakenIn(False, f"{site.name} is set up, but for this:\n{lines}")
-        return TakenIn(True, f"{site.name} is set up, and runs")
+        self._kept.settle()
+        login = "" if site.machine.ssh.authorized_keys else f"; {_NO_LOGIN}"
+        return TakenIn(True, f"{site.name} is set up, and runs{login}")
+
+    def _over(self, found: TakenIn, trouble: str) -> TakenIn:
+        """The end of this start. `trouble`: what is on the card still, and why."""
+        if trouble:
+            return TakenIn(False, f"{found.words}\nOf what is on this card: {trouble}")
+        if found.done:
+            self._card.empty([REQUEST])
+            self._kept.remove()
+        return found
+
+    def _held(self) -> contextlib.AbstractContextManager[None]:
+        return held(self._places, "the first boot", _HELD_SECONDS)
+
+    def _still_pending(self) -> None:
+        if not self._kept.pending:
+            raise _ProvisionedError(_PROVISIONED)
+
+    def _waits(self, words: str) -> None:
+        self._still_pending()
+        self._card.say(f"not done yet: {words}")
+        self._tell(words)
 
     def _wanted(self, site: Site, certificate: str) -> list[Resource]:
         release = Slots(self._places).in_force()
@@ -136,19 +238,14 @@ class _TakingIn:
                 self._tell(f"{outcome.change}: {outcome.title}{outcome.detail and f': {outcome.detail}'}")
         return outcomes
 
-    def _claim(self, name: str) -> claims.Claim | None:
+    def _claim(self, where: Path) -> claims.Claim | None:
         """By which the certificate is had; None where there is none, and a person brings it."""
-        if not (self._folder / CLAIM).exists():
-            return None
-        claim = claims.read(self._folder / CLAIM)
-        if claim.name != name:
-            raise ProvisioningError(f"{CLAIM} is {claim.name}'s, and {SITE} is {name}'s: bring the right one")
-        return claim
+        return claims.read(where / CLAIM) if (where / CLAIM).exists() else None
 
-    def _certificate(self) -> str:
+    def _certificate(self, where: Path) -> str:
         """For the request that waits, or with a key of its own; empty where there is none yet."""
         try:
-            return (self._folder / CERTIFICATE).read_text(encoding="ascii")
+            return (where / CERTIFICATE).read_text(encoding="ascii")
         except FileNotFoundError:
             return ""
         except (OSError, ValueError) as error:
@@ -156,14 +253,13 @@ class _TakingIn:
 
     def _own_key(self, name: str) -> None:
         """A key that was made beforehand waits for its certificate like one that the keeper makes here."""
-        identity, content = self._places.identity, (self._folder / KEY).read_bytes()
+        identity, content = self._places.identity, (self._kept.directory / KEY).read_bytes()
         identity.mkdir(mode=0o750, parents=True, exist_ok=True)
         pairs = [each for each in identity.iterdir() if each.name.isdecimal()]
         if any((each / KEY).read_bytes() == content for each in pairs):
             return
         # Whose it will be: users come with the rest, and that is later.
-        users = self._places.current / "systemd/sysusers.d/carehub.conf"
-        _run("systemd-sysusers", users)
+        _run("systemd-sysusers", self._places.current / "systemd/sysusers.d/carehub.conf")
         new = identity / ".new"
         new.mkdir(mode=0o700, exist_ok=True)
         key = new / KEY
@@ -175,41 +271,6 @@ class _TakingIn:
             os.chown(directory, 0, key.stat().st_gid)
             directory.chmod(0o750)
         new.rename(identity / str(max((int(each.name) for each in pairs), default=0) + 1))
-
-
-def _say(folder: Path, words: str) -> None:
-    with contextlib.suppress(OSError):  # it is in the journal too
-        (folder / STATUS).write_text(f"{words}\n", encoding="utf-8")
-
-
-def _empty(folder: Path) -> None:
-    """All that is private goes, site.toml last: without it nothing is taken in."""
-    try:
-        for path in sorted(folder.iterdir(), key=lambda each: each.name == SITE):
-            if path.name not in (README, STATUS) and path.is_file():
-                path.write_bytes(b"\0" * path.stat().st_size)
-                path.unlink()
-    except OSError as error:
-        raise ProvisioningError(f"{folder} cannot be emptied: {error.strerror}") from error
-
-
-@contextlib.contextmanager
-def _writable(folder: Path) -> Iterator[None]:
-    """The boot partition is read-only at all other times."""
-    partition = folder.parent
-    if not partition.is_mount():
-        yield
-        return
-    _mount("rw", partition)
-    try:
-        yield
-    finally:
-        os.sync()
-        _mount("ro", partition)
-
-
-def _mount(how: str, partition: Path) -> None:
-    _run("mount", "-o", f"remount,{how}", partition)
 
 
 def _run(*command: str | Path) -> None:

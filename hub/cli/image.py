@@ -25,8 +25,15 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     help="A site's file: the card is this hub's, and sets it up at its first boot. The hub's key is made here"
     " where the site's own authority signs: treat the image as you treat that key.",
 )
+@click.option(
+    "--without-login",
+    is_flag=True,
+    help="Although nobody can ever log in to the hub of that site's file, which gives no key for it.",
+)
 @click.option("--anew", is_flag=True, help="With Debian's packages of today, whatever ~/.cache/carehub has.")
-def command(bundle: Path, signers: Path, out: Path, site: Path | None, anew: bool) -> None:
+def command(
+    bundle: Path, signers: Path, out: Path, site: Path | None, without_login: bool, anew: bool
+) -> None:
     """Make the image of a card for a 64-bit Raspberry Pi (3, 4, Zero 2 W), as root: write it with dd or
     Raspberry Pi Imager.
 
@@ -37,7 +44,6 @@ def command(bundle: Path, signers: Path, out: Path, site: Path | None, anew: boo
     from time import monotonic
 
     try:
-        from provisioning.image import folder
         from provisioning.image.build import Recipe, build
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("provisioning"):
@@ -46,9 +52,17 @@ def command(bundle: Path, signers: Path, out: Path, site: Path | None, anew: boo
     from provisioning.site_file import load
 
     began = monotonic()
-    files = {} if site is None else folder.of(load(site))
+    hub = None if site is None else load(site)
+    if hub is not None:
+        if not hub.machine.ssh.authorized_keys and not without_login:
+            raise click.UsageError(
+                f"nobody could ever log in to this hub: {site} has no machine.ssh.authorized_keys; give an"
+                " engineer's public key there, or --without-login where that is what you want"
+            )
+        for words in hub.warnings:
+            click.echo(f"warning: {words}", err=True)
     manifest = build(
-        Recipe(bundle, signers, boot=files, anew=anew),
+        Recipe(bundle, signers, site=hub, anew=anew),
         out,
         lambda words: click.echo(f"{words} ...", err=True),
     )

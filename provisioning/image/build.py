@@ -8,12 +8,12 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from provisioning.boot_folder import SITE
 from provisioning.errors import ProvisioningError
-from provisioning.first_boot import SITE
-from provisioning.image import disk
+from provisioning.image import disk, folder
 from provisioning.image.commands import missing_packages, run
 from provisioning.image.initramfs import initramfs
 from provisioning.image.root import PYTHONS, cache_directory, cached, kernel_version, mounted
@@ -24,7 +24,7 @@ from provisioning.keeper.places import Places
 from provisioning.keeper.resources import File, Identity
 from provisioning.keeper.slots import Slots
 from provisioning.plan import Login, desired
-from provisioning.site_file import load
+from provisioning.site_file import Site, load
 
 _HERE = Path(__file__).parent
 _UNITS = {
@@ -43,23 +43,24 @@ _MASKED = (
 class Recipe:
     """What an image is made of.
 
-    `boot` is what lies in the folder carehub/ of its boot partition: content by file name. `when` is the time
-    of all that is in it, in seconds since 1970; without it that of the release. `anew`: with Debian's
-    packages of today, whatever the cache has, which is `cache_directory()` unless
-    another `cache` is given.
+    With a `site` it is that hub's card: the folder carehub/ of its boot partition is made of that. `when` is
+    the time of all that is in it, in seconds since 1970; without it that of the release. `anew`: with
+    Debian's packages of today, whatever the cache has, which is `cache_directory()` unless another `cache`
+    is given.
     """
 
     bundle: Path
     signers: Path
     release: str = "bookworm"
-    boot: Mapping[str, bytes] = field(default_factory=dict)
+    site: Site | None = None
     cache: Path | None = None
     when: int | None = None
     anew: bool = False
 
 
 def build(recipe: Recipe, out: Path, tell: Callable[[str], None]) -> Manifest:
-    """Write an image to the file `out`; gives the release that is in it.
+    """Write an image to the file `out`; gives the release that is in it. One of a site has secrets in it, and
+    is for its owner alone to read.
 
     Raises:
         ProvisioningError: the caller is not root, tools are missing, the bundle is refused, or it cannot be
@@ -69,6 +70,8 @@ def build(recipe: Recipe, out: Path, tell: Callable[[str], None]) -> Manifest:
         raise ProvisioningError("an image is made as root: its files belong to many users")
     if missing := missing_packages():
         raise ProvisioningError(f"the image cannot be made: run 'apt-get install {' '.join(missing)}' first")
+    if not out.parent.is_dir():
+        raise ProvisioningError(f"{out}: there is no directory {out.parent} to write it to")
     when = recipe.when if recipe.when is not None else _time_of(recipe.bundle)
     cache = recipe.cache or cache_directory()
     archives = []
@@ -93,17 +96,28 @@ def build(recipe: Recipe, out: Path, tell: Callable[[str], None]) -> Manifest:
             tell("the release, into its slot")
             manifest = _release(recipe, root)
             _furnish(root, when)
-            _boot(root, boot, recipe.boot)
-            if SITE in recipe.boot:
+            site = recipe.site
+            _boot(root, boot, {} if site is None else folder.of(site))
+            if site is not None:
                 tell("what the site's file says")
                 _set_up(root, boot / "carehub" / SITE, manifest, recipe)
+                # Once all else is good, since the authority keeps a list of what it has signed.
+                _put(boot, folder.pair(site))
             tell(f"the card, into {out}")
-            unfinished = out.with_name(f".{out.name}.unfinished")
-            disk.write(root, boot, unfinished, when)
-            unfinished.rename(out)
+            _write(root, boot, out, when, mode=0o644 if site is None else 0o600)
     except OSError as error:
         raise ProvisioningError(f"the image cannot be made: {error}") from error
     return manifest
+
+
+def _write(root: Path, boot: Path, out: Path, when: int, mode: int) -> None:
+    unfinished = out.with_name(f".{out.name}.unfinished")
+    try:
+        disk.write(root, boot, unfinished, when)
+        unfinished.chmod(mode)
+        unfinished.rename(out)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _time_of(bundle: Path) -> int:
@@ -187,12 +201,16 @@ def _boot(root: Path, boot: Path, files: Mapping[str, bytes]) -> None:
         shutil.copyfile(each, boot / each.name)
     shutil.move(root / f"boot/vmlinuz-{version}", boot / "vmlinuz")
     (boot / "initrd.img").write_bytes(initramfs(root, version))
-    for name, content in sorted(files.items()):
-        (boot / "carehub" / name).write_bytes(content)
+    _put(boot, files)
     for part in ("usr/lib/raspi-firmware", f"usr/lib/linux-image-{version}"):
         shutil.rmtree(root / part)  # on the boot partition
     (root / "usr/bin/busybox").unlink()
     (root / "boot/firmware").mkdir()
+
+
+def _put(boot: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in sorted(files.items()):
+        (boot / "carehub" / name).write_bytes(content)
 
 
 def _copy(tree: Path, into: Path) -> None:

@@ -24,8 +24,8 @@ _TABLE_AT, _SIGNATURE_AT = 446, 440
 
 
 def write(root: Path, boot: Path, out: Path, when: int) -> None:
-    """Write the card. Nothing in it is younger than `when` (seconds since 1970), so that making it twice
-    gives the same bytes. What is below `root` and `boot` gets these times too.
+    """Write the card, for its owner alone to read. Nothing in it is younger than `when` (seconds since 1970),
+    so that making it twice gives the same bytes. What is below `root` and `boot` gets these times too.
 
     Raises:
         ProvisioningError: it does not fit, or cannot be written.
@@ -35,6 +35,7 @@ def write(root: Path, boot: Path, out: Path, when: int) -> None:
     used = _size(root)
     room = _aligned(used + used // 4 + 160 * _MEBIBYTE)
     out.unlink(missing_ok=True)
+    out.touch(mode=0o600)
     with out.open("wb") as card:
         card.truncate(_ROOT_START + room)
         card.write(_table(room))

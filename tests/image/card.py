@@ -45,6 +45,13 @@ class Card:
         """A file of the boot partition."""
         return _run("mtype", "-i", self._boot(), f"::{path}")
 
+    def boot_holds(self, content: bytes) -> bool:
+        """Whether this is anywhere on the boot partition: in a file, or in what is left of one."""
+        start, size = self.partitions()[0]
+        with self.path.open("rb") as card:
+            card.seek(start)
+            return content in card.read(size)
+
     def take(self, path: str, into: Path) -> Path:
         """Copy a file of the boot partition."""
         to = into / Path(path).name

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep, time
 
-from provisioning.image import folder
 from provisioning.image.build import Recipe, build
 from provisioning.image.root import PYTHONS, cache_directory, cached
 from provisioning.keeper.places import Places
@@ -193,8 +192,10 @@ def _booted(given: Given, kind: Kind, *, to_the_end: bool) -> Iterator[Line]:
     directory.mkdir(parents=True)
     desk = Desk(directory)
     image = directory / "hub.img"
-    recipe = Recipe(given.bundle, given.signers, boot=folder.of(load(desk.site)), when=int(time()))
+    recipe = Recipe(given.bundle, given.signers, site=load(desk.site), when=int(time()))
     build(recipe, image, lambda _words: None)
+    mode = image.stat().st_mode & 0o777
+    yield Line("a card with a hub's key in it is its maker's alone", f"{mode:04o}", "0600", mode == 0o600)
     what = f"power on to `status` = online over mutual TLS, {kind.name}"
     guest = Guest(kind, image, directory / "guest")
     with desk, guest:
@@ -227,6 +228,9 @@ def _booted(given: Given, kind: Kind, *, to_the_end: bool) -> Iterator[Line]:
 def _after_a_first_boot(card: Card, image: Path) -> Iterator[tuple[str, str]]:
     left = set(card.boot_names("/carehub")) - {"README.txt", "status.txt"}
     yield "the folder on the boot partition is emptied", ", ".join(left)
+    secret = Card(image).boot_text("/carehub/hub.key").splitlines()[1].encode()
+    assert Card(image).boot_holds(secret), "this shows nothing"
+    yield "and its key was overwritten there", "it is there still" if card.boot_holds(secret) else ""
     status = card.boot_text("/carehub/status.txt")
     yield "and says what was done", "" if "is set up" in status else status
     yield (

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from hub.config import ConfigError
+from provisioning.boot_folder import README, SITE, STATUS
 from provisioning.errors import ProvisioningError
-from provisioning.first_boot import README, SITE, STATUS, take_in
+from provisioning.first_boot import take_in
 from provisioning.keeper.places import Places
 
 _SITE = """

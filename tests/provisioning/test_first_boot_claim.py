@@ -9,12 +9,11 @@ import pytest
 
 from provisioning import first_boot
 from provisioning.authority import Authority
-from provisioning.claims import Claims
 from provisioning.errors import ProvisioningError
 from provisioning.keeper.places import Places
 from provisioning.keeper.resources import Identity, Resource
 from provisioning.site_file import Site
-from tests.provisioning.test_claims import in_force, serving
+from tests.rigs.claiming import in_force, serving
 
 NAME = "rose-house.hub-1"
 SITE = """
@@ -54,7 +53,7 @@ def card_of(tmp_path: Path, authority: Authority, address: str, name: str = NAME
     card = tmp_path / "card"
     card.mkdir()
     (card / "site.toml").write_text(SITE)
-    Claims(authority).make(name, address, card)
+    authority.claims.make(name, address, card)
     return card
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from provisioning.authority import Authority
-from provisioning.first_boot import CERTIFICATE, KEY, SITE
+from provisioning.boot_folder import CERTIFICATE, KEY, SITE
 from provisioning.image import folder
 from provisioning.site_file import Site, load
 
@@ -52,7 +52,7 @@ def _site(tmp_path: Path) -> Site:
 def _card(site: Site, tmp_path: Path) -> Path:
     card = tmp_path / "card"
     card.mkdir()
-    for name, content in folder.of(site).items():
+    for name, content in {**folder.of(site), **folder.pair(site)}.items():
         (card / name).write_bytes(content)
     return card
 
@@ -83,6 +83,18 @@ def test_the_page_s_certificate_is_the_authority_s_too(card: Path) -> None:
     assert "PRIVATE KEY" in found.carried.page_key
 
 
+def test_where_the_brokers_authority_is_another_both_are_on_the_card(site: Site, tmp_path: Path) -> None:
+    Authority(tmp_path / "ics").begin()
+    text = _SITE.replace('host = "mqtt.ics.example"', 'host = "mqtt.ics.example"\nca_file = "ics/ca.crt"')
+    (tmp_path / "site.toml").write_text(text)
+    (tmp_path / "card").mkdir()
+    for name, content in folder.of(load(tmp_path / "site.toml")).items():
+        (tmp_path / "card" / name).write_bytes(content)
+    carried = load(tmp_path / "card" / SITE).carried
+    assert carried.broker_ca == Authority(tmp_path / "ics").ca_pem
+    assert carried.authority_ca == Authority(tmp_path / "authority").ca_pem
+
+
 def test_an_external_authority_gives_no_key(tmp_path: Path) -> None:
     Authority(tmp_path / "theirs").begin()
     text = _SITE.replace('directory = "authority"', "external = true")
@@ -91,7 +103,18 @@ def test_an_external_authority_gives_no_key(tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets/wifi").write_text("correct horse battery")
     (tmp_path / "site.toml").write_text(text)
-    assert set(folder.of(load(tmp_path / "site.toml"))) == {SITE, "ca.crt", "wifi.password"}
+    site = load(tmp_path / "site.toml")
+    assert set(folder.of(site)) == {SITE, "ca.crt", "wifi.password"}
+    assert not folder.pair(site)
+
+
+def test_before_all_else_is_good_nothing_is_signed(site: Site) -> None:
+    for _ in range(2):
+        folder.of(site)
+    assert site.authority_directory is not None
+    signed = [each.name for each in Authority(site.authority_directory).certificates()]
+    assert site.name not in signed
+    assert len(signed) == 1, "the page's, which is the same each time"
 
 
 def _public(what: str, path: Path, *options: str) -> str:

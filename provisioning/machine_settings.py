@@ -6,6 +6,7 @@ Paths are files on the engineer's machine, relative to the site's file; their co
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -20,6 +21,8 @@ _KEY = re.compile(
     r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com"
     r"|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{40,}={0,3}( [^\n\r]*)?"
 )
+
+_LENGTH = 4  # bytes of the length before a string
 
 PRIVATE_NETWORKS = (
     "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10",
@@ -40,7 +43,25 @@ def _public_key(value: str) -> str:
         raise ValueError(
             "give the line of a .pub file of OpenSSH, without options, as 'ssh-ed25519 AAAA... name'"
         )
+    kind, key, *_ = value.split()
+    if not _is_whole(kind, key):
+        raise ValueError("the key is damaged, and would let nobody in: copy the whole line of its .pub file")
     return value.strip()
+
+
+def _is_whole(kind: str, key: str) -> bool:
+    """Whether a key is strings of the lengths that they say, the first of them its kind (RFC 4253, 6.6)."""
+    try:
+        left, parts = b64decode(key, validate=True), []
+    except ValueError:
+        return False
+    while len(left) >= _LENGTH:
+        size = int.from_bytes(left[:_LENGTH])
+        if len(left) < _LENGTH + size:
+            return False
+        parts.append(left[_LENGTH : _LENGTH + size])
+        left = left[_LENGTH + size :]
+    return not left and len(parts) > 1 and parts[0] == kind.encode()
 
 
 def _network(value: str) -> str:
@@ -108,6 +129,9 @@ class Wired(Section):
             raise ValueError(
                 f"the gateway {self.gateway} is not in the network of {self.address}: one is wrong"
             )
+        interface = ip_interface(self.address)
+        if interface.ip in (interface.network.network_address, ip_address(self.gateway)):
+            raise ValueError(f"{self.address} is the network's own address or the gateway's: one is wrong")
         return self
 
 
@@ -161,9 +185,8 @@ class MachinePage(Section):
 class Machine(Section):
     """What is of the machine and not of the hub.
 
-    `console` = false takes the login off the screen, where scans of wristbands would be typed; without it,
-    that is so where a reader of wristbands is in the file. `journal` is how much of the card the log may
-    take.
+    `console` has a login wait on the screen; without it there is one behind Alt+F2, and what a wristband's
+    reader types goes nowhere. `journal` is how much of the card the log may take.
     """
 
     hostname: Annotated[str, AfterValidator(_host_name)] | None = None
@@ -172,7 +195,7 @@ class Machine(Section):
     time: Time = Time()
     firewall: Firewall = Firewall()
     page: MachinePage = MachinePage()
-    console: bool | None = None
+    console: bool = False
     watchdog: bool = True
     journal: Annotated[Size, Field(ge=16 * 10**6)] | None = None
     spare_card: bool = True
@@ -180,11 +203,12 @@ class Machine(Section):
 
 class AuthoritySettings(Section):
     """Who signs the hub's certificate: the pilot's own authority in `directory` ('carehub ca'), or somebody
-    else (`external`), by files. `release_signers` says whose releases this hub takes (ssh-keygen(1),
-    ALLOWED SIGNERS)."""
+    else (`external`), by files; `ca_file` is then theirs, where another one signed the broker's certificate.
+    `release_signers` says whose releases this hub takes (ssh-keygen(1), ALLOWED SIGNERS)."""
 
     directory: Path | None = None
     external: bool = False
+    ca_file: Path | None = None
     release_signers: Path | None = None
 
     @model_validator(mode="after")
@@ -193,6 +217,8 @@ class AuthoritySettings(Section):
             raise ValueError(
                 "give directory = ... (made with 'carehub ca begin') or external = true, one of them"
             )
+        if self.ca_file is not None and not self.external:
+            raise ValueError("leave ca_file out: the authority in directory has its own")
         return self
 
 

@@ -27,10 +27,19 @@ from provisioning.keeper.resources import (
     Release,
     Resource,
     Run,
+    Tree,
     Unit,
     packed,
 )
-from provisioning.site_file import CA_FILE, PAGE_CERTIFICATE_FILE, PAGE_KEY_FILE, PASSWORD_FILE, Site
+from provisioning.plan_update import updates
+from provisioning.site_file import (
+    AUTHORITY_FILE,
+    CA_FILE,
+    PAGE_CERTIFICATE_FILE,
+    PAGE_KEY_FILE,
+    PASSWORD_FILE,
+    Site,
+)
 
 CONFIGURATION = "/etc/carehub/hub.toml"
 IN_FORCE = "/opt/carehub/current"
@@ -50,11 +59,21 @@ _UNITS = next(
 )
 _UDEV = (
     "if [ -e /run/udev/control ]; then udevadm control --reload"
-    " && udevadm trigger --subsystem-match=tty --subsystem-match=input; fi"
+    " && udevadm trigger --subsystem-match=tty --subsystem-match=input"
+    " --subsystem-match=gpio --subsystem-match=leds --subsystem-match=hidraw; fi"
 )
 _SYSCTL = (
     "/usr/lib/systemd/systemd-sysctl /etc/sysctl.d/60-carehub.conf || true"  # a container has no say there
 )
+_BY_HAND = "/opt/carehub/pyvenv.cfg"
+"""Of the virtual environment of a hub that was installed by hand. It goes last: nothing runs from it then."""
+
+_FIRST_FREE_PORT = 1024
+_LOW_PORT = """# Written by 'carehub provision': page.port is one that only root may use otherwise.
+[Service]
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+"""
 _LINKS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("/etc/sysusers.d/carehub.conf", "sysusers.d/carehub.conf", ()),
     (
@@ -62,8 +81,9 @@ _LINKS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "tmpfiles.d/carehub.conf",
         ("systemd-tmpfiles --create /etc/tmpfiles.d/carehub.conf",),
     ),
-    (f"/etc/systemd/system/{UNIT}", UNIT, (RELOAD,)),
-    (f"/etc/systemd/system/{PAGE_UNIT}", PAGE_UNIT, (RELOAD,)),
+    # Which may have been another's: of a hub that was installed by hand.
+    (f"/etc/systemd/system/{UNIT}", UNIT, (RELOAD, RESTART_HUB)),
+    (f"/etc/systemd/system/{PAGE_UNIT}", PAGE_UNIT, (RELOAD, RESTART_HUB)),
     ("/etc/udev/rules.d/70-carehub-usb.rules", "udev/70-carehub-usb.rules", (_UDEV,)),
     ("/etc/polkit-1/rules.d/50-carehub-bluetooth.rules", "polkit/50-carehub-bluetooth.rules", ()),
     (
@@ -82,11 +102,14 @@ _LINKS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """By whom the machine is set up: the login's name, and the ports at which its sshd listens."""
+    """By whom the machine is set up: the login's name, the ports at which its sshd listens, in which files
+    that looks for keys (sshd_config(5), AuthorizedKeysFile), and who else has keys from a site's file."""
 
     name: str = "root"
     ports: tuple[int, ...] = (22,)
     harden: bool = True
+    key_files: tuple[str, ...] = (".ssh/authorized_keys", ".ssh/authorized_keys2")
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +131,7 @@ def desired(
     *,
     login: Login = Login(),
     page: PagePair | None = None,
+    authority_pem: str = "",
 ) -> list[Resource]:
     """All that the machine is to have, in order.
 
@@ -118,6 +142,8 @@ def desired(
         certificate: the hub's, once the authority has given it.
         bundle: where the release's bundle is on the machine; empty where it is in force already.
         page: the staff page's certificate, where the site's file names none.
+        authority_pem: who signs the hub's, where that is neither who signed the broker's nor named in the
+            site's file.
 
     Raises:
         ProvisioningError: the release has nothing for this Python.
@@ -139,7 +165,7 @@ def desired(
         Directory("/etc/carehub", "0750", group=USER),
         Directory("/var/lib/carehub", "0700", USER, USER),
         *plan_machine.settings(site, login),
-        *_secrets(site, ca_pem, certificate, page),
+        *_secrets(site, ca_pem, authority_pem or site.carried.authority_ca or ca_pem, certificate, page),
         File(
             CONFIGURATION,
             site.hub_toml,
@@ -149,20 +175,26 @@ def desired(
             check=f"{IN_FORCE}/bin/carehub check-config --config {{}}",
             then=(RESTART_HUB,),
         ),
+        *_not_any_more(site, page),
         *plan_machine.units(site),
         *_hub_units(site),
+        *updates(site, ca_pem),
+        Run(f"cd /opt/carehub && rm -rf bin include lib lib64 share && rm {_BY_HAND}", f"test -e {_BY_HAND}"),
     ]
 
 
 def _keeper() -> Iterator[Resource]:
     """Outside of the releases; packed, since nobody wants to read it in a difference."""
     yield Directory("/var/lib/carehub-keeper")
-    library = "/usr/lib/carehub/lib/provisioning"
-    for name, content in keeper_files():
-        yield File(f"{library}/{name}", packed(content))
+    yield Tree(
+        "/usr/lib/carehub/modules",
+        {f"provisioning/{name}": packed(content) for name, content in keeper_files()},
+    )
     yield File("/usr/lib/carehub/keeper", packed((_KEEPER / "launcher.py").read_bytes()), "0755")
-    for unit in sorted([*_UNITS.glob("*.service"), *_UNITS.glob("*.timer")]):
+    for unit in sorted(_UNITS.glob("carehub-*.*")):
         yield File(f"/etc/systemd/system/{unit.name}", unit.read_text(encoding="utf-8"), then=(RELOAD,))
+    # Where it was before it had a directory for each version.
+    yield Run("rm -rf /usr/lib/carehub/lib", "test -e /usr/lib/carehub/lib")
 
 
 def keeper_files() -> list[tuple[str, bytes]]:
@@ -174,17 +206,18 @@ def keeper_files() -> list[tuple[str, bytes]]:
 def _links(site: Site) -> Iterator[Resource]:
     """What systemd and others read of the release in force."""
     yield Link("/usr/local/bin/carehub", f"{IN_FORCE}/bin/carehub")
-    links = list(_LINKS)
-    if site.machine.watchdog:
-        links.append(
-            (
-                "/etc/systemd/system.conf.d/carehub.conf",
-                "system.conf.d/carehub.conf",
-                ("systemctl daemon-reexec",),
-            )
-        )
-    for path, name, then in links:
+    for path, name, then in _LINKS:
         yield Link(path, f"{IN_FORCE}/systemd/{name}", then)
+    watchdog, then = "/etc/systemd/system.conf.d/carehub.conf", ("systemctl daemon-reexec",)
+    if site.machine.watchdog:
+        yield Link(watchdog, f"{IN_FORCE}/systemd/system.conf.d/carehub.conf", then)
+    else:
+        yield Absent(watchdog, then)
+    port = f"/etc/systemd/system/{PAGE_UNIT}.d/port.conf"
+    if site.config.page.port < _FIRST_FREE_PORT:
+        yield File(port, _LOW_PORT, then=(RELOAD, RESTART_HUB))
+    else:
+        yield Absent(port, (RELOAD,))
 
 
 def _groups(site: Site) -> Iterator[Resource]:
@@ -201,11 +234,14 @@ def _groups(site: Site) -> Iterator[Resource]:
         )
 
 
-def _secrets(site: Site, ca_pem: str, certificate: str, page: PagePair | None) -> Iterator[Resource]:
+def _secrets(
+    site: Site, ca_pem: str, authority_pem: str, certificate: str, page: PagePair | None
+) -> Iterator[Resource]:
     """What identifies the hub and its broker to each other, and the page to browsers."""
     broker, carried = site.config.broker, site.carried
     if broker.tls:
         yield File(CA_FILE, ca_pem, "0644", then=(RESTART_HUB,))
+        yield File(AUTHORITY_FILE, authority_pem)
         yield Identity(site.name, certificate=certificate)
     if carried.broker_password:
         yield _for_the_hub(PASSWORD_FILE, carried.broker_password)
@@ -215,6 +251,15 @@ def _secrets(site: Site, ca_pem: str, certificate: str, page: PagePair | None) -
         # The page takes a renewed pair up by itself.
         yield File(PAGE_CERTIFICATE_FILE, page.certificate)
         yield File(PAGE_KEY_FILE, page.key, "0640", group=USER, secret=True)
+
+
+def _not_any_more(site: Site, page: PagePair | None) -> Iterator[Resource]:
+    """What an earlier site's file had brought and hub.toml names no more: after hub.toml, which did."""
+    if not site.carried.broker_password:
+        yield Absent(PASSWORD_FILE)
+    if page is None and not site.carried.page_certificate and not site.machine.page.from_authority:
+        yield Absent(PAGE_CERTIFICATE_FILE)
+        yield Absent(PAGE_KEY_FILE)
 
 
 def _for_the_hub(path: str, content: str) -> File:

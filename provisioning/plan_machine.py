@@ -15,20 +15,34 @@ from provisioning.site_file import Site
 if TYPE_CHECKING:
     from provisioning.plan import Login
 
-RESTART_JOURNAL = "systemctl restart systemd-journald.service"
+# From now on on the card, with what is in memory only so far.
+RESTART_JOURNAL = "systemctl restart systemd-journald.service && journalctl --flush"
 RESTART_TIME = "systemctl try-restart systemd-timesyncd.service"
 _WRITTEN = "# Written by 'carehub provision': change the site's file, not this one.\n"
 _CONNECTIONS = "/etc/NetworkManager/system-connections"
+_REGULATORY = "/etc/modprobe.d/carehub-wifi.conf"
 _HAS_NETWORK_MANAGER = (
     "command -v NetworkManager >/dev/null || { echo 'NetworkManager is not on this machine: [machine.network]"
     " needs it (apt-get install network-manager), or set its network up by hand and leave the table out';"
     " exit 1; }"
 )
-# What is new holds from the next start on: a change now could cut the very connection that brings it.
-_READ_CONNECTIONS = "if systemctl -q is-active NetworkManager; then nmcli connection reload; fi"
+# What is new holds from the next start on: a change now could cut the very connection that brings it. Hence
+# each file is read by itself, since 'reload' would drop the connections whose files are gone.
+_READ_CONNECTION = "if systemctl -q is-active NetworkManager; then nmcli connection load {}; fi"
 _FIREWALL, _FIREWALL_UNIT = "/etc/carehub/firewall.nft", "carehub-firewall.service"
 _SSHD = "/etc/ssh/sshd_config.d/10-carehub.conf"
 _KEYS = "/etc/ssh/carehub_keys"
+OUR_KEYS = f"{_KEYS}/%u"
+_RELOAD_SSHD = "if systemctl -q is-active ssh; then systemctl reload ssh; fi"
+_SSHD_MAIN = "/etc/ssh/sshd_config"
+_INCLUDED = "'^[[:space:]]*Include[[:space:]]+\"?/etc/ssh/sshd_config\\.d/\\*\\.conf'"
+# A file of before Debian 11, kept over its upgrades. Replaced in one step: without it nobody could log in.
+_INCLUDE = (
+    f"new={_SSHD_MAIN}.carehub-new"
+    f" && {{ echo 'Include /etc/ssh/sshd_config.d/*.conf'; cat {_SSHD_MAIN}; }} >$new"
+    f" && chmod --reference={_SSHD_MAIN} $new && mkdir -p /run/sshd && sshd -t -f $new && sync $new"
+    f" && mv $new {_SSHD_MAIN} && {_RELOAD_SSHD}"
+)
 
 
 def settings(site: Site, login: Login) -> Iterator[Resource]:
@@ -40,22 +54,34 @@ def settings(site: Site, login: Login) -> Iterator[Resource]:
     yield from _ssh(site, login)
     yield from _sudo()
     if site.machine.spare_card:
-        yield from _spared_card()
+        yield File("/etc/systemd/system/tmp.mount", f"{_WRITTEN}{_TMP_MOUNT}", then=(RELOAD,))
+        # Raspberry Pi OS has a swap file of its own making.
+        yield File(_SWAP, f"{_WRITTEN}[Main]\nMechanism=zram\n")
+    else:
+        yield Absent(_SWAP)
 
 
 def units(site: Site) -> Iterator[Resource]:
     """The machine's own, before the hub's."""
-    if not (site.machine.console if site.machine.console is not None else not site.has_readers):
-        # A reader of wristbands is a keyboard: what it types at a login is logged, and may be an NHS number.
-        yield Unit("getty@tty1.service", "masked")
-        yield Unit("ctrl-alt-del.target", "masked")
+    # A reader of wristbands is a keyboard: what it types at a login is logged, and may be an NHS number. The
+    # other consoles (Alt+F2) have theirs when somebody goes there.
+    for name in ("getty@tty1.service", "ctrl-alt-del.target"):
+        yield Unit(name, "unmasked" if site.machine.console else "masked")
+    # Packages are renewed when an engineer does so, and not in the night on a home's poor network.
+    for name in ("apt-daily.timer", "apt-daily-upgrade.timer", "man-db.timer", "dphys-swapfile.service"):
+        yield Unit(name, "stopped" if site.machine.spare_card else "restored")
     if site.machine.spare_card:
-        # Packages are renewed when an engineer does so, and not in the night on a home's poor network.
-        for name in ("apt-daily.timer", "apt-daily-upgrade.timer", "man-db.timer", "dphys-swapfile.service"):
-            yield Unit(name, "stopped")
         yield Unit("tmp.mount", "enabled")
+        yield Unit("fstrim.timer", "enabled")
+    else:
+        yield Unit("tmp.mount", "disabled")
+        yield Absent("/etc/systemd/system/tmp.mount", (RELOAD,))
     yield Unit("systemd-timesyncd.service", "running")
-    yield Unit(_FIREWALL_UNIT, "running" if site.machine.firewall.on else "stopped")
+    if site.machine.firewall.on:
+        yield Unit(_FIREWALL_UNIT, "running")
+    else:
+        yield Unit(_FIREWALL_UNIT, "absent")
+        yield Absent(_FIREWALL)  # after the unit, which needs it to end
 
 
 def _host_name(name: str) -> Iterator[Resource]:
@@ -66,31 +92,49 @@ def _host_name(name: str) -> Iterator[Resource]:
         "touch /etc/hosts && sed -i '/^127\\.0\\.1\\.1[[:space:]]/d' /etc/hosts"
         f" && echo '127.0.1.1 {name}' >>/etc/hosts",
         f"! {there}",
+        "name in /etc/hosts",
     )
+    # At each boot it would take name and /etc/hosts back, to what the card was written with.
+    off = "/etc/cloud/cloud-init.disabled"
+    yield Run(f"touch {off}", f"[ -d /etc/cloud ] && [ ! -e {off} ]", "cloud-init is done")
 
 
 def _network(site: Site) -> Iterator[Resource]:
     network = site.machine.network
     if isinstance(network.wired, Wired):
-        yield _connection("carehub-wired", _wired(network.wired))
+        yield _connection("carehub-wired", _wired(network.wired), secret=False)
+    else:
+        yield Absent(f"{_CONNECTIONS}/carehub-wired.nmconnection")
     if network.wifi is not None:
-        yield _connection("carehub-wifi", _wifi(network.wifi, site.carried.wifi_password))
-        # Without a country the radio is off. rfkill keeps what was said over a restart.
+        # Before what is secret, of which no check's words are shown.
         yield File(
-            "/etc/modprobe.d/carehub-wifi.conf",
+            _REGULATORY,
             f"{_WRITTEN}options cfg80211 ieee80211_regdom={network.wifi.country}\n",
-            then=("if command -v rfkill >/dev/null; then rfkill unblock wifi; fi",),
+            check=_HAS_NETWORK_MANAGER,
+            then=(f"if command -v iw >/dev/null; then iw reg set {network.wifi.country} || true; fi",),
         )
+        yield _connection("carehub-wifi", _wifi(network.wifi, site.carried.wifi_password), secret=True)
+        # A fresh Raspberry Pi OS has its radio off twice over, until somebody says in which country it is;
+        # rfkill and NetworkManager keep what is said here over a restart.
+        yield Run(
+            "nmcli radio wifi on && if command -v rfkill >/dev/null; then rfkill unblock wifi; fi",
+            "nmcli radio wifi 2>/dev/null | grep -q disabled",
+            "radio of the Wi-Fi",
+        )
+    else:
+        yield Absent(f"{_CONNECTIONS}/carehub-wifi.nmconnection")
+        yield Absent(_REGULATORY)
 
 
-def _connection(name: str, content: str) -> File:
+def _connection(name: str, content: str, *, secret: bool) -> File:
+    path = f"{_CONNECTIONS}/{name}.nmconnection"
     return File(
-        f"{_CONNECTIONS}/{name}.nmconnection",
+        path,
         content,
         "0600",
-        secret=True,
+        secret=secret,
         check=_HAS_NETWORK_MANAGER,
-        then=(_READ_CONNECTIONS,),
+        then=(_READ_CONNECTION.format(path),),
     )
 
 
@@ -140,7 +184,7 @@ def _firewall(site: Site, login: Login) -> Iterator[Resource]:
     yield File(
         _FIREWALL,
         firewall(site, login.ports),
-        check="nft --check --file {}",
+        check="/usr/sbin/nft --check --file {}",
         then=(f"systemctl try-reload-or-restart {_FIREWALL_UNIT}",),
     )
     yield File(f"/etc/systemd/system/{_FIREWALL_UNIT}", _FIREWALL_SERVICE, then=(RELOAD,))
@@ -225,38 +269,66 @@ def _ssh(site: Site, login: Login) -> Iterator[Resource]:
     """First come, first served: in sshd's configuration the first value of a key holds, so ours is read
     early."""
     ssh = site.machine.ssh
-    lines = []
+    lines, held = [], []
     if ssh.authorized_keys:
-        # Beside what the login has in its own directory, which stays as it is.
+        # Beside what the login has where sshd looks for keys now, which stays as it is.
+        logins = sorted({login.name, *login.others})
+        for (
+            name
+        ) in logins:  # nobody is locked out by another's run, and a key that is struck off is so for all
+            yield File(f"{_KEYS}/{name}", "".join(f"{each}\n" for each in ssh.authorized_keys))
+        files = [each for each in login.key_files if each not in (OUR_KEYS, "none")]
+        lines.append(f"AuthorizedKeysFile {' '.join([*files, OUR_KEYS])}")
+        held.append(f"authorizedkeysfile .*{OUR_KEYS}")
         yield Directory(_KEYS)
-        yield File(f"{_KEYS}/{login.name}", "".join(f"{each}\n" for each in ssh.authorized_keys))
-        lines.append(f"AuthorizedKeysFile .ssh/authorized_keys .ssh/authorized_keys2 {_KEYS}/%u")
+    elif login.harden:
+        yield Directory(_KEYS, only=())
     if ssh.harden and login.harden:
         lines += [
             "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitEmptyPasswords no",
             "PermitRootLogin prohibit-password", "X11Forwarding no", "AllowAgentForwarding no",
             "AllowTcpForwarding no", "LoginGraceTime 30",
         ]  # fmt: skip
-    reload = ("if systemctl -q is-active ssh; then systemctl reload ssh; fi",)
+        held.append("passwordauthentication no")
     if lines:
         text = "".join(f"{each}\n" for each in lines)
-        yield File(_SSHD, _WRITTEN + text, check="mkdir -p /run/sshd && sshd -t -f {}", then=reload)
+        yield Run(_INCLUDE, f"[ -e {_SSHD_MAIN} ] && ! grep -Eqi {_INCLUDED} {_SSHD_MAIN}", "sshd reads ours")
+        yield File(_SSHD, _WRITTEN + text, check="mkdir -p /run/sshd && sshd -t -f {}", then=(_RELOAD_SSHD,))
+        yield from _in_force(login.name, held)
     elif not ssh.harden:
-        yield Absent(_SSHD, reload)
+        yield Absent(_SSHD, (_RELOAD_SSHD,))
     # Held back, for a login that has no key here, what an earlier run hardened stays as it is.
+
+
+def _in_force(login: str, held: list[str]) -> Iterator[Resource]:
+    """Another's file may be read before ours, or have a section about this login: what holds is what sshd
+    says."""
+    words = " and ".join(each.partition(" ")[0] for each in held)
+    others = " || ".join(f"! echo \"$holds\" | grep -q '^{each}'" for each in held)
+    asked = f"sshd -T -C user={login},host=localhost,addr=127.0.0.1"
+    yield Run(
+        f"echo 'not so: what sshd reads before it, or a section Match, says otherwise of {words}: look at it"
+        f" with sudo {asked}, take it away, and provision again'; exit 1",
+        f"[ -e {_SSHD} ] && holds=$({asked} 2>/dev/null) && {{ {others}; }}",
+        f"sshd does what {_SSHD} says",
+    )
 
 
 def _sudo() -> Iterator[Resource]:
     """sudo logs what it runs as it was typed, and the journal keeps it: a resident's name, a wristband's
-    number. The hub's own trail notes who did what."""
+    number. So it does with each line that PAM logs of sudo's session, in the field _CMDLINE. The hub's own
+    trail notes who did what."""
     yield File(
         "/etc/sudoers.d/carehub",
-        f"{_WRITTEN}Defaults!/usr/local/bin/carehub,/opt/carehub/current/bin/carehub !log_allowed, !syslog\n",
+        f"{_WRITTEN}Defaults!/usr/local/bin/carehub,/opt/carehub/current/bin/carehub,"
+        "/opt/carehub/slots/*/bin/carehub"
+        " !log_allowed, !log_denied, !syslog, !log_input, !log_output, !pam_session\n",
         "0440",
-        check="visudo -cf {}",
+        check="if command -v visudo >/dev/null; then visudo -cf {}; fi",
     )
 
 
+_SWAP = "/etc/rpi/swap.conf.d/carehub.conf"
 _TMP_MOUNT = """[Unit]
 Description=/tmp in memory
 Conflicts=umount.target
@@ -272,13 +344,3 @@ Options=mode=1777,strictatime,nosuid,nodev,size=25%,nr_inodes=100k
 [Install]
 WantedBy=local-fs.target
 """
-
-
-def _spared_card() -> Iterator[Resource]:
-    """What is only for the moment is in memory. Raspberry Pi OS has a swap file of its own making."""
-    yield File(
-        "/etc/systemd/system/tmp.mount",
-        f"{_WRITTEN}{_TMP_MOUNT}",
-        then=(RELOAD,),
-    )
-    yield File("/etc/rpi/swap.conf.d/carehub.conf", f"{_WRITTEN}[Main]\nMechanism=zram\n")

@@ -5,77 +5,40 @@ Whatever interrupts it, the same again does the rest: what is applied is applied
 
 from __future__ import annotations
 
-import io
-import json
 import shlex
-import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 
+from provisioning import machines
 from provisioning.authority import Authority
 from provisioning.bundle import Bundle
 from provisioning.errors import ProvisioningError
-from provisioning.keeper.errors import KeeperError
-from provisioning.keeper.resources import Outcome, Resource, outcomes_from, to_json
-from provisioning.plan import Login, PagePair, before_certificate, desired, keeper_files, with_certificate
+from provisioning.keeper.resources import Outcome, Resource, Run, to_json
+from provisioning.looking import Seen as Seen
+from provisioning.looking import look_at
+from provisioning.machine_settings import Wired
+from provisioning.machine_words import plain
+from provisioning.plan import Login, PagePair, before_certificate, desired, with_certificate
 from provisioning.remote import Reach, Remote
-from provisioning.report import Finding, Report, merged
+from provisioning.report import Finding, Report, findings_of, merged, outcome_of
 from provisioning.site_file import Site
 
 Tell = Callable[[str], None]
-_NO_PYTHON, _OLD_PYTHON = 97, 98
 _DOCTOR = "/usr/local/bin/carehub doctor --json"
 _DOCTOR_SECONDS = 120.0
-_LOOK = (
-    "import sys; sys.version_info < (3, 11) and sys.exit(98); sys.dont_write_bytecode = True;"
-    " sys.path.insert(0, sys.argv[1]); import json; from pathlib import Path;"
-    " from provisioning.keeper.look import look; from provisioning.keeper.places import Places;"
-    " print(json.dumps({'directory': sys.argv[1], 'login': sys.argv[2], 'connection': sys.argv[3],"
-    " **look(Places(), sys.argv[2])}))"
+_FORGET_CARD = Run(
+    "/usr/local/bin/carehub first-boot --forget",
+    "test -e /etc/carehub/first-boot || test -e /boot/firmware/carehub/site.toml",
 )
-_BEGIN = (
-    "command -v python3 >/dev/null || exit 97;"
-    " find /var/tmp -maxdepth 1 -name 'carehub-provisioning.*' -mmin +1440 -exec rm -rf {} + 2>/dev/null;"
-    ' d=$(mktemp -d /var/tmp/carehub-provisioning.XXXXXXXX) && tar -xmf - -C "$d"'
-    f' && python3 -I -c {shlex.quote(_LOOK)} "$d" "$1" "$2" || {{ code=$?; rm -rf "$d"; exit $code; }}'
-)
+"""What a flashable card brought is not to overrule, at the next start, what is set up now."""
 _KEEPER = (
-    "import sys; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv.pop(1));"
+    "import sys; sys.path.insert(0, sys.argv.pop(1));"
     " from provisioning.keeper.__main__ import main; sys.exit(main())"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The machine, as it was found. `directory` there holds the keeper that works now."""
-
-    directory: str
-    login: str
-    connection: str
-    architecture: str
-    python: str
-    system: str
-    systemd: bool
-    in_force: str
-    certified: bool
-    sha256: str
-    keys: int
-
-    @property
-    def from_address(self) -> str:
-        """From which address this machine is seen to log in."""
-        return (self.connection.split() or [""])[0].partition("%")[0]
-
-    @property
-    def port(self) -> int:
-        """At which port its sshd was reached."""
-        words = self.connection.split()
-        return int(words[3]) if len(words) == 4 and words[3].isdigit() else 22
 
 
 def provision(
@@ -85,6 +48,7 @@ def provision(
     *,
     signers: str = "",
     certificate: str = "",
+    instead_of: Collection[str] = (),
     dry_run: bool = False,
     tell: Tell = lambda _words: None,
     reach: Reach | None = None,
@@ -96,6 +60,8 @@ def provision(
         target: as ssh takes it, pi@HOST.
         signers: whose releases the hub takes, where the site's file does not say so.
         certificate: the hub's, from an external authority (PEM).
+        instead_of: hubs (SITE.HUB) whose place this one takes: another one that the machine is today, or this
+            one, where it was another machine; its certificate is then revoked.
         tell: is told how it goes on.
         slim: gives the bundle for one Python ("3.11"), where many machines share it.
 
@@ -115,13 +81,15 @@ def provision(
         work = _Work(remote, site, bundle, dry_run, tell)
         try:
             work.check()
+            work.check_who(authority, instead_of)
             path = work.bring(slim)
             login = work.login()
             resources = desired(
                 site, ca_pem, bundle.manifest, work.seen.python, signers, certificate, path,
                 login=login, page=_page(site, authority, dry_run),
+                authority_pem=authority.ca_pem if authority else "",
             )  # fmt: skip
-            outcomes, to_do = _applied(site, authority, resources, certificate, work)
+            outcomes, to_do = _applied(site, authority, [*resources, _FORGET_CARD], certificate, work)
             if site.machine.ssh.harden and not login.harden:
                 outcomes.append(
                     Outcome(
@@ -131,12 +99,14 @@ def provision(
                         " machine.ssh.authorized_keys, or ssh-copy-id one",
                     )
                 )
+            if authority is not None and not dry_run:
+                authority.publish()  # where that failed when the hub was certified
             hub = [] if dry_run else work.ask()
         finally:
             work.end()
     return Report(
         target, site.name, bundle.manifest.name, dry_run, time.monotonic() - begun,
-        tuple(outcomes), tuple(hub), site.warnings, tuple(to_do),
+        tuple(outcomes), tuple(hub), site.warnings, tuple(to_do), tuple(_known_as(site, target, outcomes)),
     )  # fmt: skip
 
 
@@ -153,11 +123,35 @@ def _applied(
         return outcomes, [_asked_by_file(site, request)] if request and not work.dry_run else []
     if request:
         work.tell(f"signing the certificate of {site.name}")
-        names = (site.config.site.id, site.config.hub.id)
-        resources = with_certificate(resources, authority.sign_hub(request, site.name, names))
+        resources = with_certificate(resources, _signed(site, authority, request, work))
     elif not in_two:
         return outcomes, []
     return merged(outcomes, work.apply(resources)), []
+
+
+def _signed(site: Site, authority: Authority, request: str, work: _Work) -> str:
+    """The certificate, noted with the machine that has it; that of a machine that was replaced is revoked."""
+    given = next((each for each in authority.certificates() if each.name == site.name), None)
+    if work.replaces and given is not None and not given.revoked:
+        authority.revoke(site.name)
+    signed = authority.sign_hub(request, site.name, (site.config.site.id, site.config.hub.id))
+    machines.note(authority.directory, site.name, work.seen.machine)
+    return signed
+
+
+def _known_as(site: Site, target: str, outcomes: Sequence[Outcome]) -> list[str]:
+    """By what else the machine is reached from now on."""
+    changed = {each.title for each in outcomes if each.change == "changed"}
+    found = []
+    if "file /etc/hostname" in changed:
+        found.append(
+            f"it is called {site.host_name} now ({site.host_name}.local, where mDNS works): if {target} does"
+            " not lead to it any more, use that"
+        )
+    wired = site.machine.network.wired
+    if isinstance(wired, Wired) and any("carehub-wired" in each for each in changed):
+        found.append(f"from its next start on its address is {ip_interface(wired.address).ip}")
+    return found
 
 
 def _asked_by_file(site: Site, request: str) -> str:
@@ -179,12 +173,11 @@ def _page(site: Site, authority: Authority | None, dry_run: bool) -> PagePair | 
     settings = site.machine.page
     if not settings.from_authority or authority is None:
         return None
-    file = authority.directory / f"{settings.names[0]}.crt"
+    file = authority.directory / f"{site.page_names[0]}.crt"
     if dry_run and not file.exists():
         return None
     if not dry_run:
-        # By its own name too: so it is told where no other is.
-        file = authority.page([*settings.names, *({site.host_name} - set(settings.names))])
+        file = authority.page(site.page_names)
     try:
         return PagePair(
             file.read_text(encoding="utf-8"), file.with_suffix(".key").read_text(encoding="utf-8")
@@ -198,7 +191,8 @@ class _Work:
 
     def __init__(self, remote: Remote, site: Site, bundle: Bundle, dry_run: bool, tell: Tell) -> None:
         self._remote, self._site, self._bundle, self.dry_run, self.tell = remote, site, bundle, dry_run, tell
-        self.seen = self._look()
+        self.replaces, self._left = False, True
+        self.seen = look_at(remote)
 
     def check(self) -> None:
         """Raises `ProvisioningError`: this cannot come to a good end."""
@@ -219,10 +213,38 @@ class _Work:
         in_force = f"release {seen.in_force} in force" if seen.in_force else "no release yet"
         self.tell(f"{target}: {seen.system}, Python {seen.python}, {seen.architecture}; {in_force}")
 
+    def check_who(self, authority: Authority | None, instead_of: Collection[str]) -> None:
+        """Raises `ProvisioningError`: it is another hub today, or this hub is another machine, and nobody
+        said that it is meant so."""
+        seen, site, target = self.seen, self._site, self._remote.target
+        if seen.hub and seen.hub != site.name:
+            words = f"{target}: is {seen.hub} today, and {site.path.name} makes it {site.name}"
+            if seen.hub not in instead_of:
+                raise ProvisioningError(
+                    f"{words}: is it the right machine, and the right file? If it is, give --instead-of"
+                    f" {shlex.quote(seen.hub)}"
+                )
+            if seen.has_data and seen.hub.partition(".")[0] != site.config.site.id:
+                raise ProvisioningError(
+                    f"{words}: what was measured in the other home would be taken for this one's residents'."
+                    f" Remove it first: ssh {target} 'sudo systemctl stop carehub carehub-page && sudo rm -r"
+                    " /var/lib/carehub'"
+                )
+        known = machines.certified_for(authority.directory, site.name) if authority is not None else None
+        self.replaces = known is not None and bool(seen.machine) and known.number != seen.machine
+        if known is not None and self.replaces and site.name not in instead_of:
+            raise ProvisioningError(
+                f"{target}: {site.name} was certified for another machine on {known.since}: is"
+                f" {site.path.name} a copy that wants names of its own? If this machine takes the place of"
+                f" that one, switch that off and give --instead-of {site.name}: what it has is then revoked"
+            )
+
     def login(self) -> Login:
         """Whether SSH may be hardened: only where a key will still let this login in."""
         key_left = bool(self._site.machine.ssh.authorized_keys) or self.seen.keys > 0
-        return Login(self.seen.login, tuple(sorted({22, self.seen.port})), key_left)
+        seen = self.seen
+        ports = sorted({22, seen.port, *seen.ports})
+        return Login(seen.login, tuple(ports), key_left, tuple(seen.key_files), tuple(seen.key_logins))
 
     def bring(self, slim: Callable[[str], Path] | None) -> str:
         """The release's bundle, where it is not in force: its path there, or nothing."""
@@ -243,12 +265,14 @@ class _Work:
     def apply(self, resources: Sequence[Resource]) -> list[Outcome]:
         """What the keeper made of the list; each is told as it comes, unless nothing changed."""
         words = f"apply{' --dry-run' if self.dry_run else ''}"
-        command = f"exec python3 -I -c {shlex.quote(_KEEPER)} {shlex.quote(self.seen.directory)} {words}"
+        command = f"exec python3 -IS -c {shlex.quote(_KEEPER)} {shlex.quote(self.seen.directory)} {words}"
         found: list[Outcome] = []
         for line in self._remote.lines(command, to_json(resources).encode()):
+            if not line.startswith("{"):
+                continue  # a login that greets everybody
             try:
-                outcome = outcomes_from([line])[0]
-            except KeeperError as error:
+                outcome = outcome_of(line)
+            except ProvisioningError as error:
                 raise ProvisioningError(f"{self._remote.target}: {error}") from error
             found.append(outcome)
             if outcome.change != "none":
@@ -261,52 +285,28 @@ class _Work:
 
     def ask(self) -> list[Finding]:
         """What the hub says of itself; nothing where there is none to ask."""
+        # In one with what end() does: each costs a way there and back.
+        self._left = False
         done = self._remote.run(
-            f"test -x /usr/local/bin/carehub || exit 0; {_DOCTOR}", seconds=_DOCTOR_SECONDS
+            f"{self._clean}; test -x /usr/local/bin/carehub || exit 0; {_DOCTOR}", seconds=_DOCTOR_SECONDS
         )
         try:
-            found = json.loads(done.output)
-            rows = found["findings"] if isinstance(found, dict) else found
-            return [
-                Finding(str(row["part"]), str(row["verdict"]), str(row["words"]), str(row.get("todo", "")))
-                for row in rows
-            ]
+            return findings_of(done.output)
         except (ValueError, KeyError, TypeError):
             if not done.output.strip() and not done.errors.strip():
                 return []
             last = (done.errors.strip() or done.output.strip()).splitlines()[-1]
-            return [Finding("doctor", "fail", f"cannot be asked: {last}")]
+            return [Finding("doctor", "fail", f"cannot be asked: {plain(last)}")]
 
     def end(self) -> None:
         """Leave nothing there but what was applied."""
-        with suppress(ProvisioningError):  # a day later the next one removes it
-            self._remote.run(f"rm -rf {shlex.quote(self.seen.directory)}", seconds=30)
+        if self._left:
+            with suppress(ProvisioningError):  # a day later the next one removes it
+                self._remote.run(self._clean, seconds=30)
 
-    def _look(self) -> Seen:
-        done = self._remote.run(_BEGIN, _keeper_archive(), seconds=60)
-        target = self._remote.target
-        if done.code in (_NO_PYTHON, _OLD_PYTHON):
-            what = "has no python3" if done.code == _NO_PYTHON else "has a Python before 3.11"
-            raise ProvisioningError(
-                f"{target}: {what}: a hub needs Debian 12 or 13, or Raspberry Pi OS of Bookworm or Trixie"
-                " (64-bit); write its card anew"
-            )
-        try:
-            return Seen(**json.loads(done.output.strip().splitlines()[-1]))
-        except (ValueError, IndexError, TypeError) as error:
-            said = (done.errors.strip() or done.output.strip() or f"exit code {done.code}").splitlines()[-1]
-            raise ProvisioningError(f"{target}: cannot be looked at: {said}") from error
-
-
-def _keeper_archive() -> bytes:
-    """The keeper as a tar, for a machine that has none or another."""
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, content in keeper_files():
-            entry = tarfile.TarInfo(f"provisioning/{name}")
-            entry.size, entry.mode = len(content), 0o644
-            archive.addfile(entry, io.BytesIO(content))
-    return whole.getvalue()
+    @property
+    def _clean(self) -> str:
+        return f"rm -rf {shlex.quote(self.seen.directory)}"
 
 
 def _is_in(address: str, networks: Sequence[str]) -> bool:

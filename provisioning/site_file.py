@@ -15,19 +15,20 @@ import tomlkit
 from pydantic import ValidationError
 from tomlkit.exceptions import TOMLKitError
 
-from drivers.catalogue import DRIVERS
 from hub.config import PLAINTEXT, Config, ConfigError
 from hub.config_values import wrong
-from hub.fitting import is_reader, misfit
+from hub.fitting import misfit
 from provisioning.machine_settings import AuthoritySettings, Beside, Machine, host_name
 
-CA_FILE = "/etc/carehub/ca.crt"
+CA_FILE, AUTHORITY_FILE = "/etc/carehub/ca.crt", "/etc/carehub/authority.crt"
 CERTIFICATE_FILE = "/etc/carehub/identity/current/hub.crt"
 KEY_FILE = "/etc/carehub/identity/current/hub.key"
 PASSWORD_FILE = "/etc/carehub/broker.password"
 PAGE_CERTIFICATE_FILE, PAGE_KEY_FILE = "/etc/carehub/page.crt", "/etc/carehub/page.key"
 _OURS = ("machine", "authority")
 _LARGEST = 1 << 20
+_LONGEST_NAME = 64
+"""Characters of a certificate's CN (RFC 5280, ub-common-name)."""
 _FIXED = {
     ("hub", "data_directory"): "the hub's unit lets it write to /var/lib/carehub alone",
     ("hub", "control_socket"): "the hub's unit makes /run/carehub for it",
@@ -38,9 +39,13 @@ _FIXED = {
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """The content of files that go to the hub; empty where there is none. Not shown: some are secret."""
+    """The content of files that go to the hub; empty where there is none. Not shown: some are secret.
+
+    `authority_ca` is the external authority's, where it is not `broker_ca`.
+    """
 
     broker_ca: str = ""
+    authority_ca: str = ""
     broker_password: str = field(default="", repr=False)
     wifi_password: str = field(default="", repr=False)
     page_certificate: str = ""
@@ -70,13 +75,13 @@ class Site:
     def authority_directory(self) -> Path | None:
         """Of the pilot's own authority; None where it is somebody else's."""
         directory = self.authority.directory
-        return None if directory is None else self.path.parent / directory
+        return None if directory is None else self.path.parent / directory.expanduser()
 
     @property
     def release_signers_file(self) -> Path | None:
         """Who may sign releases for it; None where the file does not say."""
         signers = self.authority.release_signers
-        return None if signers is None else self.path.parent / signers
+        return None if signers is None else self.path.parent / signers.expanduser()
 
     @property
     def host_name(self) -> str:
@@ -84,9 +89,11 @@ class Site:
         return self.machine.hostname or host_name(self.config.site.id, self.config.hub.id)
 
     @property
-    def has_readers(self) -> bool:
-        """Whether a reader of wristbands is enrolled in the file."""
-        return any(is_reader(DRIVERS.get(sensor.driver)) for sensor in self.config.sensors)
+    def page_names(self) -> tuple[str, ...]:
+        """Of the page's certificate from the pilot's own authority. Its file is called by the first, which is
+        this hub's alone: two homes may well type the same to reach theirs."""
+        names = self.machine.page.names
+        return (f"{self.name}.page"[:_LONGEST_NAME], *names, *({self.host_name} - set(names)))
 
 
 def load(path: Path) -> Site:
@@ -96,7 +103,7 @@ def load(path: Path) -> Site:
         ConfigError: it cannot be read, is no TOML, or keys are wrong; every wrong one is named.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Notepad begins a file with a mark
         document = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(path, [f"cannot be read: {error.strerror}"]) from error
@@ -158,12 +165,12 @@ def _carried(where: Path, hubs: dict[str, Any], beside: Beside | None, problems:
     def read(key: str, name: object) -> str:
         if not isinstance(name, str | Path):
             return ""
-        file = where / name
+        file = where / Path(name).expanduser()
         try:
             if file.stat().st_size > _LARGEST:
                 problems.append(f"{key}: {file} has more than 1 MB: is it the right file?")
                 return ""
-            content = file.read_text(encoding="utf-8")
+            content = file.read_text(encoding="utf-8-sig")
         except OSError as error:
             problems.append(f"{key}: {file} cannot be read: {error.strerror}")
             return ""
@@ -179,6 +186,7 @@ def _carried(where: Path, hubs: dict[str, Any], beside: Beside | None, problems:
     authority = beside.authority if beside else None
     carried = Carried(
         broker_ca=read("broker.ca_file", broker.get("ca_file")),
+        authority_ca=read("authority.ca_file", authority and authority.ca_file),
         broker_password=read("broker.password_file", broker.get("password_file")),
         wifi_password=read("machine.network.wifi.password_file", wifi and wifi.password_file).rstrip("\r\n"),
         page_certificate=read("page.certificate_file", page.get("certificate_file")),
@@ -193,6 +201,7 @@ def _misfits(carried: Carried, beside: Beside | None) -> list[str]:
     found: list[str] = []
     for key, content in (
         ("broker.ca_file", carried.broker_ca),
+        ("authority.ca_file", carried.authority_ca),
         ("page.certificate_file", carried.page_certificate),
     ):
         if content.strip() and "-----BEGIN CERTIFICATE-----" not in content:
@@ -284,9 +293,9 @@ def _unsafe(site: Site) -> list[str]:
             "the staff page has no certificate of its own, and browsers refuse the broker's: give [page]"
             " certificate_file and key_file, or [machine.page] from_authority = true with names"
         )
-    if machine.console and site.has_readers:
+    if machine.console:
         found.append(
-            "machine.console = true with readers of wristbands: scans are typed at the login, and logged"
+            "machine.console = true: what a reader of wristbands types at the login on the screen is logged"
         )
     if not machine.watchdog:
         found.append("machine.watchdog = false: a machine that hangs stays so until somebody pulls its plug")

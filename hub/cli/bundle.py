@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,7 +96,9 @@ def command(
 
 def _show(bundle: Bundle, *, checked: bool) -> None:
     manifest = bundle.manifest
-    click.echo(f"{bundle.path}: release {manifest.name} for {manifest.architecture}")
+    built = f", of {datetime.fromtimestamp(manifest.built, UTC):%Y-%m-%d %H:%M} UTC" if manifest.built else ""
+    click.echo(f"{bundle.path}: release {manifest.name} for {manifest.architecture}{built}")
+    click.echo(f"  as hubs fetch it: {bundle.manifest_sha256}.bundle")
     click.echo(f"  database: schema {manifest.schema}; a hub of schema {manifest.readable_from} can read it")
     for python, payload in sorted(manifest.payloads.items()):
         there = f"{payload.size / 1e6:.0f} MB unpacked" if python in bundle.pythons else "not in this file"

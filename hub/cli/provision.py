@@ -35,6 +35,12 @@ _file = click.Path(path_type=Path, dir_okay=False)
     help="Whose releases the hub takes, if the site's file does not say.",
 )
 @click.option("--certificate", "certificate_path", type=_file, help="The hub's, from an external authority.")
+@click.option(
+    "--instead-of",
+    multiple=True,
+    metavar="SITE.HUB",
+    help="A hub whose place this one takes: what the machine is today, or this one on another machine.",
+)
 @click.option("--ssh-option", "-o", "options", multiple=True, metavar="KEY=VALUE", help="As ssh's own -o.")
 @json_option
 def command(
@@ -47,6 +53,7 @@ def command(
     accept_new_key: bool,
     signers_path: Path | None,
     certificate_path: Path | None,
+    instead_of: tuple[str, ...],
     options: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -78,6 +85,7 @@ def command(
         bundle,
         signers=_text(signers),
         certificate=_text(certificate_path) if certificate_path is not None else "",
+        instead_of=instead_of,
         dry_run=dry_run,
         tell=lambda words: click.echo(words, err=as_json),
         reach=Reach(port, identity, accept_new_key, options=options),

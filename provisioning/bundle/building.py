@@ -51,6 +51,7 @@ def build(
             schema=database.SCHEMA_VERSION,
             readable_from=database.READABLE_FROM,
             payloads=payloads,
+            built=source.time,
         )
         text = manifest.to_json().encode()
         tell(f"Signing {manifest.name} with {key}")

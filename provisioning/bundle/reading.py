@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,14 @@ from provisioning.keeper.manifest import MANIFEST, SIGNATURE, Manifest
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A bundle that was read. `signed_by` is what ssh-keygen said of its signature; `pythons` are those whose
-    payloads are in this file."""
+    payloads are in this file. `manifest_sha256` names the release to a centre, and is the beginning of
+    the name under which hubs fetch it."""
 
     path: Path
     manifest: Manifest
     signed_by: str
     pythons: tuple[str, ...]
+    manifest_sha256: str
 
     def slim(self, python: str, into: Path) -> Path:
         """What one machine needs, as a bundle of its own in the directory `into`: the same manifest and
@@ -57,6 +60,7 @@ def read(path: Path, signers: Path | None) -> Bundle:
     try:
         with opened(path, signers) as bundle:
             pythons = tuple(each for each in sorted(bundle.manifest.payloads) if bundle.has(each))
-            return Bundle(path, bundle.manifest, bundle.signed_by, pythons)
+            digest = hashlib.sha256(bundle.manifest_text).hexdigest()
+            return Bundle(path, bundle.manifest, bundle.signed_by, pythons, digest)
     except KeeperError as error:
         raise ProvisioningError(str(error)) from error

@@ -11,12 +11,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from provisioning.keeper.atomic import Disk
+from provisioning.keeper.centre import Centre
 from provisioning.keeper.errors import KeeperError
+from provisioning.keeper.health import hindrance
 from provisioning.keeper.held import held
 from provisioning.keeper.judge import PACE
 from provisioning.keeper.manifest import FORMAT
@@ -28,6 +30,8 @@ from provisioning.keeper.slots import Slot, Slots
 from provisioning.keeper.state import Notes
 from provisioning.keeper.trial import Keeper, Verdict
 
+_HUB_ANSWERS_SECONDS = 120.0
+"""In which the hub says whether it may be stopped; after a power cut it is only starting."""
 _SETTLE_WAITS_SECONDS = 20.0
 """At boot no other keeper works. After a keeper was killed, one that provisions may."""
 
@@ -70,6 +74,16 @@ def _parser() -> argparse.ArgumentParser:
     each = commands.add_parser("settle", help="put right what an update that was cut off has left")
     each.set_defaults(command=_settle)
 
+    each = commands.add_parser("probation", help="watch over a release that was kept, for some minutes")
+    each.set_defaults(command=_probation)
+
+    each = commands.add_parser(
+        "fetch", help="bring the release that the centre named (carehub-fetch.service)"
+    )
+    each.add_argument("--take", action="store_true", help="first, as root: what the hub was asked")
+    each.add_argument("--finish", action="store_true", help="last, as root: have it tried")
+    each.set_defaults(command=_fetch)
+
     each = commands.add_parser("renew", help="renew the hub's certificate, where it nears its end")
     each.set_defaults(command=_renew)
 
@@ -85,9 +99,13 @@ def _trial_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--patience",
         type=_seconds,
-        default=PACE.patience,
         metavar="SECONDS",
-        help="in which it must have proved itself (%(default)g)",
+        help=f"in which it must have proved itself ({PACE.patience:g}, and more on a slow hub)",
+    )
+    parser.add_argument(
+        "--no-compare",
+        action="store_true",
+        help="ask nothing of it only since the release before had it: the broker, Bluetooth, USB, the page",
     )
     parser.add_argument("--here", action="store_true", help="in this process, not in a unit of its own")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
@@ -119,11 +137,12 @@ def _update(said: argparse.Namespace) -> int:
     if said.bundle is None:
         raise KeeperError("which bundle? keeper update FILE")
     # The unit works in another directory.
-    return _asked(places, Request(str(said.bundle.absolute()), said.older, said.patience), said)
+    bundle, compared = str(said.bundle.absolute()), not said.no_compare
+    return _asked(places, Request(bundle, said.older, said.patience, compared), said)
 
 
 def _roll_back(said: argparse.Namespace) -> int:
-    return _asked(Places(said.root), Request(patience=said.patience), said)
+    return _asked(Places(said.root), Request(patience=said.patience, compared=not said.no_compare), said)
 
 
 def _asked(places: Places, request: Request, said: argparse.Namespace) -> int:
@@ -154,7 +173,9 @@ def _as_requested(places: Places) -> int:
         print(words, flush=True)
 
     try:
-        verdict = _words_too(_done(places, wire.asked(), tell))
+        request = wire.asked()
+        done = _for_the_centre if request.asked else _done
+        verdict = _words_too(done(places, request, tell))
     except (KeeperError, OSError) as error:
         wire.say(error=str(error))
         raise
@@ -163,9 +184,19 @@ def _as_requested(places: Places) -> int:
     return 1 if verdict["outcome"] == "rolled back" else 0
 
 
+def _for_the_centre(places: Places, request: Request, tell: Callable[[str], None]) -> Verdict:
+    from provisioning.keeper.asked_for import try_for_the_centre
+
+    return try_for_the_centre(places, request, lambda: _done(places, request, tell))
+
+
 def _done(places: Places, request: Request, tell: Callable[[str], None]) -> Verdict:
     with held(places, "an update"):
-        keeper = Keeper(places, pace=replace(PACE, patience=request.patience), tell=tell)
+        # An engineer may stop a hub whatever goes on there; the centre does not know what goes on.
+        hindered = partial(hindrance, places, PACE.answer, _HUB_ANSWERS_SECONDS) if request.asked else None
+        keeper = Keeper(
+            places, patience=request.patience, compared=request.compared, tell=tell, hindered=hindered
+        )
         if not request.bundle:
             return keeper.roll_back()
         return keeper.update(Path(request.bundle), older=request.older)
@@ -181,6 +212,35 @@ def _settle(said: argparse.Namespace) -> int:
     with held(places, "settling", _SETTLE_WAITS_SECONDS):
         for done in settle(places):
             print(done, flush=True)
+        asked = Centre(places).settle(Notes(places, Disk()).read().last)
+        if asked is not None:
+            print(asked, flush=True)
+    return 0
+
+
+def _probation(said: argparse.Namespace) -> int:
+    from provisioning.keeper.probation import watch
+
+    places = Places(said.root)
+    _only_root(places)
+    watch(places, lambda words: print(words, flush=True))
+    return 0
+
+
+def _fetch(said: argparse.Namespace) -> int:
+    from provisioning.keeper import fetch
+
+    places = Places(said.root)
+
+    def tell(words: str) -> None:
+        print(words, flush=True)
+
+    if said.take:
+        fetch.take(places, tell)
+    elif said.finish:
+        fetch.finish(places, tell)
+    else:
+        return 0 if fetch.fetch(places, tell) else 1
     return 0
 
 

@@ -9,12 +9,24 @@ removed that the list does not name. After a cut of power the same list is appli
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from provisioning.keeper.applying_commands import RELOAD, Machine, Owed, packages, runs
-from provisioning.keeper.applying_files import absent, below, directory, file, link
+from provisioning.keeper.applying_files import (
+    absent,
+    access,
+    below,
+    directory,
+    file,
+    link,
+    refusal,
+    written_beside,
+)
+from provisioning.keeper.applying_tree import tree
 from provisioning.keeper.applying_units import unit
+from provisioning.keeper.configuration import NewConfiguration
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.places import Places
 from provisioning.keeper.resources import (
@@ -28,9 +40,12 @@ from provisioning.keeper.resources import (
     Release,
     Resource,
     Run,
+    Tree,
     Unit,
     title,
+    unpacked,
 )
+from provisioning.keeper.slots import Slots
 
 RESTART_HUB = "systemctl try-restart carehub.service carehub-page.service"
 """What is owed after a change of what the hub reads at its start."""
@@ -54,19 +69,67 @@ class _Applying:
         self._machine = Machine(places, live=live)
         self._owed = Owed(self._machine, dry_run=dry_run)
         self._held = ""
+        self._with_release: File | None = None
+        """The configuration, where it is put in force with a release in the place of another."""
 
     def all(self, resources: Sequence[Resource]) -> Iterator[Outcome]:
+        resources = self._ordered(resources)
         for index, resource in enumerate(resources):
+            if resource is self._with_release:
+                continue  # it was told with its release
             if isinstance(resource, Unit) and resource.state == "running":
                 yield from self._owed.settle()
+            foreseen = self._foreseen(resource)
             outcome = self._one(resource)
             yield outcome
             self._consider(resource, outcome)
+            if foreseen is not None:
+                yield self._went_with(outcome, foreseen)
             if isinstance(resource, Release) and outcome.change == "failed" and not self._release_is_there():
                 left = len(resources) - index - 1
                 yield Outcome("the rest", "failed", f"{left} more not tried: no release is in force")
                 break
         yield from self._owed.settle()
+
+    def _ordered(self, resources: Sequence[Resource]) -> Sequence[Resource]:
+        """A release that takes the place of another one comes once all is there that its configuration names,
+        and together with that: neither may know the other's keys."""
+        from provisioning.keeper.settle import settle
+
+        releases = [each for each in resources if isinstance(each, Release)]
+        if releases and not self._dry_run:
+            # First: one whose trial was cut off is not yet the one that is to be in force, though it runs.
+            with suppress(KeeperError, OSError):  # without a whole release: that is what is brought now
+                settle(self._places)
+        configurations = [each for each in resources if isinstance(each, File) and self._configures(each)]
+        in_force = Slots(self._places).in_force_sha256()
+        if not releases or not configurations or in_force in (None, releases[0].sha256):
+            return resources
+        self._with_release = configurations[0]
+        ordered = [each for each in resources if each is not releases[0]]
+        ordered.insert(ordered.index(self._with_release), releases[0])
+        return ordered
+
+    def _configures(self, resource: File) -> bool:
+        return below(self._places.root, resource.path) == self._places.etc / "hub.toml"
+
+    def _foreseen(self, resource: Resource) -> Outcome | None:
+        """How the configuration will differ that goes with this release; None where none does."""
+        if not isinstance(resource, Release) or self._with_release is None:
+            return None
+        try:
+            unchecked = replace(self._with_release, check="")  # which its release does
+            return file(unchecked, self._places.root, dry_run=True, note=self._owed.note, check=self._refused)
+        except (KeeperError, OSError) as error:
+            return Outcome(title(self._with_release), "failed", str(error))
+
+    def _went_with(self, release: Outcome, foreseen: Outcome) -> Outcome:
+        """What became of the configuration that went with a release."""
+        if self._dry_run or foreseen.change != "would change":
+            return foreseen
+        if release.change == "failed":
+            return replace(foreseen, change="failed", detail="stays as it was, with the release")
+        return replace(foreseen, change="changed")
 
     def _one(self, resource: Resource) -> Outcome:
         try:
@@ -86,6 +149,8 @@ class _Applying:
                 return directory(resource, root, dry_run=dry_run)
             case File():
                 return file(resource, root, dry_run=dry_run, note=note, check=self._refused)
+            case Tree():
+                return tree(resource, root, dry_run=dry_run)
             case Link():
                 return link(resource, root, dry_run=dry_run, note=note)
             case Absent():
@@ -130,7 +195,6 @@ class _Applying:
         return identity.ensure(self._places, resource, dry_run=self._dry_run)
 
     def _release(self, resource: Release) -> Outcome:
-        from provisioning.keeper.settle import settle
         from provisioning.keeper.trial import Keeper
 
         keeper, name = Keeper(self._places), title(resource)
@@ -142,12 +206,34 @@ class _Applying:
             return Outcome(name, "would change", was)
         if not resource.bundle:
             return Outcome(name, "failed", f"not in force ({was}), and no bundle came with it")
-        with suppress(KeeperError):  # of a machine without a whole release: that is what is brought now
-            settle(self._places)
+        if self._with_release is not None and self._held:
+            return Outcome(name, "failed", f"not tried: {self._held}")
         self._owed.note([RELOAD])
         # Where a hub runs, the new one has to prove itself.
-        verdict = keeper.update(Path(resource.bundle))
+        with self._staged() as configuration:
+            verdict = keeper.update(Path(resource.bundle), configuration=configuration)
         return Outcome(name, "changed" if verdict.good else "failed", verdict.words)
+
+    @contextmanager
+    def _staged(self) -> Iterator[NewConfiguration | None]:
+        """The configuration that goes with the release, beside the one in force."""
+        resource = self._with_release
+        if resource is None:
+            yield None
+            return
+        wanted = access(self._places.root, resource.mode, resource.owner, resource.group)
+        path = below(self._places.root, resource.path)
+        beside = written_beside(path, unpacked(resource.content), wanted)
+
+        def refused(slot: str) -> str | None:
+            check = resource.check.replace("/opt/carehub/current/", f"/opt/carehub/slots/{slot}/")
+            said = self._refused(check, beside) if check else None
+            return None if said is None else refusal(resource, said)
+
+        try:
+            yield NewConfiguration(beside, refused)
+        finally:
+            beside.unlink(missing_ok=True)
 
     def _release_is_there(self) -> bool:
         return self._places.current.exists()
@@ -155,7 +241,7 @@ class _Applying:
     def _consider(self, resource: Resource, outcome: Outcome) -> None:
         """Whether the hub may still be started."""
         if outcome.change == "failed" and isinstance(resource, File):
-            if below(self._places.root, resource.path) == self._places.etc / "hub.toml":
+            if self._configures(resource):
                 self._held = f"{resource.path} could not be put in place"
         elif isinstance(resource, Identity):
             waits = outcome.request and not (self._places.identity / "current/hub.crt").exists()

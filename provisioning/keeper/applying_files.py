@@ -109,7 +109,7 @@ def file(resource: File, root: Path, *, dry_run: bool, note: Note, check: Checks
     if dry_run:
         refused = _tried_elsewhere(resource, content, check)
         if refused is not None:
-            return Outcome(name, "failed", _refusal(resource, refused), diff)
+            return Outcome(name, "failed", refusal(resource, refused), diff)
         return Outcome(name, "would change", detail, diff)
     assert wanted is not None
     _make_parents(path)
@@ -118,7 +118,7 @@ def file(resource: File, root: Path, *, dry_run: bool, note: Note, check: Checks
         if resource.check:
             said = check(resource.check, beside)
             if said is not None:
-                return Outcome(name, "failed", _refusal(resource, said))
+                return Outcome(name, "failed", refusal(resource, said))
         note(resource.then)
         os.rename(beside, path)  # noqa: PTH104  # in one step
         sync_directory(path.parent)
@@ -151,7 +151,7 @@ def _tried_elsewhere(resource: File, content: bytes, check: Checks) -> str | Non
         return check(resource.check, path)
 
 
-def _refusal(resource: File, said: str) -> str:
+def refusal(resource: File, said: str) -> str:
     """What a check said; of what is secret the names of keys alone, since it quotes values."""
     if resource.secret:
         keys = re.findall(r"^\s+([\w.\[\]-]+):", said, re.MULTILINE)
@@ -214,14 +214,31 @@ def directory(resource: Directory, root: Path, *, dry_run: bool) -> Outcome:
         raise KeeperError("something else stands where the directory is to be: move it away")
     there = path.is_dir()
     otherwise = (wanted.differs(path) if wanted else "owner or group") if there else "new"
-    if not otherwise:
+    others = _others(path, resource.only) if there else []
+    if not otherwise and not others:
         return Outcome(name, "none")
     if not dry_run and wanted:
         _make_parents(path)
         path.mkdir(mode=0o700, exist_ok=True)
         _correct(path, wanted)
+        for each in others:
+            each.unlink()
+        sync_directory(path)
         sync_directory(path.parent)
-    return Outcome(name, "would change" if dry_run else "changed", otherwise)
+    said = [otherwise] if otherwise else []
+    return Outcome(
+        name,
+        "would change" if dry_run else "changed",
+        ", ".join([*said, *(f"{each.name} removed" for each in others)]),
+    )
+
+
+def _others(path: Path, only: Sequence[str] | None) -> list[Path]:
+    if only is None:
+        return []
+    return sorted(
+        each for each in path.iterdir() if each.name not in only and (each.is_symlink() or not each.is_dir())
+    )
 
 
 def link(resource: Link, root: Path, *, dry_run: bool, note: Note) -> Outcome:

@@ -1,15 +1,18 @@
-"""Units of systemd: enabled, started, stopped, masked. In an image they are enabled only."""
+"""Units of systemd: enabled, started, stopped, masked, taken back. In an image they are enabled only."""
 
 from __future__ import annotations
 
+import os
 import shlex
 
 from provisioning.keeper.applying_commands import Machine
+from provisioning.keeper.applying_files import below, sync_directory
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.places import PAGE_UNIT, UNIT
 from provisioning.keeper.resources import Outcome, Unit, title
 
 OWN = (UNIT, PAGE_UNIT)
+_FILE = "/etc/systemd/system/{}"
 _ENABLED = ("enabled", "static", "indirect", "generated", "alias", "transient")
 _PROPERTIES = "LoadState,UnitFileState,ActiveState,ConditionResult,ConditionTimestampMonotonic"
 
@@ -19,18 +22,21 @@ def unit(resource: Unit, machine: Machine, *, dry_run: bool, held: str) -> Outco
 
     Raises:
         KeeperError: systemctl cannot be run, or there is no such state.
+        OSError: its file cannot be removed.
     """
     name = title(resource)
     there = _properties(resource.name, machine)
     wanted = _wanted(resource, there)
-    if not wanted:
+    own = below(machine.places.root, _FILE.format(resource.name))
+    removed = ["removed"] if resource.state == "absent" and os.path.lexists(own) else []
+    if not wanted and not removed:
         return Outcome(name, "none")
     starts = any(words[0] == "start" for words in wanted)
     if starts and held and resource.name in OWN:
         return Outcome(name, "failed", f"not started: {held}")
     if there["LoadState"] == "not-found" and resource.state in ("running", "enabled") and not dry_run:
         return Outcome(name, "failed", "there is no such unit: what brings it has failed")
-    words = ", ".join(each[0] for each in wanted)
+    words = ", ".join([each[0] for each in wanted] + removed)
     if dry_run:
         return Outcome(name, "would change", words)
     for each in wanted:
@@ -39,9 +45,21 @@ def unit(resource: Unit, machine: Machine, *, dry_run: bool, held: str) -> Outco
             return Outcome(
                 name, "failed", f"systemctl {each[0]}: {said.words[-1000:]}{_journal(resource, machine)}"
             )
+    if removed:
+        own.unlink()
+        sync_directory(own.parent)
+        if machine.live:
+            machine.call(["systemctl", "daemon-reload"])
     after = _properties(resource.name, machine)
-    if starts and after["ActiveState"] != "active" and _does_not_apply(after):
+    if resource.state == "unmasked" and after["UnitFileState"] == "enabled" and machine.live:
+        # Not an alias: that of ctrl-alt-del.target is the restart of the machine.
+        words += ", start" if machine.call(["systemctl", "start", resource.name]).done else ""
+    ran = after["ActiveState"] in ("active", "activating", "reloading")
+    if starts and machine.live and not ran and resource.name not in OWN:
+        # Started without a complaint: its conditions said no, and systemd may have forgotten that already.
         words += "; it does not run, since this machine does not meet its conditions"
+        if wanted == [["start"]]:
+            return Outcome(name, "none", words)
     return Outcome(name, "changed", words)
 
 
@@ -49,20 +67,26 @@ def _wanted(resource: Unit, there: dict[str, str]) -> list[list[str]]:
     """Which verbs of systemctl are needed."""
     enabled, found = there["UnitFileState"], there["LoadState"] != "not-found"
     active = there["ActiveState"]
+    disable = [["disable"]] if enabled == "enabled" and found else []
     match resource.state:
-        case "running" | "enabled":
+        case "restored" if not found:
+            return []
+        case "running" | "enabled" | "restored":
             verbs = [] if enabled in _ENABLED else [["unmask"]] if enabled.startswith("masked") else []
             if enabled not in _ENABLED:
                 verbs.append(["enable"])
             runs = active in ("active", "reloading", "image") or _does_not_apply(there)
             return verbs if resource.state == "enabled" or runs else [*verbs, ["start"]]
-        case "stopped":
-            verbs = [["disable"]] if enabled == "enabled" and found else []
-            return [*verbs, ["stop"]] if active in ("active", "activating", "reloading") else verbs
+        case "stopped" | "absent":
+            return [*disable, ["stop"]] if active in ("active", "activating", "reloading") else disable
+        case "disabled":
+            return disable
         case "masked":
             if enabled == "masked":
                 return []
             return [["mask"], ["stop"]] if active in ("active", "activating") else [["mask"]]
+        case "unmasked":
+            return [["unmask"]] if enabled == "masked" else []
         case state:
             raise KeeperError(
                 f"{resource.name}: there is no state {state!r} of a unit: provision with one release"

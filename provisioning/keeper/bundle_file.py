@@ -206,6 +206,32 @@ def opened(path: Path, signers: Path | None) -> Iterator[OpenBundle]:
         )
 
 
+def manifest_text(path: Path) -> bytes:
+    """The manifest in a bundle, or in the beginning of one; whoever signed it or not.
+
+    Raises:
+        KeeperError: it has none.
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return _small(file, path, _members(file, path), MANIFEST)
+
+
+def check_payload(path: Path, python: str) -> None:
+    """That what is for that Python came whole, by the manifest beside it; whoever signed that or not, so it
+    is no reason to install it.
+
+    Raises:
+        KeeperError: it did not, or there is none.
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        members = _members(file, path)
+        text = _small(file, path, members, MANIFEST)
+        manifest = from_json(text.decode(errors="replace"))
+        OpenBundle(path, file, manifest, text, b"", "", members)._reading(python).check()
+
+
 def _members(file: BinaryIO, path: Path) -> dict[str, _Member]:
     """What the outer tar has, by its plain headers: no extension of the format is followed."""
     found: dict[str, _Member] = {}

@@ -14,20 +14,26 @@ from provisioning.keeper.places import Places
 _AGAIN_SECONDS = 0.2
 
 
+class BusyError(KeeperError):
+    """Another keeper holds the lock."""
+
+
 @contextmanager
-def held(places: Places, doing: str, wait_seconds: float = 0.0) -> Iterator[None]:
+def held(places: Places, doing: str, wait_seconds: float = 0.0, *, name: str = "lock") -> Iterator[None]:
     """Hold the keeper's lock; the kernel gives it back, however this process ends.
 
     Args:
         doing: what for, as others are told who come meanwhile.
         wait_seconds: for another keeper to end.
+        name: of another lock than that of those who change the machine.
 
     Raises:
-        KeeperError: another keeper works on this machine, or the lock cannot be made.
+        BusyError: another keeper works on this machine.
+        KeeperError: the lock cannot be made.
     """
     try:
         places.state.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(places.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(places.state / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.fchmod(descriptor, 0o600)  # who can read it can hold it
     except OSError as error:
         raise KeeperError(f"{places.state}: {error.strerror}; run this as root") from error
@@ -36,7 +42,7 @@ def held(places: Places, doing: str, wait_seconds: float = 0.0) -> Iterator[None
         while not _taken(descriptor):
             if time.monotonic() >= until:
                 who = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
-                raise KeeperError(f"another keeper works on this machine ({who}): wait until it has ended")
+                raise BusyError(f"another keeper works on this machine ({who}): wait until it has ended")
             time.sleep(_AGAIN_SECONDS)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{doing}, process {os.getpid()}\n".encode(), 0)

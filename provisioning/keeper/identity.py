@@ -46,8 +46,8 @@ def ensure(places: Places, wanted: Identity, *, dry_run: bool) -> Outcome:
     """Have a key and a certificate for that name, or the request for one in the outcome.
 
     A request that was not answered yet is told again, the same: "none" is changed by that. A certificate is
-    taken only with its key, of that name, from the authority in ca.crt, and before its end; what is wrong
-    with it is an outcome "failed", and the pair in force stays.
+    taken only with its key, of that name, from the authority in authority.crt (in ca.crt, where that is not
+    there), and before its end; what is wrong with it is an outcome "failed", and the pair in force stays.
 
     Raises:
         KeeperError: openssl is not there, or there is no group of the hub.
@@ -61,7 +61,9 @@ class _Keeping:
     def __init__(self, places: Places, wanted: Identity, *, dry_run: bool) -> None:
         self._places, self._wanted, self._dry_run = places, wanted, dry_run
         self._link = places.identity / "current"
-        self._authority = places.etc / "ca.crt"
+        # Who signs the hubs may be another than who signed the broker's certificate.
+        own = places.etc / "authority.crt"
+        self._authority = own if own.exists() else places.etc / "ca.crt"
         self._disk = Disk()
 
     def renewed(self) -> Outcome:

@@ -6,19 +6,30 @@ silent; what did not come about within the time it has. So the release before is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 
 from provisioning.keeper.health import Said
+
+_CHECKED_A_SECOND = 5e6
+"""Bytes of a database that a Pi checks whole, or changes to another schema, from a slow card."""
+
+_LONGEST_START = 600.0
+"""Seconds: TimeoutStartSec of the hub's unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How long is waited for what, in seconds, and why so long."""
 
+    before: float = 15.0
+    """For so long the release before may show that it reaches its broker, and that its radio and USB are
+    usable: a short drop just now must not lower what is asked of the new one."""
+
     patience: float = 20.0
     """From its start until it must have proved itself: of the 30 s in which the old release must be back, 3
-    may go into a last question, 3 into killing it, and the old one starts in 2 to 4. A slow Pi may need more:
-    --patience."""
+    may go into a last question, 3 into killing it, and the old one starts in 2 to 4. More where the old one
+    took long to start, or the database is large (`like`)."""
 
     prove: float = 15.0
     """From READY until everything must be well. The hub dials the broker at once, and again within 1 to 8 s:
@@ -51,6 +62,36 @@ class Pace:
     back: float = 30.0
     """How long the release before is waited for; it is in force whether it answers by then or not."""
 
+    probation: float = 600.0
+    """For so long in a row, after it was kept, it must run without having ended."""
+
+    ends: int = 3
+    """So often it may not end on probation. Once may be chance; and of what hangs the watchdog makes three
+    ends in as many minutes."""
+
+    watch: float = 5.0
+    """Between two looks on probation."""
+
+    def patient(self, seconds: float) -> Pace:
+        """With so much patience and no more, for a slow machine: all that waits for an answer or for the
+        broker waits longer in proportion."""
+        slower = max(1.0, seconds / self.patience)
+        return replace(
+            self,
+            patience=seconds,
+            prove=self.prove * slower,
+            silence=self.silence * slower,
+            answer=self.answer * slower,
+            back=self.back + max(0.0, seconds - self.patience),
+        )
+
+    def like(self, started_in: float | None, database: int) -> Pace:
+        """With more patience where the release before took so many seconds to be ready, or the database has
+        so many bytes: the new one may take twice as long, and has its time to prove itself after that."""
+        ready = max(2 * (started_in or 0.0), database / _CHECKED_A_SECOND)
+        patience = max(self.patience, ceil(min(ready, _LONGEST_START) + self.prove))
+        return replace(self, patience=patience, back=self.back + patience - self.patience)
+
 
 PACE = Pace()
 
@@ -58,7 +99,7 @@ PACE = Pace()
 @dataclass(frozen=True, slots=True)
 class UnitSeen:
     """A unit as systemd has it (systemctl show): ActiveState, SubState, Result, NRestarts, ExecMainStatus,
-    and whether a job is queued for it."""
+    whether a job is queued for it, and in how many seconds it was ready, where it is."""
 
     active: str
     sub: str = ""
@@ -66,11 +107,22 @@ class UnitSeen:
     restarts: int = 0
     code: int = 0
     queued: bool = False
+    started_in: float | None = None
 
     @property
     def running(self) -> bool:
         """It is ready."""
         return self.active == "active"
+
+    @property
+    def starting(self) -> bool:
+        """It is not ready yet, and will be if all goes well."""
+        return self.active in ("activating", "reloading") or self.queued
+
+    @property
+    def stopped(self) -> bool:
+        """By somebody: what ends by itself is started again, by its unit's Restart=always."""
+        return self.active in ("inactive", "failed") and not self.queued
 
     @property
     def ended(self) -> str | None:
@@ -95,8 +147,10 @@ _ENDED = {
     "oom-kill": "was killed: the memory was full",
     "start-limit-hit": "ended again and again",
 }
+WRONG_CONFIGURATION = 3
+"""The hub's exit code then, and that of 'carehub check-config'."""
 _MEANINGS = {
-    3: ": the configuration is wrong for it ('carehub check-config')",
+    WRONG_CONFIGURATION: ": the configuration is wrong for it ('carehub check-config')",
     203: ": its command cannot be run",
     217: ": its user is not there",
     226: ": its sandbox cannot be made",
@@ -105,36 +159,75 @@ _MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """How the release before was, just before the switch; what is None or False is not asked of the new one.
+    """How the release before was, just before the switch; what is False or empty is not asked of the new
+    one. So of one that did not answer, nothing; and what it had not is no reason to go back to it.
 
-    `card` is None where it was not asked: then the new one must find it well.
+    `card`: it was well. `hung` are the stages that were not well, and `open` the sensors on USB that were
+    open.
     """
 
+    answered: bool = False
     connected: bool = False
-    card: str | None = None
+    published: bool = False
+    card: bool = False
     radio: bool = False
     usb: bool = False
     page: bool = False
+    hung: frozenset[str] = frozenset()
+    open: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, said: Said | None, *, page: bool) -> Before:
-        """By what it answered, None where it did not."""
+    def of(cls, said: Said | None, *, published: bool = False, page: bool = False) -> Before:
+        """By what it answered, None where it did not, and whether the broker took what it published."""
         if said is None:
             return cls(page=page)
-        return cls(said.connected, said.card, said.radio is True, said.usb is True, page)
+        return cls(
+            answered=True,
+            connected=said.connected,
+            published=published,
+            card=said.card == "well",
+            radio=said.radio is True,
+            usb=said.usb is True,
+            page=page,
+            hung=frozenset(said.troubles),
+            open=said.open,
+        )
+
+    def whole(self, said: Said) -> bool:
+        """Whether waiting could show no more: all that the hub has has worked at one look or another."""
+        there = ((said.radio, self.radio), (said.usb, self.usb))
+        return self.connected and self.card and all(works or has is None for has, works in there)
+
+    def with_later(self, later: Before) -> Before:
+        """By both of two looks at it: whatever worked at one of them works, and the later one says what is
+        plugged in, and what hangs."""
+        if not later.answered:
+            return replace(self, page=self.page or later.page)
+        return Before(
+            answered=True,
+            connected=self.connected or later.connected,
+            published=self.published or later.published,
+            card=self.card or later.card,
+            radio=self.radio or later.radio,
+            usb=self.usb or later.usb,
+            page=self.page or later.page,
+            hung=later.hung,
+            open=later.open,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """One look at the new release, `at` seconds after it was started; `said` is None where it did not
     answer, or was not asked since it is not ready. `committed`: it has committed something to its database,
-    then or before."""
+    and `published`: the broker has taken something from it, then or before."""
 
     at: float
     hub: UnitSeen
     said: Said | None = None
     page: UnitSeen | None = None
     committed: bool = False
+    published: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,24 +290,71 @@ class Judge:
 
     def _lacking(self, said: Said, look: Look) -> str | None:
         """What is not well, in words; the most telling first."""
-        if said.card not in ("well", self._before.card):
-            return f"the card was {said.card}"
+        before = self._before
+        if before.card and said.card != "well":
+            return f"the card was {said.card}, and well before"
         if said.card == "well" and not look.committed:
             return "it did not commit to its database"
-        if said.progress is None:
-            return "it did not say whether its stages get on"
-        if not said.progress:
-            return f"not every stage got on ({'; '.join(said.troubles) or 'it did not say which'})"
-        if self._before.connected and not said.connected:
+        stages = self._lacking_stages(said)
+        if stages is not None:
+            return stages
+        if before.connected and not said.connected:
             return "it did not reach the broker, as the release before did"
-        if self._before.radio and said.radio is not True:
+        if before.published and not look.published:
+            return "the broker did not take what it published, as it did from the release before"
+        if before.radio and said.radio is not True:
             return "Bluetooth was not usable, as it was before"
-        if self._before.usb and said.usb is not True:
+        if before.usb and said.usb is not True:
             return "USB was not usable, as it was before"
-        if self._before.page and (look.page is None or not look.page.running):
+        if shut := before.open - said.open:
+            return f"it did not open {len(shut)} of the sensors on USB that were open before"
+        if before.page and (look.page is None or not look.page.running):
             return "the staff page did not run, as it did before"
         return None
 
+    def _lacking_stages(self, said: Said) -> str | None:
+        """What is not well of its stages; what hung before is not held against it."""
+        if said.progress is None:
+            return "it did not say whether its stages get on"
+        if not said.stages:
+            return "it had no stage that could get on"
+        stuck = [f"{name}: {words}" for name, words in said.troubles.items() if name not in self._before.hung]
+        if stuck or not (said.progress or said.troubles):
+            return f"not every stage got on ({'; '.join(stuck) or 'it did not say which'})"
+        return None
+
     def _proved(self) -> str:
-        broker = "it reached the broker" if self._before.connected else "the broker was not asked of it"
+        if self._before.published:
+            broker = "it reached the broker, which took what it published"
+        else:
+            broker = "it reached the broker" if self._before.connected else "the broker was not asked of it"
         return f"it started, answered for {self._pace.soak:g} s, committed, and every stage got on; {broker}"
+
+
+class Probation:
+    """Judges the time after a release was kept: whether it goes on running."""
+
+    def __init__(self, pace: Pace = PACE) -> None:
+        """Nothing was seen of it yet."""
+        self._pace = pace
+        self._seen = self._ends = 0
+        self._since = 0.0
+
+    def look(self, at: float, hub: UnitSeen) -> Judgement | None:
+        """The judgement, as soon as there is one; `at` is in seconds, from any moment on."""
+        # Started by hand, it is counted from nothing again.
+        more = hub.restarts - self._seen if hub.restarts >= self._seen else hub.restarts
+        self._seen = hub.restarts
+        if hub.stopped:
+            self._since = at
+            return None
+        if more:
+            self._ends, self._since = self._ends + more, at
+        if self._ends >= self._pace.ends:
+            last = "" if hub.result in ("", "success") else f"; the last time it {hub.ended}"
+            return Judgement(False, f"the hub ended {self._ends} times soon after it was kept{last}")
+        if at - self._since < self._pace.probation:
+            return None
+        if hub.running:
+            return Judgement(True, f"it ran for {self._pace.probation:g} s without an end")
+        return Judgement(False, f"the hub was not ready for {self._pace.probation:g} s")

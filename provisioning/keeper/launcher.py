@@ -5,10 +5,12 @@ By the system's Python and isolated (-I): no environment of whoever calls, no fo
 of the hub can get between.
 """
 
+import os
 import sys
 
 if __name__ == "__main__":
-    sys.path.insert(0, "/usr/lib/carehub/lib")
+    # As the link leads now: a keeper that is renewed meanwhile is not mixed with this one.
+    sys.path.insert(0, os.path.realpath("/usr/lib/carehub/modules"))
     from provisioning.keeper.__main__ import main
 
     sys.exit(main())

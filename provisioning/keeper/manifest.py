@@ -37,6 +37,8 @@ class Manifest:
     `build` tells apart releases of one version (of a git checkout: its commit). `schema` is the version of
     the database that it writes, and `readable_from` the oldest schema whose hub can still work with it: an
     update whose `readable_from` is above the schema of the release in force could not be taken back.
+    `built` orders the releases of one version: seconds since 1970, of a git checkout its commit's; 0 where a
+    release was made before this was said.
     """
 
     version: str
@@ -45,6 +47,7 @@ class Manifest:
     schema: int
     readable_from: int
     payloads: Mapping[str, Payload]
+    built: int = 0
 
     def to_json(self) -> str:
         """The same release always gives the same text."""
@@ -77,6 +80,7 @@ def from_json(text: str) -> Manifest:
                 )
                 for python, each in document["payloads"].items()
             },
+            built=int(document.get("built", 0)),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise KeeperError(f"{MANIFEST} is no manifest of a release: {error!r}") from error

@@ -9,6 +9,7 @@ USER = "carehub"
 """Whom the hub runs as, and its group."""
 
 UNIT, PAGE_UNIT = "carehub.service", "carehub-page.service"
+PROBATION_UNIT = "carehub-probation.service"
 SLOT_NAMES = ("a", "b")
 
 
@@ -30,7 +31,8 @@ class Places:
 
     @property
     def keeper(self) -> Path:
-        """The keeper itself: `lib/provisioning/keeper/*.py` and the launcher `keeper` that runs them."""
+        """The keeper itself: `modules`, which leads to those of one version, and the launcher `keeper` that
+        runs them."""
         return self.root / "usr/lib/carehub"
 
     @property
@@ -40,7 +42,8 @@ class Places:
 
     @property
     def etc(self) -> Path:
-        """hub.toml, ca.crt, identity/, release_signers: root's, and what the hub reads is of its group."""
+        """hub.toml, ca.crt, authority.crt, identity/, release_signers: root's, and what the hub reads is of
+        its group."""
         return self.root / "etc/carehub"
 
     @property
@@ -56,6 +59,11 @@ class Places:
     def signers(self) -> Path:
         """Who may sign releases: OpenSSH's allowed signers (ssh-keygen(1), ALLOWED SIGNERS)."""
         return self.etc / "release_signers"
+
+    @property
+    def cache(self) -> Path:
+        """What carehub-fetch.service has fetched, as a user of its own."""
+        return self.root / "var/cache/carehub-fetch"
 
     @property
     def data(self) -> Path:

@@ -18,10 +18,11 @@ from typing import Any
 from provisioning.keeper import systemd
 from provisioning.keeper.atomic import Disk
 from provisioning.keeper.errors import KeeperError
-from provisioning.keeper.judge import PACE
+from provisioning.keeper.held import BusyError, held
 from provisioning.keeper.places import Places
 
 UPDATE_UNIT = "carehub-update.service"
+_UNDER_WAY = "an update is under way: 'carehub update --state' says how it ends"
 _LOOK_SECONDS = 0.2
 _BEGIN_SECONDS = 10.0
 """Python starts in less than one, on a slow card in two or three."""
@@ -29,11 +30,19 @@ _BEGIN_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An update with the bundle at that path, or without one back to the other slot."""
+    """An update with the bundle at that path, or without one back to the other slot. `patience` in seconds,
+    None for as long as that hub takes; and whether the release is `compared` with the one before.
+
+    `asked` is the hub's name for what the centre asked (`centre.Order.id`), and `manifest_sha256` the release
+    that it must be; both are empty where a person updates.
+    """
 
     bundle: str = ""
     older: bool = False
-    patience: float = PACE.patience
+    patience: float | None = None
+    compared: bool = True
+    manifest_sha256: str = ""
+    asked: str = ""
 
 
 class Wire:
@@ -81,21 +90,44 @@ def can_hand_over(places: Places) -> bool:
     return systemd.Systemd(places).running() and Path("/etc/systemd/system", UPDATE_UNIT).exists()
 
 
+def begin(places: Places, request: Request) -> None:
+    """Have the unit do it. Raises `KeeperError`: another update is under way."""
+    try:
+        with held(places, "asking for an update", name="asking"):
+            _begin(places, request)
+    except BusyError as error:
+        raise KeeperError(_UNDER_WAY) from error
+
+
+def _begin(places: Places, request: Request) -> None:
+    manager = systemd.Systemd(places)
+    until = time.monotonic() + _BEGIN_SECONDS
+    # Of one that has just said its verdict, the unit is still tidying up.
+    while manager.seen(UPDATE_UNIT).active == "deactivating" and time.monotonic() < until:
+        time.sleep(_LOOK_SECONDS)
+    if manager.seen(UPDATE_UNIT).active in ("active", "activating", "deactivating"):
+        raise KeeperError(_UNDER_WAY)
+    Wire(places).ask(request)
+    manager.start([UPDATE_UNIT])
+
+
 def hand_over(places: Places, request: Request, tell: Callable[[str], None]) -> dict[str, Any]:
     """Have the unit do it and follow what it says; its verdict (`trial.Verdict.as_json`, and "words").
 
     Raises:
         KeeperError: it was refused, another is under way, or it ended without a verdict.
     """
+    try:
+        # Until it ends: who asked second would be told what became of the first one's update.
+        with held(places, "asking for an update", name="asking"):
+            _begin(places, request)
+            return _followed(places, tell)
+    except BusyError as error:
+        raise KeeperError(_UNDER_WAY) from error
+
+
+def _followed(places: Places, tell: Callable[[str], None]) -> dict[str, Any]:
     manager, wire = systemd.Systemd(places), Wire(places)
-    until = time.monotonic() + _BEGIN_SECONDS
-    # Of one that has just said its verdict, the unit is still tidying up.
-    while manager.seen(UPDATE_UNIT).active == "deactivating" and time.monotonic() < until:
-        time.sleep(_LOOK_SECONDS)
-    if manager.seen(UPDATE_UNIT).active in ("active", "activating", "deactivating"):
-        raise KeeperError("an update is under way: 'carehub update --state' says how it ends")
-    wire.ask(request)
-    manager.start([UPDATE_UNIT])
     told, until = 0, time.monotonic() + _BEGIN_SECONDS
     while True:
         # Asked before it is listened: what it said before it ended is heard in any case.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
@@ -25,12 +25,14 @@ class Packages:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """A directory with its mode (octal, as "0750") and owners."""
+    """A directory with its mode (octal, as "0750") and owners. With `only`, files in it of any other name
+    are removed."""
 
     path: str
     mode: str = "0755"
     owner: str = "root"
     group: str = "root"
+    only: tuple[str, ...] | None = None
     kind: ClassVar[str] = "directory"
 
 
@@ -49,6 +51,17 @@ class File:
     check: str = ""
     then: tuple[str, ...] = ()
     kind: ClassVar[str] = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Files that are changed together: `path` is a link to a directory of exactly these (by their names below
+    it, content as a `File`'s), whose name is the path with their hash behind it. The directory before the
+    last change stays, for what still runs from it; earlier ones are removed."""
+
+    path: str
+    files: Mapping[str, str]
+    kind: ClassVar[str] = "tree"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +85,12 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A command that is run where `changed_if`, a shell test, succeeds before it."""
+    """A command that is run where `changed_if`, a shell test, succeeds before it; `name` is for the
+    report."""
 
     command: str
     changed_if: str
+    name: str = ""
     kind: ClassVar[str] = "run"
 
 
@@ -106,17 +121,23 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit of systemd: "running" (enabled and started), "enabled" (at the next boot), "stopped" or
-    "masked"."""
+    """A unit of systemd, by its state.
+
+    "running" is enabled and started; "enabled" is started at the next boot; "stopped" neither runs nor is
+    enabled; "masked" cannot be started. What an earlier list brought is taken back by these, which do nothing
+    where there is no such unit: "disabled" goes on running, and does not start again; "restored" is enabled
+    and started; "unmasked" is not masked, and started if it is enabled by itself; "absent" is stopped, and
+    its file in /etc/systemd/system removed.
+    """
 
     name: str
     state: str
     kind: ClassVar[str] = "unit"
 
 
-Resource = Packages | Directory | File | Link | Absent | Run | Identity | Release | Unit
+Resource = Packages | Directory | File | Tree | Link | Absent | Run | Identity | Release | Unit
 _KINDS: dict[str, Callable[..., Resource]] = {
-    each.kind: each for each in (Packages, Directory, File, Link, Absent, Run, Identity, Release, Unit)
+    each.kind: each for each in (Packages, Directory, File, Tree, Link, Absent, Run, Identity, Release, Unit)
 }
 
 
@@ -125,8 +146,8 @@ def title(resource: Resource) -> str:
     match resource:
         case Packages(names=names):
             return f"packages {', '.join(names)}"
-        case Run(command=command):
-            return f"run {command}"
+        case Run(command=command, name=name):
+            return f"run {name or command}"
         case Release(sha256=sha256):
             return f"release {sha256[:12]}"
         case Identity(name=name) | Unit(name=name):

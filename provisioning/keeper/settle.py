@@ -8,9 +8,10 @@ from __future__ import annotations
 from contextlib import suppress
 
 from provisioning.keeper.atomic import Disk
+from provisioning.keeper.configuration import Configuration
 from provisioning.keeper.errors import KeeperError
-from provisioning.keeper.places import PAGE_UNIT, SLOT_NAMES, UNIT, Places
-from provisioning.keeper.slots import Slots
+from provisioning.keeper.places import PAGE_UNIT, PROBATION_UNIT, SLOT_NAMES, UNIT, Places
+from provisioning.keeper.slots import Slot, Slots
 from provisioning.keeper.state import Named, Notes, State, judged
 from provisioning.keeper.systemd import Services, Systemd
 
@@ -25,24 +26,42 @@ def settle(places: Places, *, services: Services | None = None, disk: Disk | Non
     """
     disk, services = disk or Disk(), services or Systemd(places)
     try:
-        return _settled(Slots(places, disk), Notes(places, disk), services)
+        notes = Notes(places, disk)
+        done = _settled(Slots(places, disk), notes, Configuration(places, disk), services)
     except (KeeperError, OSError):
         # A card that takes nothing keeps no hub from running: it goes on in memory.
         if services.running():
             with suppress(KeeperError):
                 _start_what_stands(services)
         raise
+    if notes.read().probation is not None and services.running():
+        with suppress(KeeperError):
+            services.start([PROBATION_UNIT])
+    return done
 
 
-def _settled(slots: Slots, notes: Notes, services: Services) -> list[str]:
+def standing(places: Places) -> Slot | None:
+    """The release that is in force once a trial that was cut off is settled; None where none is whole.
+
+    Of an update that is under way it is the one before.
+    """
+    slots, disk = Slots(places), Disk()
+    wanted = _wanted(slots, Notes(places, disk).read())
+    return None if wanted is None or slots.linked() is None else slots.slot(wanted)
+
+
+def _settled(slots: Slots, notes: Notes, configuration: Configuration, services: Services) -> list[str]:
     state, before = notes.read(), slots.linked()
     wanted = _wanted(slots, state)
     done = []
     # The link first: whatever fails after it, a hub runs.
+    if wanted is not None and (wanted != before or state.trial is not None):
+        slots.switch(wanted)  # where it is so already, for the links that go with it
     if wanted is not None and wanted != before:
-        slots.switch(wanted)
         done.append(f"slot {wanted} is in force" + ("" if before is None else f", and no longer {before}"))
     if state.trial is not None:
+        if wanted == state.trial.from_slot:
+            configuration.back(wanted)
         why = _interrupted(slots, state, before)
         notes.write(judged(state.trial, "interrupted", why))
         done.append(f"the update to {state.trial.to} was interrupted: {why}")

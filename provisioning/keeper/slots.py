@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioning.keeper import bundle_file, manifest
+from provisioning.keeper import bundle_file, linking, manifest
 from provisioning.keeper.atomic import Disk
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.manifest import MANIFEST, Manifest, Payload
@@ -122,7 +122,7 @@ class Slots:
         """
         with bundle_file.opened(bundle, self._places.signers) as opened:
             release = opened.manifest
-            payload = self._payload_for(release)
+            payload = self.payload_for(release)
             current = self.current()
             if current is not None and current.sha256 == payload.sha256:
                 return current.name
@@ -147,10 +147,17 @@ class Slots:
         return idle
 
     def switch(self, name: str) -> None:
-        """Put a slot in force, in one step. Raises `KeeperError`: it is not whole."""
+        """Put a slot in force, in one step, and then see to the links in /etc that only one of them needs.
+
+        Raises:
+            KeeperError: it is not whole.
+            OSError: the card takes nothing.
+        """
         if self.slot(name) is None:
             raise KeeperError(f"slot {name} is not whole: install a release first ('carehub update FILE')")
         self._disk.link(self._places.current, f"slots/{name}")
+        before = next(each for each in SLOT_NAMES if each != name)
+        linking.follow(self._places, self._disk, self._places.slots / name, self._places.slots / before)
 
     def tidy(self) -> list[str]:
         """Remove what an installation that was interrupted has left; the names of it."""
@@ -166,7 +173,8 @@ class Slots:
         """Where a slot is made, and where the one goes that it takes the place of."""
         return self._places.slots / f".{name}.new", self._places.slots / f".{name}.old"
 
-    def _payload_for(self, release: Manifest) -> Payload:
+    def payload_for(self, release: Manifest) -> Payload:
+        """What of a release is for this machine. Raises `KeeperError`: nothing is."""
         mine = self._machine
         if release.architecture != mine.architecture:
             raise KeeperError(
@@ -182,7 +190,7 @@ class Slots:
         return payload
 
     def _check_room(self, payload: Payload) -> None:
-        needed = int(payload.size * _ON_THE_CARD) + _ROOM_LEFT
+        needed = room_for(payload)
         free = shutil.disk_usage(self._places.slots).free
         if free < needed:
             raise KeeperError(
@@ -190,6 +198,11 @@ class Slots:
                 f" {_mebibytes(free)} are free. Make room (journalctl --vacuum-size=50M, apt-get clean), or"
                 " use a larger card"
             )
+
+
+def room_for(payload: Payload) -> int:
+    """Bytes that must be free for a slot to be made of it."""
+    return int(payload.size * _ON_THE_CARD) + _ROOM_LEFT
 
 
 def check_way(current: Manifest, release: Manifest, *, older: bool) -> None:
@@ -205,15 +218,15 @@ def check_way(current: Manifest, release: Manifest, *, older: bool) -> None:
             f"release {release.name} cannot read the database of {current.name} (schema {current.schema},"
             f" readable from {current.readable_from} on, and it knows {release.schema}): it is too old"
         )
-    if not older and _ordered(release.version) < _ordered(current.version):
+    if not older and _age(release) < _age(current):
         raise KeeperError(
-            f"release {release.name} is older than {current.name}, which is in force: say --older if you mean"
-            " it"
+            f"release {release.name} is older than {current.name}, which is in force: 'carehub update --older"
+            " FILE' on the hub if you mean it"
         )
 
 
-def _ordered(version: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", version)]
+def _age(release: Manifest) -> tuple[list[int], int]:
+    return [int(number) for number in re.findall(r"\d+", release.version)], release.built
 
 
 def _mebibytes(size: int) -> str:

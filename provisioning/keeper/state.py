@@ -1,4 +1,5 @@
-"""What the keeper notes of updates: a trial that is not judged yet, and what became of the last one.
+"""What the keeper notes of updates: a trial that is not judged yet, what became of the last one, and whether
+the release that was kept is on probation.
 
 In `state.json`, which the hub and `carehub update --state` read too: no secret, nothing personal.
 """
@@ -14,6 +15,7 @@ from typing import Any, Literal
 from provisioning.keeper.atomic import Disk
 from provisioning.keeper.manifest import Manifest
 from provisioning.keeper.places import Places
+from provisioning.keeper.words import plain
 
 FILE_NAME = "state.json"
 Outcome = Literal["kept", "rolled back", "interrupted"]
@@ -62,7 +64,8 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """What became of the last update: "interrupted" is one that was never judged, and was taken back."""
+    """What became of the last update: "interrupted" is one that was cut off before it was judged (by a power
+    cut, or since the keeper was killed), and was taken back."""
 
     from_: Named
     to: Named
@@ -76,29 +79,33 @@ class Last:
             "from": self.from_.as_json(),
             "to": self.to.as_json(),
             "outcome": self.outcome,
-            "why": self.why[:_LONGEST_WHY],
+            "why": plain(self.why, _LONGEST_WHY),
             "at": self.at.isoformat(),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that is noted."""
+    """All that is noted. `probation` is the trial of a release that was kept and may still be taken back;
+    never of one that was gone back to."""
 
     trial: Trial | None = None
     last: Last | None = None
+    probation: Trial | None = None
 
     def as_json(self) -> dict[str, Any]:
         """For the file."""
         return {
             "trial": None if self.trial is None else self.trial.as_json(),
             "last": None if self.last is None else self.last.as_json(),
+            "probation": None if self.probation is None else self.probation.as_json(),
         }
 
 
-def judged(trial: Trial, outcome: Outcome, why: str) -> State:
-    """The state once a trial has ended, now."""
-    return State(None, Last(trial.from_, trial.to, outcome, why, datetime.now(UTC)))
+def judged(trial: Trial, outcome: Outcome, why: str, *, probation: bool = False) -> State:
+    """The state once a trial has ended, now; and whether the release is on probation."""
+    last = Last(trial.from_, trial.to, outcome, why, datetime.now(UTC))
+    return State(None, last, trial if probation else None)
 
 
 class Notes:
@@ -113,9 +120,13 @@ class Notes:
         link alone say what is in force."""
         try:
             document = json.loads(self.path.read_text())
-            trial, last = document["trial"], document["last"]
-            return State(None if trial is None else _trial(trial), None if last is None else _last(last))
-        except (OSError, ValueError, KeyError, TypeError):
+            trial, last, probation = document["trial"], document["last"], document.get("probation")
+            return State(
+                None if trial is None else _trial(trial),
+                None if last is None else _last(last),
+                None if probation is None else _trial(probation),
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return State()
 
     def write(self, state: State) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.judge import UnitSeen
 from provisioning.keeper.places import Places
+from provisioning.keeper.words import plain
 
 _COMMAND_SECONDS = 20.0
 """daemon-reload takes tenths of a second; on a slow card under load, a few seconds."""
@@ -18,7 +19,11 @@ _COMMAND_SECONDS = 20.0
 _STOP_SECONDS = 45.0
 """The hub's unit is killed after its TimeoutStopSec of 30 s."""
 
-_USERS, _DIRECTORIES = "/etc/sysusers.d/carehub.conf", "/etc/tmpfiles.d/carehub.conf"
+_UDEV, _POLKIT = "run/udev/control", "etc/polkit-1/rules.d/50-carehub-bluetooth.rules"
+_OURS = ("tty", "input", "gpio", "leds", "hidraw")
+_TRIGGER = ("udevadm", "trigger", *(f"--subsystem-match={each}" for each in _OURS))
+"""What is plugged in comes under the rules as they are now. systemd has it done: to the keeper /sys is
+read-only."""
 
 
 class Services(Protocol):
@@ -69,7 +74,10 @@ class Systemd:
 
     def seen(self, unit: str) -> UnitSeen:
         """How the unit is. Raises `KeeperError`."""
-        properties = "ActiveState,SubState,Result,NRestarts,ExecMainStatus,Job"
+        properties = (
+            "ActiveState,SubState,Result,NRestarts,ExecMainStatus,Job,"
+            "ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic"
+        )
         shown = _checked("systemctl", "show", unit, f"--property={properties}")
         said = dict(line.partition("=")[::2] for line in shown.splitlines())
         return UnitSeen(
@@ -79,6 +87,7 @@ class Systemd:
             restarts=_number(said.get("NRestarts")),
             code=_number(said.get("ExecMainStatus")),
             queued=_number(said.get("Job")) != 0,
+            started_in=_started_in(said),
         )
 
     def stop(self, units: Sequence[str]) -> None:
@@ -116,18 +125,36 @@ class Systemd:
         """Take up the units, rules, users and directories of the release in force; what of the last three
         failed, in words. Raises `KeeperError`: the units could not be taken up."""
         troubles = []
-        # Users first: directories belong to them, and units run as them.
-        for command, needs in (
-            (("systemd-sysusers", _USERS), _USERS),
-            (("systemd-tmpfiles", "--create", _DIRECTORIES), _DIRECTORIES),
-            (("udevadm", "control", "--reload"), "/run/udev/control"),
-        ):
-            if Path(needs).exists():
+        for command in self._to_take_up():
+            try:
                 done = _run(*command)
-                if done.returncode != 0:
-                    troubles.append(f"{' '.join(command)}: {_last_line(done)}")
+            except KeeperError as error:
+                troubles.append(str(error))
+                continue
+            if done.returncode != 0:
+                troubles.append(f"{' '.join(command)}: {_last_line(done)}")
         _checked("systemctl", "daemon-reload")
+        # What the release that was in force had alone goes on otherwise, without its file.
+        listed = _run("systemctl", "list-units", "--plain", "--no-legend", "--state=not-found", "carehub*")
+        if gone := [line.split()[0] for line in listed.stdout.splitlines() if line.strip()]:
+            _run("systemctl", "stop", "--no-block", *gone)
         return troubles
+
+    def _to_take_up(self) -> Iterator[tuple[str, ...]]:
+        """Users first: directories belong to them, and units run as them."""
+        root = self._places.root
+        for folder, command in (
+            ("etc/sysusers.d", ("systemd-sysusers",)),
+            ("etc/tmpfiles.d", ("systemd-tmpfiles", "--create")),
+        ):
+            if files := sorted(str(each) for each in (root / folder).glob("carehub*.conf") if each.exists()):
+                yield (*command, *files)
+        if (root / _UDEV).exists():
+            yield ("udevadm", "control", "--reload")
+            yield ("systemd-run", "--quiet", "--collect", *_TRIGGER)
+        if (root / _POLKIT).exists():
+            # It watches its directory, in which nothing changes with a switch.
+            yield ("systemctl", "try-restart", "polkit.service")
 
 
 def _run(*command: str, seconds: float = _COMMAND_SECONDS) -> subprocess.CompletedProcess[str]:
@@ -150,7 +177,14 @@ def _checked(*command: str, seconds: float = _COMMAND_SECONDS) -> str:
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:
     lines = (done.stderr or done.stdout).strip().splitlines()
-    return lines[-1] if lines else f"exit code {done.returncode}"
+    return plain(lines[-1]) if lines else f"exit code {done.returncode}"
+
+
+def _started_in(said: Mapping[str, str]) -> float | None:
+    """From the start of the process that runs to when it was ready."""
+    begun = _number(said.get("ExecMainStartTimestampMonotonic"))  # microseconds
+    ready = _number(said.get("ActiveEnterTimestampMonotonic"))
+    return (ready - begun) / 1e6 if said.get("ActiveState") == "active" and 0 < begun <= ready else None
 
 
 def _number(text: str | None) -> int:

@@ -17,15 +17,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from provisioning.keeper.atomic import Disk
+from provisioning.keeper.configuration import Configuration, NewConfiguration, accepted
 from provisioning.keeper.errors import KeeperError
-from provisioning.keeper.health import Said, ask, commits
+from provisioning.keeper.health import Said, ask, commits, database_size, publishes
 from provisioning.keeper.judge import PACE, Before, Judge, Judgement, Look, Pace
-from provisioning.keeper.places import PAGE_UNIT, UNIT, Places
+from provisioning.keeper.places import PAGE_UNIT, PROBATION_UNIT, UNIT, Places
+from provisioning.keeper.settle import settle
 from provisioning.keeper.slots import Slot, Slots, check_way
 from provisioning.keeper.state import Named, Notes, State, Trial, judged
 from provisioning.keeper.systemd import Services, Systemd
+from provisioning.keeper.words import plain
 
 Tell = Callable[[str], None]
+
+_PROOFS = 3
+"""How often the release before may show that the broker takes what it publishes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,12 @@ class Verdict:
 
 
 class Keeper:
-    """Updates one machine; `services` and `disk` are the real ones unless said."""
+    """Updates one machine; `services` and `disk` are the real ones unless said.
+
+    `patience` is how many seconds a release has to prove itself, None for as many as that hub takes (`Pace`).
+    Where it is not `compared`, nothing is asked of it only since the release before had it. `hindered` says
+    in words what speaks against a trial just now: then there is none.
+    """
 
     def __init__(
         self,
@@ -74,20 +85,30 @@ class Keeper:
         disk: Disk | None = None,
         pace: Pace = PACE,
         tell: Tell = lambda _words: None,
+        patience: float | None = None,
+        compared: bool = True,
+        hindered: Callable[[], str | None] | None = None,
     ) -> None:
         self._places = places
+        self._hindered = hindered or (lambda: None)
         self._services = services or Systemd(places)
         self._disk = disk or Disk()
-        self._pace = pace
+        self._pace = pace if patience is None else pace.patient(patience)
+        self._measured = patience is None
+        self._compared = compared
         self._hearer = tell
         self.slots = Slots(places, self._disk)
         self.notes = Notes(places, self._disk)
+        self._configuration = Configuration(places, self._disk)
 
-    def update(self, bundle: Path, *, older: bool = False) -> Verdict:
-        """Have a bundle's release in force if it proves itself.
+    def update(
+        self, bundle: Path, *, older: bool = False, configuration: NewConfiguration | None = None
+    ) -> Verdict:
+        """Have a bundle's release in force if it proves itself, with that configuration where one is given.
 
         Raises:
-            KeeperError: it cannot be installed (`Slots.install`); nothing was changed.
+            KeeperError: it cannot be installed (`Slots.install`), or refuses the configuration; nothing was
+                changed.
         """
         self._settled()
         last = self.notes.read().last
@@ -95,34 +116,95 @@ class Keeper:
         anew = last is not None and last.outcome != "kept"
         self._tell(f"verifying {bundle.name}, and unpacking it")
         try:
-            return self._try(self.slots.install(bundle, older=older, anew=anew))
+            self._check_moment()
+            installed = self.slots.install(bundle, older=older, anew=anew)
+            self._check_moment()  # unpacking takes a while
+            if installed != self.slots.linked():
+                self._configuration.forget(installed)
+            why = configuration.refused(installed) if configuration is not None else None
+            if why is not None:
+                raise KeeperError(f"not tried, since it refuses the new hub.toml: {why}")
+            return self._try(installed, configuration)
         except OSError as error:
             raise KeeperError(f"{bundle.name} could not be installed: {error}") from error
 
     def roll_back(self) -> Verdict:
-        """Have the other slot's release in force again, if it proves itself.
+        """Have the other slot's release in force again, if it proves itself. It is not on probation: nobody
+        wants the one back that was gone away from.
 
         Raises:
-            KeeperError: there is none, or it could not read the database; nothing was changed.
+            KeeperError: there is none, it could not read the database, or it is the one that was taken back
+                last; nothing was changed.
         """
         self._settled()
         other, current = self.slots.slot(self.slots.idle()), self.slots.current()
         if other is None or current is None:
             raise KeeperError("the other slot has no release to go back to: 'carehub update FILE' brings one")
+        last, to = self.notes.read().last, Named.of(other.manifest)
+        if last is not None and last.outcome != "kept" and last.to == to:
+            raise KeeperError(
+                f"there is nothing to go back to: the other slot has {to}, which was {last.outcome} at the"
+                f" last update ({last.why}). 'carehub update FILE' tries it again"
+            )
         check_way(current.manifest, other.manifest, older=True)
-        return self._try(other.name)
+        return self._try(other.name, self._its_own(other.name), back=True)
+
+    def take_back(self, probation: Trial, why: str) -> Verdict:
+        """Have the release in force again that was before the one on probation.
+
+        Raises:
+            KeeperError: it is not there any more; the one on probation stays, and is so no longer.
+            OSError: the card takes nothing.
+        """
+        old, last = self.slots.slot(probation.from_slot), self.notes.read().last
+        if old is None or Named.of(old.manifest) != probation.from_:
+            self.notes.write(State(None, last))
+            raise KeeperError(f"{why}; and the release before is not there any more to go back to")
+        self._tell(f"{why}; going back to {probation.from_}")
+        before = self._configuration.of(old.name)
+        if before.exists() and accepted(self._places.slots / old.name, self._configuration.path):
+            self._configuration.forget(old.name)  # what was changed since then stays
+        # From here on a power cut is settled as that of a trial.
+        self.notes.write(State(probation, last))
+        with _undisturbed():
+            why = self._back(probation, old, self._units(), why, self._pace)
+        return Verdict("rolled back", probation.to, why, probation.from_)
+
+    def _its_own(self, slot: str) -> NewConfiguration | None:
+        """hub.toml as it was with that slot's release, where that refuses the one of today."""
+        before, now = self._configuration.of(slot), self._configuration.path
+        if not before.exists() or accepted(self._places.slots / slot, now):
+            return None
+        return NewConfiguration(before, lambda _slot: None)
 
     def _tell(self, words: str) -> None:
         with suppress(OSError):  # whoever listened may have gone, with their SSH session
             self._hearer(words)
 
-    def _settled(self) -> None:
-        if self.notes.read().trial is not None:
-            raise KeeperError(
-                "an update before this one was interrupted: 'systemctl restart carehub-settle' takes it back"
-            )
+    def _check_moment(self) -> None:
+        words = self._hindered()
+        if words is not None:
+            raise KeeperError(words)
 
-    def _try(self, name: str) -> Verdict:
+    def _settled(self) -> None:
+        """Whoever calls has the lock, so a trial that is noted was cut off."""
+        if self.notes.read().trial is not None:
+            for words in settle(self._places, services=self._services, disk=self._disk):
+                self._tell(words)
+
+    def _units(self) -> list[str]:
+        if not self._services.running():
+            return []
+        return [unit for unit in (UNIT, PAGE_UNIT) if self._services.wanted(unit)]
+
+    def _watched(self) -> None:
+        """Have somebody watch over this process, which may be killed, and later over the release."""
+        with suppress(KeeperError):  # at the next boot that is started in any case
+            self._services.start([PROBATION_UNIT])
+
+    def _try(
+        self, name: str, configuration: NewConfiguration | None = None, *, back: bool = False
+    ) -> Verdict:
         new, old = self.slots.slot(name), self.slots.current()
         if new is None:
             raise KeeperError(f"slot {name} is not whole though it was just installed: look after the card")
@@ -133,67 +215,105 @@ class Keeper:
             self.slots.switch(name)
             return Verdict("kept", to, "it is the first on this machine, and was not tried")
         trial = Trial(Named.of(old.manifest), old.name, to, name, datetime.now(UTC))
-        units = []
-        if self._services.running():
-            units = [unit for unit in (UNIT, PAGE_UNIT) if self._services.wanted(unit)]
+        units = self._units()
         if UNIT not in units:
+            self._configuration.keep(old.name)
             self.slots.switch(name)
+            if configuration is not None:
+                self._configuration.put(configuration.path)
+            if self._services.running():
+                with suppress(KeeperError):  # the next start of the machine takes them up
+                    self._services.refresh()
             why = f"it was not tried, since {UNIT} is not enabled here"
             self.notes.write(judged(trial, "kept", why))
             return Verdict("kept", to, why, trial.from_)
         with _undisturbed():
-            return self._tried(trial, old, units)
+            return self._tried(trial, old, units, configuration, back=back)
 
-    def _tried(self, trial: Trial, old: Slot, units: Sequence[str]) -> Verdict:
-        before = self._before(units)
+    def _tried(
+        self,
+        trial: Trial,
+        old: Slot,
+        units: Sequence[str],
+        configuration: NewConfiguration | None,
+        *,
+        back: bool,
+    ) -> Verdict:
+        before, pace = self._before(units), self._pace
+        if self._measured:
+            pace = pace.like(self._services.seen(UNIT).started_in, database_size(self._places))
+        probation = before.answered and not back
+        self._configuration.keep(old.name)
         self.notes.write(State(trial, self.notes.read().last))
+        self._watched()
         try:
             self._tell(f"{trial.to} is installed; now it has to prove itself")
             self._services.stop(units)
             self.slots.switch(trial.to_slot)
+            if configuration is not None:
+                self._configuration.put(configuration.path)
             for trouble in self._services.refresh():
                 self._tell(trouble)
             self._services.start(units)
-            judgement = self._judged(before, units)
+            judgement = self._judged(before if self._compared else Before(), units, pace)
         except (KeeperError, OSError) as error:
-            judgement = Judgement(False, str(error))
+            judgement = Judgement(False, plain(str(error)))
         if judgement.good:
             try:
-                self.notes.write(judged(trial, "kept", judgement.why))
+                self.notes.write(judged(trial, "kept", judgement.why, probation=probation))
             except OSError as error:
                 raise KeeperError(
                     f"release {trial.to} proved itself and is in force, but the card takes no note of it"
                     f" ({error}): at the next start of this machine {trial.from_} would be back. Make room"
                     " and update again, or replace the card"
                 ) from error
+            if probation:
+                self._watched()  # where it had just ended
             return Verdict("kept", trial.to, judgement.why, trial.from_)
         self._tell(f"not proven: {judgement.why}; going back to {trial.from_}")
-        return Verdict("rolled back", trial.to, self._back(trial, old, units, judgement.why), trial.from_)
+        why = self._back(trial, old, units, judgement.why, pace)
+        return Verdict("rolled back", trial.to, why, trial.from_)
 
     def _before(self, units: Sequence[str]) -> Before:
-        page = PAGE_UNIT in units and self._services.seen(PAGE_UNIT).running
-        running = self._services.seen(UNIT).running
-        return Before.of(ask(self._places, self._pace.answer) if running else None, page=page)
-
-    def _judged(self, before: Before, units: Sequence[str]) -> Judgement:
-        judge, started, committed = Judge(before, self._pace), time.monotonic(), False
+        """As the release before shows itself at its best. Of one that does not run nothing is expected."""
+        found, until, proofs = Before(), time.monotonic() + self._pace.before, _PROOFS
         while True:
             hub = self._services.seen(UNIT)
-            said = ask(self._places, self._pace.answer) if hub.running else None
-            # Asked until it does: each time is a commit of its card.
-            committed = committed or (said is not None and commits(self._places, self._pace.answer))
-            # Of a page that did not run before nothing is asked.
-            page = self._services.seen(PAGE_UNIT) if before.page and PAGE_UNIT in units else None
-            judgement = judge.look(Look(time.monotonic() - started, hub, said, page, committed))
-            if judgement is not None:
-                return judgement
+            said, published = ask(self._places, self._pace.answer) if hub.running else None, False
+            if said is not None and said.connected and not found.published and proofs:
+                proofs -= 1
+                published = publishes(self._places, self._pace.answer)
+            page = PAGE_UNIT in units and self._services.seen(PAGE_UNIT).running
+            found = found.with_later(Before.of(said, published=published, page=page))
+            over = time.monotonic() >= until or not (hub.running or hub.starting)
+            if over or (said is not None and found.whole(said) and (found.published or not proofs)):
+                return found
             time.sleep(self._pace.look)
 
-    def _back(self, trial: Trial, old: Slot, units: Sequence[str], why: str) -> str:
+    def _judged(self, before: Before, units: Sequence[str], pace: Pace) -> Judgement:
+        judge, started = Judge(before, pace), time.monotonic()
+        committed = published = False
+        while True:
+            hub = self._services.seen(UNIT)
+            said = ask(self._places, pace.answer) if hub.running else None
+            # Asked until it does: each time is a commit of its card, and a message to its broker.
+            committed = committed or (said is not None and commits(self._places, pace.answer))
+            if said is not None and said.connected and before.published:
+                published = published or publishes(self._places, pace.answer)
+            # Of a page that did not run before nothing is asked.
+            page = self._services.seen(PAGE_UNIT) if before.page and PAGE_UNIT in units else None
+            at = time.monotonic() - started
+            judgement = judge.look(Look(at, hub, said, page, committed, published))
+            if judgement is not None:
+                return judgement
+            time.sleep(pace.look)
+
+    def _back(self, trial: Trial, old: Slot, units: Sequence[str], why: str, pace: Pace) -> str:
         """Why the release did not stay, and whether the one before is well again."""
         for step in (
             lambda: self._services.kill(units, self._pace.kill),
             lambda: self.slots.switch(old.name),
+            lambda: self._configuration_back(old),
             lambda: self._services.refresh(),
         ):
             try:
@@ -208,10 +328,15 @@ class Keeper:
             )
         # Noted before it is waited for: the hub reads and reports it as soon as it runs.
         self.notes.write(judged(trial, "rolled back", why))
-        if self._answers() is None:
-            why = f"{why}; the release before has not answered within {self._pace.back:g} s: 'carehub doctor'"
+        if self._answers(pace.back) is None:
+            why = f"{why}; the release before has not answered within {pace.back:g} s: 'carehub doctor'"
             self.notes.write(judged(trial, "rolled back", why))
         return why
+
+    def _configuration_back(self, old: Slot) -> None:
+        """Only with the release: the new one stays with its own."""
+        if self.slots.linked() == old.name:
+            self._configuration.back(old.name)
 
     def _started_again(self, units: Sequence[str], why: str) -> str:
         """Start what was stopped, more than once if need be: nobody else does before the next boot."""
@@ -226,8 +351,8 @@ class Keeper:
                 break
         return why
 
-    def _answers(self) -> Said | None:
-        until = time.monotonic() + self._pace.back
+    def _answers(self, seconds: float) -> Said | None:
+        until = time.monotonic() + seconds
         while (said := ask(self._places, self._pace.answer)) is None and time.monotonic() < until:
             time.sleep(self._pace.look)
         return said

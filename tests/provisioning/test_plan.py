@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from provisioning.errors import ProvisioningError
+from provisioning.keeper.linking import listed
 from provisioning.keeper.resources import (
     Absent,
     Directory,
@@ -19,13 +19,13 @@ from provisioning.keeper.resources import (
     Release,
     Resource,
     Run,
+    Tree,
     Unit,
     from_json,
     title,
     to_json,
 )
-from provisioning.plan import Login, PagePair, before_certificate, desired, with_certificate
-from provisioning.plan_machine import firewall
+from provisioning.plan import PagePair, before_certificate, desired, with_certificate
 from provisioning.site_file import Site, load
 from tests.rigs.site import CERTIFICATE, HUB, PUBLIC_KEY, SIGNERS, manifest, write_site
 
@@ -89,13 +89,40 @@ def test_every_link_leads_to_a_file_of_the_project(tmp_path: Path) -> None:
     assert {each for each in there - linked if "/keeper/" not in each and not each.endswith(".md")} == set()
 
 
+def test_what_an_update_links_is_what_is_linked_but_for_what_a_site_decides(tmp_path: Path) -> None:
+    links = [each for each in planned(site_of(tmp_path)) if isinstance(each, Link)]
+    made = {each.path: each.to.partition("current/systemd/")[2] for each in links if "systemd/" in each.to}
+    del made["/etc/systemd/system.conf.d/carehub.conf"]
+    assert listed(PROJECT) == made
+    units = [Path(path).name for path in made if path.startswith("/etc/systemd/system/")]
+    assert units, "and by their names they are known as ours"
+    assert all(name.startswith("carehub") for name in units)
+
+
 def test_the_keeper_is_complete_and_outside_of_the_slots(tmp_path: Path) -> None:
     there = files(planned(site_of(tmp_path)))
     modules = {each.name for each in (PROJECT / "provisioning/keeper").glob("*.py")}
-    assert modules <= {Path(path).name for path in there if path.startswith("/usr/lib/carehub/lib/")}
+    tree = next(each for each in planned(site_of(tmp_path)) if isinstance(each, Tree))
+    assert {Path(path).name for path in tree.files} == modules
+    assert f'"{tree.path}"' in (PROJECT / "provisioning/keeper/launcher.py").read_text()
     assert there["/usr/lib/carehub/keeper"].mode == "0755"
-    assert "/etc/systemd/system/carehub-settle.service" in there
+    for unit in (PROJECT / "systemd/keeper").iterdir():
+        assert there[f"/etc/systemd/system/{unit.name}"].content == unit.read_text(), "none is left out"
     assert not any(path.startswith("/opt/") for path in there)
+
+
+def test_what_was_installed_by_hand_is_removed_last_of_all(tmp_path: Path) -> None:
+    last = planned(site_of(tmp_path))[-1]
+    assert isinstance(last, Run)
+    by_hand = tmp_path / "carehub"
+    for name in ("bin/carehub", "lib/python3.11/x.py", "pyvenv.cfg", "slots/a/manifest.json"):
+        (by_hand / name).parent.mkdir(parents=True, exist_ok=True)
+        (by_hand / name).touch()
+    command, test = (each.replace("/opt/carehub", str(by_hand)) for each in (last.command, last.changed_if))
+    assert subprocess.run(test, shell=True, check=False).returncode == 0
+    subprocess.run(command, shell=True, check=True)
+    assert [each.name for each in by_hand.iterdir()] == ["slots"]
+    assert subprocess.run(test, shell=True, check=False).returncode != 0
 
 
 def test_secrets_are_secret_and_for_the_hub_alone(tmp_path: Path) -> None:
@@ -151,13 +178,6 @@ def test_without_tls_there_is_neither_identity_nor_authority(tmp_path: Path) -> 
     assert "/etc/carehub/ca.crt" not in files(resources)
 
 
-def test_no_login_on_the_screen_where_readers_would_type_on_it(tmp_path: Path) -> None:
-    reader = '[[sensors]]\naddress = "USB:0C2E:0B61:S1"\ndriver = "wristband_reader"\n'
-    assert units(planned(site_of(tmp_path, reader)))["getty@tty1.service"] == "masked"
-    assert "getty@tty1.service" not in units(planned(site_of(tmp_path)))
-    assert "getty@tty1.service" in units(planned(site_of(tmp_path, "[machine]\nconsole = false\n")))
-
-
 def test_a_page_that_is_not_wanted_is_stopped(tmp_path: Path) -> None:
     resources = planned(site_of(tmp_path, "[machine.page]\nrun = false\n"))
     assert units(resources)["carehub-page.service"] == "stopped"
@@ -177,79 +197,59 @@ def test_a_beacon_gets_the_group_that_it_needs(tmp_path: Path, output: str, grou
     assert not any("usermod" in each for each in runs)
 
 
-def test_ssh_is_hardened_unless_that_would_lock_the_login_out(tmp_path: Path) -> None:
-    site, path = site_of(tmp_path), "/etc/ssh/sshd_config.d/10-carehub.conf"
-    assert "PasswordAuthentication no" in files(planned(site))[path].content
-    without = desired(site, CERTIFICATE, manifest(), "3.11", SIGNERS, login=Login("pi", harden=False))
-    assert path not in files(without)
-    absent = [each.path for each in without if isinstance(each, Absent)]
-    assert path not in absent, "what an earlier run hardened stays: others would have passwords again"
-    left_to_others = planned(site_of(tmp_path, "[machine.ssh]\nharden = false\n"))
-    assert path in [each.path for each in left_to_others if isinstance(each, Absent)]
+def test_what_a_sites_file_takes_back_does_not_stay(tmp_path: Path) -> None:
+    (tmp_path / "wifi").write_text("correct horse")
+    (tmp_path / "mqtt").write_text("hunter2hunter2")
+    (tmp_path / "page.crt").write_text(CERTIFICATE)
+    (tmp_path / "page.key").write_text("-----BEGIN PRIVATE KEY-----")
+    page = '[page]\nport = 443\ncertificate_file = "page.crt"\nkey_file = "page.key"\n'
+    machine = f"""
+[machine.network]
+wired = {{ address = "192.168.1.20/24", gateway = "192.168.1.1", dns = ["192.168.1.1"] }}
+wifi = {{ ssid = "R", password_file = "wifi" }}
+[machine.time]
+servers = ["ntp.example"]
+[machine]
+journal = "100 MB"
+[machine.ssh]
+authorized_keys = ["{PUBLIC_KEY}"]
+"""
+    much = planned(site_of(tmp_path, machine, f'{HUB}password_file = "mqtt"\n{page}'))
+    back = "[machine]\nconsole = true\nwatchdog = false\nspare_card = false\n[machine.firewall]\non = false\n"
+    little = planned(site_of(tmp_path, back))
+
+    def named(resources: list[Resource]) -> dict[str, Resource]:
+        return {getattr(each, "path", "") or getattr(each, "name", ""): each for each in resources}
+
+    brought, said = named(much), named(little)
+    # The unit's own file goes with the unit; a directory has none but who is listed; trimming does no harm.
+    by_another = {
+        "/etc/systemd/system/carehub-firewall.service", "/etc/ssh/carehub_keys/root", "fstrim.timer",
+        "radio of the Wi-Fi",
+    }  # fmt: skip
+    assert {each for each in brought if each not in said} == by_another
+    for path in (
+        "/etc/NetworkManager/system-connections/carehub-wifi.nmconnection",
+        "/etc/modprobe.d/carehub-wifi.conf",
+        "/etc/NetworkManager/system-connections/carehub-wired.nmconnection", "/etc/carehub/broker.password",
+        "/etc/carehub/page.key", "/etc/systemd/system.conf.d/carehub.conf", "/etc/systemd/system/tmp.mount",
+        "/etc/rpi/swap.conf.d/carehub.conf", "/etc/systemd/system/carehub-page.service.d/port.conf",
+    ):  # fmt: skip
+        assert not isinstance(brought[path], Absent), path
+        assert isinstance(said[path], Absent), path
+    assert (units(little)["apt-daily.timer"], units(little)["tmp.mount"]) == ("restored", "disabled")
 
 
-def test_who_has_many_keys_in_an_agent_is_not_locked_out(tmp_path: Path) -> None:
-    """sshd counts each key that is offered: fewer than its own six tries would shut engineers out."""
-    sshd = files(planned(site_of(tmp_path)))["/etc/ssh/sshd_config.d/10-carehub.conf"].content
-    assert "MaxAuthTries" not in sshd
+def test_a_page_at_443_may_listen_there(tmp_path: Path) -> None:
+    low = planned(site_of(tmp_path, hub=f"{HUB}[page]\nport = 443\n"))
+    drop_in = files(low)["/etc/systemd/system/carehub-page.service.d/port.conf"].content
+    assert "AmbientCapabilities=CAP_NET_BIND_SERVICE" in drop_in
+    assert "tcp dport 443 accept" in files(low)["/etc/carehub/firewall.nft"].content
 
 
-def test_the_firewall_comes_after_what_would_flush_it(tmp_path: Path) -> None:
-    unit = files(planned(site_of(tmp_path)))["/etc/systemd/system/carehub-firewall.service"].content
-    assert "nftables.service" in unit.partition("After=")[2].partition("\n")[0]
-
-
-def test_keys_are_for_the_login_and_beside_its_own(tmp_path: Path) -> None:
-    site = site_of(tmp_path, f'[machine.ssh]\nauthorized_keys = ["{PUBLIC_KEY}"]\n')
-    there = files(desired(site, CERTIFICATE, manifest(), "3.11", SIGNERS, login=Login("pi")))
-    assert there["/etc/ssh/carehub_keys/pi"].content == f"{PUBLIC_KEY}\n"
-    sshd = there["/etc/ssh/sshd_config.d/10-carehub.conf"].content
-    assert "AuthorizedKeysFile .ssh/authorized_keys .ssh/authorized_keys2 /etc/ssh/carehub_keys/%u\n" in sshd
-    assert not any("/.ssh/" in path for path in there)
-
-
-@pytest.mark.parametrize(
-    "machine",
-    ["", "[machine.ssh]\nharden = true\n[machine.firewall]\nssh_from = ['10.8.0.0/16', 'fd12::/64']\n"],
-)
-def test_nft_and_sshd_take_what_is_written_for_them(tmp_path: Path, machine: str) -> None:
-    site = site_of(tmp_path, machine)
-    rules = tmp_path / "rules"
-    rules.write_text(firewall(site, (22, 2222)))
-    # In a network of its own, so that nothing of this machine is asked or touched.
-    checked = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--net", "/usr/sbin/nft", "--file", rules],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert checked.returncode == 0, checked.stderr
-    key, conf = tmp_path / "host_key", tmp_path / "sshd.conf"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
-    sshd = files(planned(site))["/etc/ssh/sshd_config.d/10-carehub.conf"].content
-    conf.write_text(f"HostKey {key}\n{sshd}")
-    checked = subprocess.run(
-        ["/usr/sbin/sshd", "-t", "-f", conf], capture_output=True, text=True, check=False
-    )
-    assert checked.returncode == 0, checked.stderr
-
-
-def test_the_firewall_lets_in_what_is_said_and_nothing_else(tmp_path: Path) -> None:
-    site = site_of(tmp_path, "[machine.firewall]\nssh_from = ['10.8.0.0/16', 'fd12::/64']\n")
-    rules = firewall(site, (22, 2222))
-    assert "policy drop" in rules
-    assert "ip saddr { 10.8.0.0/16 } tcp dport { 22, 2222 } accept" in rules
-    assert "ip6 saddr { fd12::/64 } tcp dport { 22, 2222 } accept" in rules
-    assert not re.search(r"^\s*tcp dport", rules, re.MULTILINE), "no port is open to everybody"
-    assert re.search(r"ip saddr \{ 10\.0\.0\.0/8, .*\} tcp dport 8443 accept", rules)
-
-
-def test_a_firewall_that_is_off_is_stopped(tmp_path: Path) -> None:
-    resources = planned(site_of(tmp_path, "[machine.firewall]\non = false\n"))
-    assert units(resources)["carehub-firewall.service"] == "stopped"
-    assert "/etc/carehub/firewall.nft" not in files(resources)
-
-
-def test_a_password_of_wifi_is_written_so_that_network_manager_reads_it_back(tmp_path: Path) -> None:
-    (tmp_path / "wifi").write_text(" back\\slash; = # \n")
-    site = site_of(tmp_path, '[machine.network.wifi]\nssid = "R"\npassword_file = "wifi"\n')
-    wifi = files(planned(site))["/etc/NetworkManager/system-connections/carehub-wifi.nmconnection"]
-    assert "\npsk=\\sback\\\\slash; = # \n" in wifi.content
+def test_who_signs_hubs_is_carried_apart_from_who_signed_the_brokers(tmp_path: Path) -> None:
+    site = site_of(tmp_path)
+    there = files(desired(site, CERTIFICATE, manifest(), "3.11", SIGNERS, authority_pem="the hubs'"))
+    assert there["/etc/carehub/authority.crt"].content == "the hubs'"
+    assert there["/etc/carehub/ca.crt"].content == CERTIFICATE
+    assert files(planned(site))["/etc/carehub/authority.crt"].content == CERTIFICATE

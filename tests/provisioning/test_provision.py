@@ -6,6 +6,7 @@ The whole of it, on machines with a real systemd, is in tests/machine.
 from __future__ import annotations
 
 import platform
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -21,13 +22,13 @@ from provisioning.keeper.apply import apply
 from provisioning.keeper.look import look
 from provisioning.keeper.places import Places
 from provisioning.keeper.resources import File, Identity, Outcome, Resource, Unit
-from provisioning.provision import Seen, _applied, _is_in, _Work, provision
+from provisioning.provision import Seen, _applied, _is_in, _known_as, _Work, provision
 from provisioning.remote import Remote
 from provisioning.site_file import Site, load
 from tests.rigs.box import Box
 from tests.rigs.hub_process import carehub_here
 from tests.rigs.site import CERTIFICATE, HUB, manifest, write_site
-from tests.rigs.sshd import Sshd, running_sshd
+from tests.rigs.sshd import Sshd, make_key, running_sshd
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -45,9 +46,8 @@ def site(tmp_path: Path) -> Site:
 
 
 def bundle(architecture: str) -> Bundle:
-    return Bundle(
-        Path("release.bundle"), replace(manifest(), architecture=architecture), "release", (PYTHON,)
-    )
+    made = replace(manifest(), architecture=architecture)
+    return Bundle(Path("release.bundle"), made, "release", (PYTHON,), "a" * 64)
 
 
 def test_a_machine_that_can_be_no_hub_is_refused_and_nothing_is_left_on_it(machine: Sshd, site: Site) -> None:
@@ -71,8 +71,12 @@ def test_a_machine_is_looked_at_before_anything_is_done(machine: Sshd, site: Sit
         assert Path(seen.directory, "provisioning/keeper/apply.py").is_file()
         assert (seen.python, seen.architecture, seen.port) == (PYTHON, platform.machine(), machine.port)
         assert (seen.from_address, seen.login) == ("127.0.0.1", machine.target.partition("@")[0])
+        work.ask()
+        assert not Path(seen.directory).exists(), "with the last question"
         work.end()
-        assert not Path(seen.directory).exists()
+        other = _Work(remote, site, bundle("riscv64"), dry_run=True, tell=lambda _: None)
+        other.end()
+        assert not Path(other.seen.directory).exists()
 
 
 def test_who_would_lock_themselves_out_by_the_firewall_is_stopped(site: Site, tmp_path: Path) -> None:
@@ -95,6 +99,8 @@ def test_ssh_is_hardened_only_where_a_key_is_left(site: Site) -> None:
     assert worker(site, keys=1).login().harden
     login = worker(site, connection="a 1 b 2222").login()
     assert (login.name, login.ports) == ("pi", (22, 2222))
+    login = worker(site, ports=[2200, 22], key_files=["/etc/keys/%u"]).login()
+    assert (login.ports, login.key_files) == ((22, 2200), ("/etc/keys/%u",)), "all that it listens at"
 
 
 def test_look_says_what_there_is(tmp_path: Path) -> None:
@@ -104,19 +110,63 @@ def test_look_says_what_there_is(tmp_path: Path) -> None:
     assert (found["keys"], found["systemd"], found["in_force"], found["certified"]) == (0, False, "", False)
     keys = box("/home/pi/.ssh/authorized_keys")
     keys.parent.mkdir(parents=True)
-    keys.write_text("# mine\n\nssh-ed25519 AAAA sam\n")
+    sams = make_key(tmp_path / "sam").with_suffix(".pub").read_text()
+    keys.write_text(f"# mine\n\nssh-ed25519 AAAA damaged\n{sams}")
     box("/run/systemd/system").mkdir(parents=True)
     box("/etc/os-release").write_text('PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n')
     found = look(Places(box.root), "pi")
     assert (found["keys"], found["systemd"]) == (1, True)
     assert found["system"] == "Debian GNU/Linux 12 (bookworm)"
     assert look(Places(box.root), "nobody-here")["keys"] == 0
+    assert (found["hub"], found["has_data"], found["machine"]) == ("", False, "")
+    box("/etc/machine-id").write_text("4d1f0a\n")
+    box("/etc/carehub").mkdir()
+    box("/etc/carehub/hub.toml").write_text(HUB)
+    box("/var/lib/carehub/hub.db").parent.mkdir(parents=True)
+    box("/var/lib/carehub/hub.db").touch()
+    found = look(Places(box.root), "pi")
+    assert (found["hub"], found["has_data"]) == ("rose-house.hub-1", True)
+    assert found["machine"]
+    assert "4d1f0a" not in str(found["machine"]), "machine-id(5): not to be told"
+
+
+def test_the_same_raspberry_pi_is_the_same_machine_with_another_card(tmp_path: Path) -> None:
+    seen = []
+    for card in ("one", "two"):
+        box = Box(tmp_path / card)
+        box("/etc/machine-id").write_text(card)
+        box("/proc/device-tree").mkdir(parents=True)
+        box("/proc/device-tree/serial-number").write_bytes(b"10000000a1b2c3d4\0")
+        seen.append(look(Places(box.root), "pi")["machine"])
+    assert seen[0] == seen[1] != ""
+
+
+def test_look_goes_by_what_sshd_itself_makes_of_its_files(tmp_path: Path) -> None:
+    box = Box(tmp_path / "box")
+    (box.root / "etc/passwd").write_text("pi:x:1:1::/home/pi:/bin/sh\n")
+    box("/etc/ssh/keys").mkdir(parents=True)
+    sams = make_key(tmp_path / "sam").with_suffix(".pub").read_text()
+    for path, keys in (("/etc/ssh/keys/pi", sams * 2), ("/home/pi/.ssh/authorized_keys", sams)):
+        box(path).parent.mkdir(parents=True, exist_ok=True)
+        box(path).write_text(keys)
+    (box.root / "etc/ssh/sshd_config").write_text(
+        f"HostKey {tmp_path}/sam\nPort 22\nPort 2222\n"
+        f"AuthorizedKeysFile {box.root}/nowhere /etc/ssh/keys/%u\n"
+    )
+    found = look(Places(box.root), "pi")
+    assert (found["ports"], found["keys"]) == ((22, 2222), 2)
+    assert found["key_files"] == (f"{box.root}/nowhere", "/etc/ssh/keys/%u")
+    assert found["key_logins"] == []
+    box("/etc/ssh/carehub_keys").mkdir()
+    box("/etc/ssh/carehub_keys/pi").write_text(sams)
+    assert look(Places(box.root), "sam")["key_logins"] == ["pi"]
 
 
 SEEN = Seen(
     directory="/var/tmp/x", login="pi", connection="192.168.1.7 50000 192.168.1.20 22",
-    architecture="riscv64", python="3.11", system="Debian", systemd=True, in_force="", certified=False,
-    sha256="", keys=1,
+    architecture="riscv64", python="3.11", system="Debian", systemd=True, machine="m1", hub="",
+    has_data=False, in_force="", certified=False, sha256="", keys=1,
+    key_files=[".ssh/authorized_keys"], key_logins=[], ports=[22],
 )  # fmt: skip
 
 
@@ -126,7 +176,7 @@ class Here(_Work):
     def __init__(self, site: Site, box: Box | None, **seen: Any) -> None:
         self._site, self._box, self._bundle = site, box, bundle("riscv64")
         self._remote = Remote("pi@hub")
-        self.dry_run, self.told = False, list[str]()
+        self.dry_run, self.replaces, self.told = False, False, list[str]()
         self.tell = self.told.append
         self.seen = replace(SEEN, **seen)
         self.lists: list[Sequence[Resource]] = []
@@ -166,6 +216,60 @@ def test_a_request_is_signed_and_the_hub_started_only_then(site: Site, tmp_path:
     outcomes, _ = _applied(site, authority, identity(site, authority.ca_pem), "", again)
     assert [each.change for each in outcomes] == ["none", "none"]
     assert len(again.lists) == 1, "one round where nothing is to be signed"
+
+
+def test_another_home_s_hub_is_not_made_this_one_by_a_wrong_address(site: Site) -> None:
+    willow: dict[str, Any] = {"hub": "willow-court.hub-1"}
+    with pytest.raises(
+        ProvisioningError, match=r"is willow-court\.hub-1 today, .* makes it rose-house\.hub-1"
+    ):
+        worker(site, **willow).check_who(None, ["rose-house.hub-1"])
+    worker(site, **willow).check_who(None, ["willow-court.hub-1"])
+    with pytest.raises(ProvisioningError, match=r"taken for this one's residents'. Remove it first"):
+        worker(site, has_data=True, **willow).check_who(None, ["willow-court.hub-1"])
+    worker(site, has_data=True, hub="rose-house.hub-2").check_who(None, ["rose-house.hub-2"])
+    worker(site, has_data=True, hub="rose-house.hub-1").check_who(None, [])
+
+
+def test_a_copied_site_file_does_not_make_two_hubs_of_one_name(site: Site, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+
+    def set_up(number: str, *instead_of: str) -> Box:
+        box = Box(tmp_path / f"box-{number}")
+        work = worker(site, box, machine=number)
+        work.check_who(authority, instead_of)
+        _applied(site, authority, identity(site, authority.ca_pem), "", work)
+        return box
+
+    def is_good(box: Box) -> bool:
+        verified = subprocess.run(
+            ("openssl", "verify", "-crl_check", "-CAfile", tmp_path / "ca/ca.crt",
+             "-CRLfile", tmp_path / "ca/revoked.crl", box("/etc/carehub/identity/current/hub.crt")),
+            capture_output=True, check=False,
+        )  # fmt: skip
+        return verified.returncode == 0
+
+    first = set_up("m1")
+    assert is_good(first)
+    set_up("m1")
+    with pytest.raises(ProvisioningError, match=r"was certified for another machine on 20\d\d-.*a copy"):
+        set_up("m2")
+    assert not (tmp_path / "box-m2/etc/carehub").exists()
+    second = set_up("m2", "rose-house.hub-1")
+    assert (is_good(first), is_good(second)) == (False, True)
+    worker(site, machine="m2").check_who(authority, ())
+
+
+def test_by_what_a_machine_is_reached_from_now_on_is_said(tmp_path: Path) -> None:
+    wired = 'wired = { address = "192.168.1.20/24", gateway = "192.168.1.1", dns = ["192.168.1.1"] }\n'
+    site = load(write_site(tmp_path, f"[machine.network]\n{wired}"))
+    profile = "file /etc/NetworkManager/system-connections/carehub-wired.nmconnection"
+    said = _known_as(
+        site, "pi@raspberrypi", [Outcome("file /etc/hostname", "changed"), Outcome(profile, "changed")]
+    )
+    assert "rose-house-hub-1.local" in said[0]
+    assert "its address is 192.168.1.20" in said[1]
+    assert _known_as(site, "pi@raspberrypi", [Outcome("file /etc/hostname", "none")]) == []
 
 
 def test_an_external_authority_gets_a_file_and_gives_one(tmp_path: Path) -> None:

@@ -101,6 +101,43 @@ def test_a_file_that_is_named_and_not_there_is_a_wrong_key(tmp_path: Path) -> No
     )
 
 
+def test_a_file_of_notepads_and_paths_of_the_home_directory_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "sam"))
+    (tmp_path / "sam").mkdir()
+    (tmp_path / "sam/ics.crt").write_text(CERTIFICATE)
+    authority = '[authority]\ndirectory = "~/ca"\nrelease_signers = "release_signers"\n'
+    path = write_site(tmp_path, hub=f'{HUB}ca_file = "~/ics.crt"\n', authority=authority)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    site = load(path)
+    assert (site.carried.broker_ca, site.authority_directory) == (CERTIFICATE, tmp_path / "sam/ca")
+
+
+def test_what_is_of_a_resident_is_never_quoted(tmp_path: Path) -> None:
+    resident = '[[residents]]\nid = "Ada Lovelace"\nname = ""\nroom = 12\nborn = "Ada, 1931-13-45"\n'
+    words = problems(write_site(tmp_path, resident))
+    assert "residents[0].id: " in words
+    assert "Ada" not in words
+
+
+def test_an_external_authority_may_be_another_than_the_brokers(tmp_path: Path) -> None:
+    (tmp_path / "brokers").write_text(CERTIFICATE)
+    (tmp_path / "theirs").write_text(CERTIFICATE * 2)
+    hub, both = f'{HUB}ca_file = "brokers"\n', '[authority]\nexternal = true\nca_file = "theirs"\n'
+    assert load(write_site(tmp_path, hub=hub, authority=both)).carried.authority_ca == CERTIFICATE * 2
+    own = '[authority]\ndirectory = "ca"\nca_file = "theirs"\n'
+    assert "leave ca_file out" in problems(write_site(tmp_path, hub=hub, authority=own))
+
+
+def test_the_pages_certificate_is_called_by_its_hub_alone(tmp_path: Path) -> None:
+    page = '[machine.page]\nfrom_authority = true\nnames = ["hub.lan"]\n'
+    first = load(write_site(tmp_path, page)).page_names
+    assert first == ("rose-house.hub-1.page", "hub.lan", "rose-house-hub-1")
+    other = load(write_site(tmp_path, page, hub=HUB.replace("rose", "willow"))).page_names
+    assert first[0] != other[0]
+
+
 def test_who_signs_must_be_said_and_once(tmp_path: Path) -> None:
     assert "authority: missing" in problems(write_site(tmp_path, authority=""))
     both = '[authority]\ndirectory = "ca"\nexternal = true\n'
@@ -118,6 +155,12 @@ def test_a_private_key_in_the_place_of_a_public_one_is_not_shown(tmp_path: Path)
     words = problems(write_site(tmp_path, f'[machine.ssh]\nauthorized_keys = ["{key}"]\n'))
     assert "that is a private key" in words
     assert "b3BlbnNz" not in words
+
+
+def test_a_damaged_public_key_is_refused_since_it_would_lock_everybody_out(tmp_path: Path) -> None:
+    for key in (PUBLIC_KEY.replace("AAAAI", "AAABI"), PUBLIC_KEY.replace("ssh-ed25519", "ssh-rsa")):
+        words = problems(write_site(tmp_path, f'[machine.ssh]\nauthorized_keys = ["{key}"]\n'))
+        assert "authorized_keys[0]: the key is damaged" in words
 
 
 def test_the_hubs_own_key_is_not_the_engineers_to_give(tmp_path: Path) -> None:
@@ -178,12 +221,6 @@ def test_without_tls_no_certificate_is_filled_in(tmp_path: Path) -> None:
     assert any("broker.tls = false" in each for each in site.warnings)
 
 
-def test_readers_of_wristbands_are_seen(tmp_path: Path) -> None:
-    reader = '[[sensors]]\naddress = "USB:0C2E:0B61:S1"\ndriver = "wristband_reader"\n'
-    assert load(write_site(tmp_path, reader)).has_readers
-    assert not load(write_site(tmp_path)).has_readers
-
-
 def test_a_sensor_of_no_driver_is_a_wrong_key_here_too(tmp_path: Path) -> None:
     sensor = '[[sensors]]\naddress = "C4:F2:17:00:00:01"\ndriver = "blood_presure"\n'
     assert "sensors[0].driver: " in problems(write_site(tmp_path, sensor))
@@ -204,7 +241,11 @@ def test_a_host_name_is_made_of_any_names() -> None:
 def test_a_fixed_address_needs_a_gateway_that_is_near(tmp_path: Path) -> None:
     wired = 'wired = { address = "192.168.1.20/24", gateway = "192.168.2.1", dns = ["192.168.2.1"] }\n'
     assert "is not in the network" in problems(write_site(tmp_path, f"[machine.network]\n{wired}"))
-    site = load(write_site(tmp_path, f"[machine.network]\n{wired.replace('192.168.2.1', '192.168.1.1')}"))
+    wired = wired.replace("192.168.2.1", "192.168.1.1")
+    for own in ("192.168.1.0/24", "192.168.1.1/24"):
+        taken = wired.replace("192.168.1.20/24", own)
+        assert "one is wrong" in problems(write_site(tmp_path, f"[machine.network]\n{taken}"))
+    site = load(write_site(tmp_path, f"[machine.network]\n{wired}"))
     assert isinstance(site.machine.network.wired, Wired)
 
 
@@ -222,10 +263,10 @@ def test_the_example_is_good_as_it_is_and_with_all_that_is_commented_out(tmp_pat
     for line in text.splitlines():
         bare = line.removeprefix("# ")
         key = bare.partition(" = ")[0]
-        if line.startswith("# ") and (key.isidentifier() or bare == "[page]"):
+        if line.startswith("# ") and (key.isidentifier() or bare.startswith(("[page]", "[update]"))):
             line = bare
         # Of what goes in two ways, one.
-        if line.startswith(("external", 'wired = "dhcp"', "from_authority", "names =")):
+        if line.startswith(("external", 'wired = "dhcp"', "from_authority", "names =", 'ca_file = "hubs')):
             continue
         shown.append(line.replace("ssh-ed25519 AAAA... sam@laptop", PUBLIC_KEY))
     (tmp_path / "whole.toml").write_text("\n".join(shown))

@@ -20,14 +20,15 @@ from typing import Any
 from provisioning.keeper.atomic import Disk
 from provisioning.keeper.judge import Pace, UnitSeen
 from provisioning.keeper.manifest import MANIFEST, NAMESPACE, SIGNATURE, Manifest, Payload
-from provisioning.keeper.places import UNIT, Places
+from provisioning.keeper.places import PROBATION_UNIT, UNIT, Places
 from provisioning.keeper.slots import Slots
 from provisioning.keeper.trial import Keeper
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 QUICK = Pace(
-    patience=4, prove=0.7, soak=0.4, steady=0.15, silence=0.6, answer=1.5, look=0.03, kill=0.3, back=5
-)
+    before=0.3, patience=4, prove=0.7, soak=0.4, steady=0.15, silence=0.6, answer=1.5, look=0.03, kill=0.3,
+    back=5, probation=0.4, watch=0.03,
+)  # fmt: skip
 """A tenth of the time and less; but a busy machine may take its time for one answer."""
 
 WELL: dict[str, Any] = {
@@ -35,7 +36,7 @@ WELL: dict[str, Any] = {
     "card": "well",
     "radio": {"usable": True},
     "usb": {"usable": True},
-    "progress": {"well": True, "stages": {"intake": {"well": True, "words": "gets on"}}},
+    "progress": {"well": True, "stages": {"intake": {"well": True, "turned": True, "words": "gets on"}}},
 }
 
 _HUB = """
@@ -61,11 +62,14 @@ while True:
         time.sleep(60)
     if time.monotonic() - began >= behaviour.get("ends after", 1e9):
         sys.exit(1)
-    said = {{"result": behaviour["says"]}}
+    later = time.monotonic() - began >= behaviour.get("later after", 1e9)
+    said = {{"result": behaviour["later" if later else "says"]}}
     if command == "commit":
         said = {{"result": {{"committed": "now"}}}}
         if behaviour.get("commits nothing"):
             said = {{"error": "the card takes nothing"}}
+    if command == "prove":
+        said = {{"result": {{"answer": "refused" if behaviour.get("publishes nothing") else "accepted"}}}}
     connection.sendall(json.dumps(said).encode() + b"\\n")
     connection.close()
 """
@@ -73,7 +77,7 @@ while True:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a bundle is made of; `hub` is how its hub behaves (see `_HUB`)."""
+    """What a bundle is made of; `hub` is how its hub behaves (see `_HUB`), `brings` more files."""
 
     version: str = "1.0"
     build: str = "one"
@@ -82,7 +86,9 @@ class Made:
     schema: int = 10
     readable_from: int = 9
     size: int | None = None
+    built: int = 0
     hub: dict[str, Any] = field(default_factory=lambda: {"says": WELL})
+    brings: dict[str, str] = field(default_factory=dict)
 
 
 class Signer:
@@ -106,11 +112,14 @@ def bundle(path: Path, signer: Signer, made: Made) -> Path:
         "bin/carehub": _HUB.format(behaviour=made.hub),
         "lib/version.txt": f"{made.version} {made.build}",
         "systemd/carehub.service": "[Unit]",
+        **made.brings,
     }
     payload = _payload(files)
     digest, size = hashlib.sha256(payload).hexdigest(), made.size or 64 * 1024
     payloads = {each: Payload(f"slot-{each}.tar.gz", digest, size, "00") for each in made.pythons}
-    release = Manifest(made.version, made.build, made.architecture, made.schema, made.readable_from, payloads)
+    release = Manifest(
+        made.version, made.build, made.architecture, made.schema, made.readable_from, payloads, made.built
+    )
     text = release.to_json().encode()
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
         _add(tar, MANIFEST, text)
@@ -147,6 +156,7 @@ class Processes:
         self._hub: subprocess.Popen[bytes] | None = None
         self._ready = places.root / "run/ready"
         self.refreshed: list[str] = []
+        self.watched = 0
         self.page = UnitSeen("inactive")
 
     def running(self) -> bool:
@@ -186,6 +196,7 @@ class Processes:
 
     def start(self, units: Sequence[str]) -> None:
         """Start what the link leads to."""
+        self.watched += PROBATION_UNIT in units
         if UNIT in units and (self._hub is None or self._hub.poll() is not None):
             self._ready.unlink(missing_ok=True)
             program = self._places.current.resolve() / "bin/carehub"
@@ -232,9 +243,19 @@ class Machine:
         made = replace(made or Made(), **changes)
         return bundle(self.places.root / f"{made.version}-{made.build}.bundle", self.signer, made)
 
-    def keeper(self, disk: Disk | None = None, pace: Pace = QUICK) -> Keeper:
+    def keeper(
+        self,
+        disk: Disk | None = None,
+        pace: Pace = QUICK,
+        *,
+        patience: float | None = None,
+        compared: bool = True,
+    ) -> Keeper:
         """Its keeper."""
-        return Keeper(self.places, services=self.services, disk=disk, pace=pace, tell=self.words.append)
+        return Keeper(
+            self.places, services=self.services, disk=disk, pace=pace, tell=self.words.append,
+            patience=patience, compared=compared,
+        )  # fmt: skip
 
     def with_hub(self, **changes: Any) -> Machine:
         """Have a first release run on it."""

@@ -10,7 +10,7 @@ SIGNERS = (
     'release namespaces="carehub-release" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPETfeokzIlcG4CJt4D9L47TPA\n'
 )
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
-PUBLIC_KEY = f"ssh-ed25519 {'A' * 68} sam@laptop"
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAziCRRzooFCt6/J5sQiAUNUSl++7AUvzBfw86qW+mz2 sam@laptop"
 
 HUB = """\
 # Rose House, the box in the office

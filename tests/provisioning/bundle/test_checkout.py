@@ -95,5 +95,9 @@ def test_this_checkout_has_its_hub_and_its_units() -> None:
     names = {str(path) for path in checkout(ROOT).files()}
     assert {"hub/cli/__init__.py", "drivers/devices.py", "models/deterioration.tflite"} <= names
     assert {"systemd/carehub.service", "hub/web/static/page.css"} <= names
+    units = {f"systemd/keeper/{each.name}" for each in (ROOT / "systemd/keeper").iterdir()}
+    assert units <= names
+    assert len(units) >= 6
+    assert "systemd/links" in names
     assert "provisioning/keeper/__main__.py" in names  # an image's first boot sets the machine up by itself
     assert not any(name.startswith(("tests/", "models/train/")) for name in names)

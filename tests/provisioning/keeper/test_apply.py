@@ -19,8 +19,11 @@ from provisioning.keeper.resources import (
     Release,
     Resource,
     Run,
+    Tree,
     Unit,
+    from_json,
     packed,
+    to_json,
 )
 from tests.rigs.box import Box, changes
 
@@ -69,6 +72,43 @@ def test_bytes_are_written_as_they_are(box: Box) -> None:
     assert box.one(File("/etc/x", packed(content))).diff == ""
     assert box("/etc/x").read_bytes() == content
     assert box.one(File("/etc/x", packed(content))).change == "none"
+
+
+def test_of_a_directory_others_files_are_removed_where_it_is_ours_alone(box: Box) -> None:
+    box("/etc/keys").mkdir()
+    for name in ("pi", "before", ".hidden"):
+        box(f"/etc/keys/{name}").write_text(name)
+    box("/etc/keys/directory").mkdir()
+    resource = Directory("/etc/keys", only=("pi",))
+    assert box.one(resource, dry_run=True).detail == ".hidden removed, before removed"
+    assert box("/etc/keys/before").exists()
+    assert box.one(resource).change == "changed"
+    assert {each.name for each in box("/etc/keys").iterdir()} == {"pi", "directory"}
+    assert box.one(resource).change == "none"
+    assert box.one(from_json(to_json([Directory("/etc/keys", only=())]))[0]).detail == "pi removed"
+    assert box.one(Directory("/etc/keys")).change == "none"
+
+
+def test_files_of_one_tree_are_changed_in_one_step(box: Box) -> None:
+    first, second = (Tree("/usr/lib/x", {"p/a.py": f"a{n}", "p/b.py": packed(b"b%d" % n)}) for n in (1, 2))
+    assert box.one(first, dry_run=True).change == "would change"
+    assert not box("/usr/lib").exists()
+    assert changes([box.one(from_json(to_json([first]))[0]), box.one(first)]) == ["changed", "none"]
+    running = box("/usr/lib/x").resolve()
+    assert box.one(second).change == "changed"
+    assert (box("/usr/lib/x/p/a.py").read_text(), box("/usr/lib/x/p/b.py").read_text()) == ("a2", "b2")
+    assert (running / "p/b.py").read_text() == "b1", "for a keeper that runs from it"
+    assert box.one(Tree("/usr/lib/x", {"p/a.py": "a3"})).change == "changed"
+    assert not running.exists()
+    assert len(list(box("/usr/lib").iterdir())) == 3, "this version, the one before, and the link"
+
+
+def test_a_file_of_a_tree_that_is_spoilt_is_put_right(box: Box) -> None:
+    tree = Tree("/usr/lib/x", {"a": "a", "b": "b"})
+    box.one(tree)
+    box("/usr/lib/x/b").write_text("spoilt")
+    assert box.one(tree).detail == "spoilt: b"
+    assert box.one(tree).change == "none"
 
 
 def test_a_file_in_the_place_of_a_link_leaves_alone_what_it_led_to(box: Box) -> None:

@@ -22,6 +22,8 @@ class StandIn(Machine):
         self.verbs: list[str] = []
         self.fails = ""
         self.applies = True
+        self.forgets = False
+        self.below_the_mask = "enabled"
 
     def call(self, command: Sequence[str], seconds: float = 0.0) -> Said:
         verb = command[1]
@@ -34,13 +36,15 @@ class StandIn(Machine):
             return Said(1, "Job failed.")
         if verb in ("enable", "disable", "mask"):
             self.state["UnitFileState"] = {"enable": "enabled", "disable": "disabled", "mask": "masked"}[verb]
+        if verb == "unmask":
+            self.state["UnitFileState"] = self.below_the_mask
         if verb == "stop":
             self.state["ActiveState"] = "inactive"
         if verb == "start":
             self.state["ActiveState"] = "active" if self.applies else "inactive"
             self.state |= {
                 "ConditionResult": "yes" if self.applies else "no",
-                "ConditionTimestampMonotonic": "7",
+                "ConditionTimestampMonotonic": "0" if self.forgets else "7",
             }
         return Said(0, "")
 
@@ -61,6 +65,14 @@ class StandIn(Machine):
         ("stopped", "linked", "active", ["stop"]),
         ("masked", "enabled", "active", ["mask", "stop"]),
         ("masked", "masked", "inactive", []),
+        ("disabled", "enabled", "active", ["disable"]),
+        ("disabled", "static", "active", []),
+        ("restored", "disabled", "inactive", ["enable", "start"]),
+        ("restored", "enabled", "active", []),
+        ("unmasked", "masked", "inactive", ["unmask", "start"]),
+        ("unmasked", "enabled", "inactive", []),
+        ("absent", "enabled", "active", ["disable", "stop"]),
+        ("absent", "disabled", "inactive", []),
     ],
 )
 def test_what_is_missing_is_done_and_then_nothing(
@@ -82,6 +94,17 @@ def test_a_unit_whose_conditions_are_not_met_is_not_started_again_and_again() ->
     outcome = unit(resource, machine, dry_run=False, held="")
     assert "does not meet its conditions" in outcome.detail
     assert unit(resource, machine, dry_run=False, held="").change == "none"
+
+
+def test_a_unit_whose_failed_conditions_systemd_has_forgotten_is_no_change_at_each_run() -> None:
+    """As bluetooth.service where there is no Bluetooth: nothing else asks systemd to remember it."""
+    machine = StandIn("enabled")
+    machine.applies, machine.forgets = False, True
+    resource = Unit("bluetooth.service", "running")
+    for _ in range(2):
+        outcome = unit(resource, machine, dry_run=False, held="")
+        assert outcome.change == "none"
+        assert "does not meet its conditions" in outcome.detail
 
 
 def test_a_hub_that_must_wait_is_not_started_and_others_are() -> None:
@@ -107,3 +130,34 @@ def test_one_that_is_not_there_is_said_and_may_be_stopped_all_the_same() -> None
         "there is no such unit" in unit(Unit("x.service", "running"), machine, dry_run=False, held="").detail
     )
     assert unit(Unit("x.timer", "stopped"), machine, dry_run=False, held="").change == "none"
+
+
+def test_a_unit_of_another_name_is_unmasked_and_never_started() -> None:
+    """To start ctrl-alt-del.target is to restart the machine."""
+    machine = StandIn("masked")
+    machine.below_the_mask = "alias"
+    assert unit(Unit("ctrl-alt-del.target", "unmasked"), machine, dry_run=False, held="").change == "changed"
+    assert machine.verbs == ["unmask"]
+
+
+@pytest.mark.parametrize("state", ["stopped", "absent", "disabled", "restored", "unmasked"])
+def test_of_one_that_is_not_there_nothing_is_to_be_taken_back(state: str) -> None:
+    machine = StandIn("", load="not-found")
+    assert unit(Unit("x.service", state), machine, dry_run=False, held="").change == "none"
+    assert machine.verbs == []
+
+
+def test_one_that_is_to_be_absent_is_stopped_before_its_file_goes(tmp_path: Path) -> None:
+    machine = StandIn("enabled", "active")
+    machine.places = Places(tmp_path)
+    file = tmp_path / "etc/systemd/system/x.service"
+    file.parent.mkdir(parents=True)
+    file.write_text("[Service]")
+    resource = Unit("x.service", "absent")
+    assert unit(resource, machine, dry_run=True, held="").detail == "disable, stop, removed"
+    assert file.exists()
+    assert unit(resource, machine, dry_run=False, held="").change == "changed"
+    assert not file.exists()
+    # Its ExecStop was known to the last; and then systemd forgets it.
+    assert machine.verbs == ["disable", "stop", "daemon-reload"]
+    assert unit(resource, machine, dry_run=False, held="").change == "none"

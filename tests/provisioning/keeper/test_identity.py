@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from provisioning.authority import Authority
+from provisioning.keeper import certificates
 from provisioning.keeper.identity import ensure
 from provisioning.keeper.places import Places
 from provisioning.keeper.resources import Identity, Outcome
+from tests.rigs.claiming import certified
 
 NAME = "rose-house.hub-1"
 GROUP = 4711
@@ -41,6 +44,23 @@ def places(tmp_path: Path, authority: Authority) -> Places:
     return places
 
 
+@pytest.fixture(autouse=True)
+def answers_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What openssl said once of the same files it is not asked again; what it writes, it writes each time."""
+    ask, known = certificates._run, dict[tuple[object, ...], subprocess.CompletedProcess[str]]()
+
+    def run_once(*arguments: str, text: str) -> subprocess.CompletedProcess[str]:
+        if "-out" in arguments:
+            return ask(*arguments, text=text)
+        files = (Path(each) for each in arguments)
+        read = (file.read_bytes() if file.is_file() else str(file) for file in files)
+        about = (*read, text)
+        known[about] = known.get(about) or ask(*arguments, text=text)
+        return known[about]
+
+    monkeypatch.setattr(certificates, "_run", run_once)
+
+
 def run(places: Places, certificate: str = "", *, dry: bool = False, **changes: Any) -> Outcome:
     return ensure(places, Identity(**{"name": NAME, "certificate": certificate, **changes}), dry_run=dry)
 
@@ -50,6 +70,21 @@ def provisioned(places: Places, authority: Authority, name: str = NAME, days: in
     request = run(places, name=name).request
     assert request
     return run(places, authority.sign_hub(request, name, days=days), name=name)
+
+
+def test_the_hubs_authority_may_be_another_than_the_brokers(
+    places: Places, authority: Authority, tmp_path: Path
+) -> None:
+    brokers = Authority(tmp_path / "ics")
+    brokers.begin()
+    (places.etc / "ca.crt").write_text(brokers.ca_pem)
+    request = run(places).request
+    assert run(places, authority.sign_hub(request, NAME)).change == "failed", "nobody said whose it is"
+    (places.etc / "authority.crt").write_text(authority.ca_pem)
+    assert run(places, authority.sign_hub(request, NAME)).change == "changed"
+    assert run(places).change == "none"
+    refused = run(places, brokers.sign_hub(run(places, renew_days=1000).request, NAME))
+    assert (refused.change, "authority.crt" in refused.detail) == ("failed", True)
 
 
 def pair_in_force(places: Places) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
@@ -180,26 +215,6 @@ def test_the_same_request_signed_again_gives_its_key_a_new_term(places: Places, 
 # --- what is refused, and leaves the old one in force
 
 
-def certified(places: Places, authority: Authority, request: str, **changes: Any) -> str:
-    """The request's key certified by hand, so that anything can be wrong with it."""
-    issuer = x509.load_pem_x509_certificate(authority.ca_pem.encode())
-    signer = serialization.load_pem_private_key((authority.directory / "ca.key").read_bytes(), None)
-    assert isinstance(signer, ec.EllipticCurvePrivateKey)
-    moment = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, changes.get("name", NAME))]))
-        .issuer_name(issuer.subject)
-        .public_key(x509.load_pem_x509_csr(request.encode()).public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(moment + changes.get("begins", timedelta(days=-9)))
-        .not_valid_after(moment + changes.get("ends", timedelta(days=99)))
-        .sign(signer, hashes.SHA256())
-        .public_bytes(serialization.Encoding.PEM)
-        .decode()
-    )
-
-
 @pytest.fixture
 def request_beside(places: Places, authority: Authority) -> str:
     """A machine with a pair in force, whose request for the next one waits."""
@@ -218,7 +233,7 @@ def test_a_certificate_that_is_wrong_is_refused_in_words(
     places: Places, authority: Authority, request_beside: str, changes: dict[str, Any], words: str
 ) -> None:
     before = everything(places)
-    outcome = run(places, certified(places, authority, request_beside, **changes))
+    outcome = run(places, certified(authority, request_beside, **changes))
     assert outcome.change == "failed"
     assert words in outcome.detail
     assert "the old one stays" in outcome.detail
@@ -247,7 +262,7 @@ def test_what_is_of_another_key_or_authority_or_none_at_all_is_refused(
 def test_a_clock_that_is_not_set_yet_warns_and_refuses_nothing(
     places: Places, authority: Authority, request_beside: str
 ) -> None:
-    early = certified(places, authority, request_beside, begins=timedelta(days=2))
+    early = certified(authority, request_beside, begins=timedelta(days=2))
     outcome = run(places, early)
     assert outcome.change == "changed"
     assert "is the clock set?" in outcome.detail

@@ -7,13 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from provisioning import keeper as keeper_package
+from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.held import held
-from provisioning.keeper.requested import Request, Wire
+from provisioning.keeper.requested import Request, Wire, begin, hand_over
 from tests.rigs.releases import Machine
 
 SOURCES = Path(keeper_package.__file__).parent
@@ -23,12 +25,14 @@ SOURCES = Path(keeper_package.__file__).parent
 def launcher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The keeper as it is put on a machine, but for its place."""
     home = tmp_path_factory.mktemp("keeper")
-    shutil.copytree(SOURCES, home / "lib/provisioning/keeper", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(SOURCES.parent / "__init__.py", home / "lib/provisioning/__init__.py")
+    package = home / "modules-1/provisioning"
+    shutil.copytree(SOURCES, package / "keeper", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(SOURCES.parent / "__init__.py", package / "__init__.py")
+    (home / "modules").symlink_to("modules-1")
     text = (SOURCES / "launcher.py").read_text()
     assert text.startswith("#!/usr/bin/python3 -I\n")
-    assert "/usr/lib/carehub/lib" in text
-    (home / "keeper").write_text(text.replace("/usr/lib/carehub/lib", str(home / "lib")))
+    assert "/usr/lib/carehub/modules" in text
+    (home / "keeper").write_text(text.replace("/usr/lib/carehub/modules", str(home / "modules")))
     return home / "keeper"
 
 
@@ -106,6 +110,7 @@ def test_the_state_of_a_bare_machine_is_that_there_is_nothing(run: Run) -> None:
         "slots": {"a": None, "b": None},
         "trial": None,
         "last": None,
+        "probation": None,
     }
 
 
@@ -138,6 +143,19 @@ def test_what_the_unit_is_asked_for_is_done_once_and_every_word_of_it_is_heard(
     wire.ask(Request("/nowhere"))
     assert run("update", "--requested").returncode == 1
     assert "cannot be read" in wire.heard()[-1]["error"]
+
+
+def test_who_asks_for_an_update_while_another_asks_is_refused_and_changes_nothing_of_it(
+    machine: Machine,
+) -> None:
+    """Otherwise the first would be told what became of the second's."""
+    wire = Wire(machine.places)
+    wire.ask(Request("/first"))
+    with held(machine.places, "asking for an update", name="asking"):
+        for ask in (begin, partial(hand_over, tell=print)):
+            with pytest.raises(KeeperError, match="an update is under way"):
+                ask(machine.places, Request("/second"))
+    assert wire.asked().bundle == "/first"
 
 
 def test_what_a_machine_is_to_have_is_read_from_standard_input(run: Run) -> None:

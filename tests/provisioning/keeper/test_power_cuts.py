@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 import pytest
 
 from provisioning.keeper.atomic import Disk
+from provisioning.keeper.configuration import NewConfiguration
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.judge import Pace, UnitSeen
 from provisioning.keeper.places import UNIT, Places
@@ -28,6 +29,7 @@ from tests.rigs.releases import WELL, Machine
 
 AT_ONCE = Pace(patience=2, soak=0.0, steady=0.0, answer=1.0, look=0.001, kill=0.1, back=1.0)
 CUT, DONE = 9, 0
+BRINGS = {"systemd/new.service": "[Unit]", "systemd/links": "new.service /etc/systemd/system/new.service\n"}
 
 
 class OnPaper:
@@ -130,8 +132,9 @@ def test_after_a_cut_at_any_moment_of_an_update_a_whole_release_that_proved_itse
     answering: Machine, *, bad: bool
 ) -> None:
     machine, services = answering, OnPaper(answering.places, bad=bad)
-    new, slots = machine.bundle(version="1.1"), machine.slots
+    new, slots = machine.bundle(version="1.1", brings=BRINGS), machine.slots
     slots.switch(slots.install(machine.bundle()))
+    hub_toml, staged = machine.places.etc / "hub.toml", machine.places.etc / ".hub.toml.new"
     # What is replaced in the idle slot goes in several changes too.
     slots.install(machine.bundle(version="0.9"), older=True)
     beginning = machine.places.root / "beginning"
@@ -139,12 +142,17 @@ def test_after_a_cut_at_any_moment_of_an_update_a_whole_release_that_proved_itse
 
     def begin_anew() -> None:
         slots.switch("a")
-        for left in (machine.places.slots, machine.places.state):
+        for left in (machine.places.slots, machine.places.state, machine.places.root / "etc/systemd"):
             shutil.rmtree(left, ignore_errors=True)
+        for path, text in ((hub_toml, "old = 1\n"), (staged, "new = 1\n")):
+            path.unlink(missing_ok=True)
+            path.write_text(text)
         shutil.copytree(beginning, machine.places.slots)
 
     def update(disk: Disk) -> None:
-        Keeper(machine.places, services=services, disk=disk, pace=AT_ONCE).update(new)
+        Keeper(machine.places, services=services, disk=disk, pace=AT_ONCE).update(
+            new, configuration=NewConfiguration(staged, lambda _slot: None)
+        )
 
     def settled(disk: Disk) -> None:
         settle(machine.places, services=services, disk=disk)
@@ -159,6 +167,10 @@ def test_after_a_cut_at_any_moment_of_an_update_a_whole_release_that_proved_itse
         cut_at(1 + number % 9, settled)
         settled(Disk())
         assert_sane(machine, bad=bad)
+        # What goes with a release is there with it, and not without it.
+        new_is_in_force = slots.linked() == "b"
+        assert hub_toml.read_text() == ("new = 1\n" if new_is_in_force else "old = 1\n")
+        assert (machine.places.root / "etc/systemd/system/new.service").is_symlink() == new_is_in_force
         last = Notes(machine.places, Disk()).read().last
         outcomes.add(None if last is None else last.outcome)
         # And settling it once more changes nothing.

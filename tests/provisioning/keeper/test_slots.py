@@ -102,6 +102,16 @@ def test_what_this_machine_cannot_use_or_could_not_take_back_is_refused_in_words
     assert sorted(path.name for path in machine.places.slots.iterdir()) == ["a"]
 
 
+def test_of_one_version_the_release_that_was_built_before_is_the_older_one(machine: releases.Machine) -> None:
+    slots = machine.slots
+    slots.switch(slots.install(machine.bundle(built=2_000)))
+    for build, built in (("two", 1_999), ("three", 0)):
+        with pytest.raises(KeeperError, match=r"is older than 1\.0"):
+            slots.install(machine.bundle(build=build, built=built))
+    assert slots.install(machine.bundle(build="four", built=2_000)) == "b"
+    assert slots.install(machine.bundle(version="1.1", build="five", built=1)) == "b"
+
+
 def test_an_older_version_goes_in_where_it_is_meant(machine: releases.Machine) -> None:
     slots = machine.slots
     slots.switch(slots.install(machine.bundle(version="0.10")))

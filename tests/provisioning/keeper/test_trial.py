@@ -10,30 +10,40 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from provisioning.keeper.apply import apply
 from provisioning.keeper.atomic import Disk
 from provisioning.keeper.errors import KeeperError
-from provisioning.keeper.health import ask
+from provisioning.keeper.health import ask, database_size
 from provisioning.keeper.held import held
 from provisioning.keeper.judge import UnitSeen
+from provisioning.keeper.look import look
 from provisioning.keeper.places import PAGE_UNIT, UNIT
+from provisioning.keeper.resources import Release
 from provisioning.keeper.settle import settle
-from provisioning.keeper.state import State
+from provisioning.keeper.state import Named, State, Trial
 from provisioning.keeper.trial import Keeper
 from tests.rigs.releases import QUICK, WELL, Machine, Processes
 
 AWAY: dict[str, Any] = {**WELL, "broker": {"connected": False}}
+HUNG: dict[str, Any] = {
+    **WELL,
+    "progress": {"well": True, "stages": {"outbox": {"well": True, "turned": False, "words": "gets on"}}},
+}
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "crashes at start": ({"ends": 1}, "the hub ended with exit code 1"),
-    "is never ready": ({"never ready": True}, "was not ready ("),
     "hangs once ready": ({"says": WELL, "hangs after": 0.0}, "the hub hung"),
     "hangs a little later": ({"says": WELL, "hangs after": 0.3}, "the hub hung"),
     "ends a little later": ({"says": WELL, "ends after": 0.3}, "the hub ended with exit code 1"),
     "does not reach the broker": ({"says": AWAY}, "did not reach the broker"),
+    "may publish nothing": ({"says": WELL, "publishes nothing": True}, "did not take what it published"),
+    "has no stage": ({"says": {**WELL, "progress": {"well": True, "stages": {}}}}, "no stage"),
+    "has a stage that hangs from the start": ({"says": HUNG}, "outbox: it has not got on once"),
     "does not commit": ({"says": WELL, "commits nothing": True}, "did not commit"),
     "answers nonsense": ({"says": []}, "the hub hung"),
 }
@@ -103,6 +113,42 @@ def test_what_cannot_be_seen_at_once_is_still_seen_long_before_patience_ends(mac
 def test_a_broker_that_was_not_reached_before_is_not_asked_of_the_new_release(machine: Machine) -> None:
     machine.with_hub(hub={"says": AWAY})
     assert machine.keeper().update(machine.bundle(version="1.1", hub={"says": AWAY})).good
+
+
+def test_a_broker_that_is_away_just_now_is_asked_of_the_new_release_all_the_same(machine: Machine) -> None:
+    machine.with_hub(hub={"says": AWAY, "later": WELL, "later after": 0.3})
+    verdict = machine.keeper(pace=replace(QUICK, before=3)).update(
+        machine.bundle(version="1.1", hub={"says": AWAY})
+    )
+    assert "did not reach the broker" in verdict.why
+
+
+def test_where_the_release_before_is_not_to_be_believed_nothing_is_compared_with_it(machine: Machine) -> None:
+    machine.with_hub()
+    bare = {**WELL, "broker": {"connected": False}, "card": "full", "radio": None, "usb": None}
+    release = machine.bundle(version="1.1", hub={"says": bare})
+    assert not machine.keeper().update(release).good
+    assert machine.keeper(compared=False).update(release).good
+
+
+def test_how_large_the_database_is_is_asked_where_the_configuration_has_it(machine: Machine) -> None:
+    assert database_size(machine.places) == 0
+    for directory in (machine.places.data, machine.places.root / "srv/hub"):
+        directory.mkdir(parents=True)
+        (directory / "carehub.db").write_bytes(bytes(len(str(directory.name))))
+        (directory / "carehub.db-wal").write_bytes(bytes(1000))
+    assert database_size(machine.places) == 1007
+    (machine.places.etc / "hub.toml").write_text('[hub]\ndata_directory = "/srv/hub"\n')
+    assert database_size(machine.places) == 1003
+
+
+def test_patience_by_hand_is_all_that_it_has_and_reaches_the_broker_too(machine: Machine) -> None:
+    machine.with_hub()
+    slow = machine.bundle(version="1.1", hub={"says": AWAY, "later": WELL, "later after": 0.9})
+    assert machine.keeper(patience=16).update(slow).good
+    verdict = machine.keeper(patience=1).update(machine.bundle(version="1.2", hub={"never ready": True}))
+    assert verdict.why == "it was not ready (1 s after its start)"
+    assert in_force(machine) == "1.1"
 
 
 def test_a_hub_that_is_broken_can_be_updated_out_of_it(machine: Machine) -> None:
@@ -181,6 +227,15 @@ def test_going_back_by_hand_is_a_trial_too(machine: Machine) -> None:
     assert verdict.good
     assert in_force(machine) == "1.0"
     assert noted(machine)["last"]["from"]["version"] == "1.1"
+    assert noted(machine)["probation"] is None, "nobody wants 1.1 back"
+
+
+def test_there_is_no_going_back_to_what_was_just_taken_back(machine: Machine) -> None:
+    machine.with_hub()
+    machine.keeper().update(machine.bundle(version="1.1", hub={"ends": 1}))
+    with pytest.raises(KeeperError, match=r"1\.1 \(one\), which was rolled back .*carehub update FILE"):
+        machine.keeper().roll_back()
+    assert in_force(machine) == "1.0"
 
 
 def test_there_is_no_going_back_to_what_cannot_read_the_database(machine: Machine) -> None:
@@ -205,15 +260,38 @@ def test_an_update_that_is_refused_changes_nothing(machine: Machine) -> None:
     assert not (machine.places.state / "state.json").exists()
 
 
+def cut_off(machine: Machine) -> None:
+    """As a keeper that was killed in the middle of a trial leaves a machine with 1.0 in a and 1.1 in b."""
+    trial = Trial(Named("1.0", "one"), "a", Named("1.1", "one"), "b", datetime.now(UTC))
+    machine.keeper().notes.write(State(trial))
+    machine.slots.switch("b")
+
+
 def test_a_trial_that_was_interrupted_is_settled_before_the_next(machine: Machine) -> None:
     machine.with_hub()
-    keeper = machine.keeper()
-    keeper.update(machine.bundle(version="1.1"))
-    left = {**noted(machine), "trial": {**noted(machine)["last"]}}
-    left["trial"]["from"]["slot"], left["trial"]["to"]["slot"] = "a", "b"
-    (machine.places.state / "state.json").write_text(json.dumps(left))
-    with pytest.raises(KeeperError, match="carehub-settle"):
-        keeper.update(machine.bundle(version="1.2"))
+    machine.slots.install(machine.bundle(version="1.1"))
+    cut_off(machine)
+    assert machine.keeper().update(machine.bundle(version="1.2")).good
+    assert any("the update to 1.1 (one) was interrupted" in words for words in machine.words)
+    assert noted(machine)["last"]["from"]["version"] == "1.0"
+    assert in_force(machine) == "1.2"
+
+
+def test_a_release_whose_trial_was_interrupted_is_not_yet_the_one_that_provisioning_wants(
+    machine: Machine,
+) -> None:
+    bundle, slots = machine.bundle(version="1.1"), machine.slots
+    slots.switch(slots.install(machine.bundle()))
+    slots.install(bundle)
+    cut_off(machine)
+    current, new = slots.slot("a"), slots.slot("b")
+    assert current is not None
+    assert new is not None
+    assert look(machine.places, "pi")["sha256"] == current.sha256, "so that the bundle is brought"
+    (outcome,) = apply([Release(new.sha256, str(bundle))], machine.places, dry_run=False, live=False)
+    assert outcome.change == "changed"
+    assert noted(machine)["trial"] is None
+    assert slots.linked() == "b"
 
 
 def test_neither_a_lost_session_nor_ctrl_c_ends_a_trial_half_way(machine: Machine) -> None:

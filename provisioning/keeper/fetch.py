@@ -1,0 +1,197 @@
+"""A release that the centre named is fetched from where the site says, and handed on to be tried.
+
+In three steps of carehub-fetch.service. `take`, as root, makes the hub's request an order, where the site
+allows it. `fetch`, as nobody in particular and with the network, brings the bundle. `finish`, as root and
+without it, has carehub-update.service verify its signature and try it. The hub says only which release (the
+SHA-256 of its manifest): never from where, and whatever is brought is installed only if it is signed.
+
+A power cut at any moment: an order is fetched on where it stopped, and let go before its release is tried.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from provisioning.keeper.centre import Asked, Centre, Order, Outcome, order_of
+from provisioning.keeper.download import download
+from provisioning.keeper.errors import KeeperError
+from provisioning.keeper.est import LaterError
+from provisioning.keeper.places import Places
+from provisioning.keeper.requested import Request, begin
+
+REQUEST_NAME = "update_request.json"
+"""The hub's, in its own directory."""
+SOURCE_NAME = "update_source.json"
+"""Where releases are fetched from, as provisioning has it of the site's file: without it nothing is."""
+
+_SAID_NAME = "said.json"
+_LARGEST = 64 * 1024
+_MOST_STARTS = 20
+"""Of one order: whatever ends the fetching each time, a power cut too, must not go on for ever."""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """In seconds: the pause after a first failure, which doubles up to `most`, and when it is given up."""
+
+    least: float = 5.0
+    most: float = 600.0
+    gives_up: float = 6 * 3600.0
+
+
+PACE = Pace()
+
+
+def take(places: Places, tell: Tell) -> None:
+    """Make the hub's request an order, and take the request away. Raises OSError: the card takes nothing."""
+    centre = Centre(places)
+    path = places.data / REQUEST_NAME
+    if os.path.lexists(path):
+        try:
+            _take(path, places, centre)
+        except (KeeperError, OSError) as error:
+            tell(f"the hub's request is dropped: {error}")
+        path.unlink()
+    order, last = centre.order(), centre.last()
+    if order is None:
+        centre.let_go()  # one that cannot be read
+    elif last is not None and last.id == order.id:
+        centre.let_go()  # cut off after it was noted, and before it was let go
+    elif order.starts >= _MOST_STARTS:
+        _end(
+            centre, order, "not fetched", f"fetching it was cut off {order.starts} times: look at the machine"
+        )
+    else:
+        centre.give(replace(order, starts=order.starts + 1))
+
+
+def _take(path: Path, places: Places, centre: Centre) -> None:
+    order = order_of(_small_json(path))
+    try:
+        source = json.loads((places.etc / SOURCE_NAME).read_text())
+        order = replace(order, source=str(source["source"]), ca=str(source["ca"]))
+    except FileNotFoundError:
+        words = "the site's file does not allow it: update.from_centre = true there, and provision the hub"
+        _note(centre, order, "refused", words)
+        raise KeeperError(words) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise KeeperError(f"{places.etc / SOURCE_NAME} is damaged: provision the hub anew") from error
+    centre.give(order)
+
+
+def fetch(places: Places, tell: Tell, pace: Pace = PACE) -> bool:
+    """Bring the bundle of the order into the cache, however long the network is away; whether it is there.
+
+    What became of it is left for `finish`. Raises OSError: the card takes nothing.
+    """
+    order = Centre(places).order()
+    if order is None:
+        tell("nothing is to be fetched")
+        return True
+    cache = places.cache
+    for each in cache.iterdir():
+        if not each.name.startswith(order.file_name):
+            each.unlink()
+    try:
+        _fetched(order, places, tell, pace)
+    except (KeeperError, OSError) as error:
+        return _say(cache, order, str(error), tell, fetched=False)
+    return _say(cache, order, f"{order.file_name} is here", tell, fetched=True)
+
+
+def _fetched(order: Order, places: Places, tell: Tell, pace: Pace) -> None:
+    until, wait = time.monotonic() + pace.gives_up, pace.least
+    while True:
+        try:
+            download(order, places, until)
+        except LaterError as error:
+            if time.monotonic() + wait >= until:
+                raise KeeperError(f"{error}; it was tried for {pace.gives_up / 3600:g} hours") from error
+            tell(f"not fetched yet: {error}; it is tried again in {wait:g} s")
+        else:
+            return
+        time.sleep(wait)
+        wait = min(pace.most, wait * 2)
+
+
+def finish(places: Places, tell: Tell, start: Callable[[Places, Request], None] = begin) -> None:
+    """Have the release tried if its bundle was brought, and note it if not. Raises OSError.
+
+    Of one that was cut off nothing is said: the order stands, and is taken up again.
+    """
+    centre = Centre(places)
+    order = centre.order()
+    if order is None:
+        return
+    try:
+        said = _small_json(places.cache / _SAID_NAME)
+        if said["id"] != order.id:
+            return
+        fetched, words = said["fetched"] is True, _printable(str(said["words"]))
+    except (KeeperError, OSError, KeyError, TypeError):
+        return
+    if not fetched:
+        _end(centre, order, "not fetched", words)
+        return
+    _end(centre, order, "trying", words)
+    try:
+        start(
+            places,
+            Request(
+                str(places.cache / order.file_name),
+                manifest_sha256=order.manifest_sha256,
+                asked=order.id,
+            ),
+        )
+    except KeeperError as error:
+        tell(str(error))
+        _note(centre, order, "refused", str(error))
+
+
+def _end(centre: Centre, order: Order, outcome: Outcome, words: str) -> None:
+    _note(centre, order, outcome, words)
+    centre.let_go()
+
+
+def _note(centre: Centre, order: Order, outcome: Outcome, words: str) -> None:
+    now = datetime.now(UTC)
+    centre.note(Asked(order.id, order.manifest_sha256, order.version, order.build, outcome, words, now))
+
+
+def _say(cache: Path, order: Order, words: str, tell: Tell, *, fetched: bool) -> bool:
+    tell(words)
+    (cache / _SAID_NAME).write_text(json.dumps({"id": order.id, "fetched": fetched, "words": words}))
+    return fetched
+
+
+def _small_json(path: Path) -> dict[str, Any]:
+    """What another user has written: no link is followed, nothing is waited for, and no more is read than it
+    may have. Raises `KeeperError`, `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise KeeperError(f"{path} is no file")
+        text = file.read(_LARGEST + 1)
+    try:
+        if len(text) > _LARGEST:
+            raise ValueError("too large")
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise KeeperError(f"{path} cannot be understood") from error
+    if not isinstance(found, dict):
+        raise KeeperError(f"{path} cannot be understood")
+    return found
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -16,7 +16,7 @@ from tabulate import tabulate
 from hub.errors import CareportError
 from tests.faults.card import CardError
 from tests.machine.laboratory import BRIEF, FULL, Laboratory, laboratory
-from tests.machine.parts import fleet, followed, hangs, power, provision, trouble, updates
+from tests.machine.parts import centre, fleet, followed, hangs, power, provision, trouble, updates
 from tests.machine.report import HEADERS, Row, Verdict, broken
 from tests.machine.rig import in_its_own_mounts
 from tests.machine.root import PYTHONS
@@ -24,6 +24,7 @@ from tests.machine.root import PYTHONS
 _PARTS: dict[str, Callable[[Laboratory], Iterator[Row]]] = {
     "provision": provision.scenarios,
     "updates": updates.scenarios,
+    "centre": centre.scenarios,
     "power": power.scenarios,
     "hangs": hangs.scenarios,
     "trouble": trouble.scenarios,

@@ -164,6 +164,11 @@ class Ics:
         told = self.arrived(hub, Channel.STATUS)
         return dict(told[-1].event.data) if told else {}
 
+    def send(self, hub: str, channel: Channel, event: Event) -> None:
+        """Send an event to a hub (SITE.HUB)."""
+        site, _, name = hub.partition(".")
+        self._publish(Identity(site, name, test_data=True).topic(channel), event)
+
     def await_first(self, what: Callable[[], Sequence[Arrived]], seconds: float, missing: str) -> Arrived:
         """The first of what came, as soon as something did. Raises `RigError`: nothing did."""
         if not wait(what, seconds):
@@ -190,7 +195,11 @@ class Ics:
     def _acknowledge(self, event: Event) -> None:
         alert = alert_heard(event)
         hub = Identity(alert.site, alert.hub, alert.test_data)
-        said = to_structured(acknowledgement_event("uk.careport.rig", alert.alert, "the rig", now()))
+        said = acknowledgement_event("uk.careport.rig", alert.alert, "the rig", now())
+        self._publish(hub.topic(Channel.ACKNOWLEDGEMENT), said)
+
+    def _publish(self, topic: str, event: Event) -> None:
+        said = to_structured(event)
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.ContentType = said.content_type
-        self._client.publish(hub.topic(Channel.ACKNOWLEDGEMENT), said.payload, qos=1, properties=properties)
+        self._client.publish(topic, said.payload, qos=1, properties=properties)

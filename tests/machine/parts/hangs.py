@@ -23,7 +23,7 @@ from tests.machine.report import Row, promised
 
 _PART = "hangs"
 _WATCHDOG_SECONDS = 60.0
-"""From a hang to the restart, as the unit's words have it: a stage's patience of 25 s and WatchdogSec."""
+"""From a hang to the restart, as the unit's words have it: a stage's patience of 20 s and WatchdogSec."""
 _PATIENCE_SECONDS = 110.0
 _PLANTED = '''
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import socket
 from collections.abc import Iterator
 from time import monotonic
@@ -18,7 +19,13 @@ from tests.machine.report import Row, promised, timed
 _PART = "provision"
 _FIRST_ALERT_SECONDS, _AGAIN_SECONDS, _COLLECTS_SECONDS = 60.0, 5.0, 5.0
 _EXPOSURE = 2.0
-_UNITS = ("carehub.service", "carehub-page.service", "carehub-settle.service", "carehub-update.service")
+_UNITS = (
+    "carehub.service",
+    "carehub-page.service",
+    "carehub-settle.service",
+    "carehub-update.service",
+    "carehub-probation.service",
+)
 _PAGE_PORT = 8443
 # systemd 252 (Bookworm) passes these over and says so; 254 knows them.
 _LATER = re.compile(r"Unknown key '?Restart(Steps|MaxDelaySec)'? in section")
@@ -50,7 +57,7 @@ def scenarios(lab: Laboratory) -> Iterator[Row]:
         yield from _units(machine)
         yield _ports(machine)
         yield _secrets(lab, machine)
-        yield _journal(hub)
+        yield _journal(lab, hub)
 
 
 def _dry_run(lab: Laboratory, machine: Machine) -> Row:
@@ -197,7 +204,12 @@ def _secrets(lab: Laboratory, machine: Machine) -> Row:
     return promised(_PART, "secrets are where they belong, and the key nowhere else", found)
 
 
-def _journal(hub: Hub) -> Row:
+def _journal(lab: Laboratory, hub: Hub) -> Row:
+    # What is typed to sudo, each line that PAM logs of it has once more (_CMDLINE). Nothing comes of this.
+    typed = f"carehub devices forget 00:00:00:00:00:FE --by {shlex.quote(RESIDENT_NAME)}"
+    for command in (f"sudo {typed}", f"sudo -u carehub {typed}", "sudo true typed-to-another-program"):
+        lab.engineer.ssh(hub.machine, command)
+    hub.machine.as_root("journalctl --sync").insist()
     whole = hub.machine.journal("--output=export")
     words = [word for word in (RESIDENT_NAME, *RESIDENT_NAME.split()) if word in whole]
     entries = [
@@ -205,6 +217,8 @@ def _journal(hub: Hub) -> Row:
     ]
     fields = {name for entry in entries for name in entry if name.startswith("CAREHUB_")}
     found = [f"{word!r} is in it" for word in words]
+    if "typed-to-another-program" not in whole:
+        found.append("what sudo runs besides is not in it: this shows nothing")
     found += [
         f"no line has {name}"
         for name in ("CAREHUB_BOOT", "CAREHUB_ALERT", "CAREHUB_DEVICE")

@@ -17,6 +17,7 @@ from tests.machine.running import Ended
 
 _PART = "updates"
 _BACK_SECONDS = 30.0
+_PROBATION_SECONDS = 180.0
 _ON_THE_MACHINE = "/var/tmp/release.bundle"
 
 _HANGS = """
@@ -49,11 +50,47 @@ def load(path):
 """
 
 
+_ONE_STAGE = """
+
+import asyncio as _asyncio
+
+_watched = Progress.watched
+
+
+def _watched_but_one(self, name, run):
+    async def planted():
+        {planted}
+
+    return _watched(self, name, planted if name == "escalation" else run)
+
+
+Progress.watched = _watched_but_one
+"""
+_STAGE_HANGS = _ONE_STAGE.format(planted="await _asyncio.get_running_loop().create_future()")
+_STAGE_CRASHES = _ONE_STAGE.format(planted="raise RuntimeError('planted')")
+_ENDS_LATER = """
+
+import os as _os, threading as _threading
+
+_ready = ServiceManager.ready
+
+
+def _ready_and_ended(self, *said):
+    _ready(self, *said)
+    _threading.Timer(14.0, lambda: _os._exit(1)).start()
+
+
+ServiceManager.ready = _ready_and_ended
+"""
+
+
 BAD = {
     "crash-at-start": ("crashes at start", appended("hub.daemon", "\n\nraise RuntimeError('planted')\n")),
     "hang-after-ready": ("hangs after it is ready", appended("hub.service_manager", _HANGS)),
     "other-configuration": ("finds the configuration wrong", appended("hub.config", _OTHER_CONFIGURATION)),
     "no-broker": ("cannot reach the broker", appended("hub.config", _NO_BROKER)),
+    "stage-hangs": ("has a stage that hangs from the start", appended("hub.progress", _STAGE_HANGS)),
+    "stage-crashes": ("has a stage that crashes for ever", appended("hub.progress", _STAGE_CRASHES)),
 }
 """Each by its build: in words, and what is changed."""
 
@@ -92,7 +129,10 @@ def scenarios(lab: Laboratory) -> Iterator[Row]:
         with hub.feeding():
             for build, (words, change) in BAD.items():
                 yield from _bad(lab, hub, build, words, change, first)
+            yield _ends_again_and_again(lab, hub, first)
+            yield _killed(lab, hub)
             yield _good(lab, hub)
+        yield _booted(hub)
         judged = hub.judgement()
         yield promised(_PART, "over all these updates nothing was lost", [judged.faults], hub.told())
 
@@ -135,6 +175,66 @@ def _bad(
 def _reported(lab: Laboratory, hub: Hub, build: str, since: float) -> bool:
     told = lab.ics.arrived(hub.name, "status", since=since)
     return any(build in str(each.event.data.get("update")) for each in told)
+
+
+def _ends_again_and_again(lab: Laboratory, hub: Hub, first: str) -> Row:
+    """It proves itself, and is not well afterwards."""
+    build, began = "ends-later", monotonic()
+    ended = update(hub, lab.releases.variant(build, appended("hub.service_manager", _ENDS_LATER)))
+    found = [] if ended.code == 0 else [f"carehub update ended with {ended.code}: {ended.output}"]
+    back = wait(lambda: _build_in_force(hub) == first and hub.collects, _PROBATION_SECONDS, pause=0.5)
+    took = monotonic() - began
+    found += [] if back else [f"{_build_in_force(hub)} is in force"]
+    last = hub.state()["last"] or {}
+    if last.get("outcome") != "rolled back" or last.get("to", {}).get("build") != build:
+        found.append(f"the state is {last}")
+    if not wait(lambda: _reported(lab, hub, "rolled back", began), 15):
+        found.append("the ICS was not told in the hub's status")
+    what = "a release that was kept, and then ends again and again, is taken back"
+    return promised(_PART, what, found, f"after {took:.0f} s: {last.get('why')}")
+
+
+def _killed(lab: Laboratory, hub: Hub) -> Row:
+    """The keeper that tries a release is killed, in a process that is no unit's, as in 'provision'."""
+    before = _build_in_force(hub)
+    bundle = lab.releases.variant(*good("untold"))
+    hub.machine.as_root(f"cat >{_ON_THE_MACHINE}", given=bundle.read_bytes()).insist()
+    trying = threading.Thread(
+        target=lambda: hub.machine.as_root(
+            f"/usr/lib/carehub/keeper update --here {_ON_THE_MACHINE}", seconds=180
+        )
+    )
+    trying.start()
+    wait(lambda: _build_in_force(hub) == "untold", 60, pause=0.05)
+    hub.machine.as_root("kill -KILL $(sed 's/.* process //' /var/lib/carehub-keeper/lock)").insist()
+    trying.join()
+    began = monotonic()
+    back = wait(lambda: _build_in_force(hub) == before and hub.collects, 30, pause=0.2)
+    state = hub.state()
+    found = [] if back else [f"{_build_in_force(hub)} is in force"]
+    found += ["its trial is still noted"] if state["trial"] else []
+    outcome = (state["last"] or {}).get("outcome")
+    found += [] if outcome == "interrupted" else [f"the state is {state['last']}"]
+    what = "a keeper that is killed in a trial: the release before is back without a boot"
+    return promised(_PART, what, found, f"after {monotonic() - began:.1f} s")
+
+
+def _booted(hub: Hub) -> Row:
+    """Soon after a release was kept."""
+    hub.machine.reboot()
+    hub.wait_until_it_collects()
+    watched = wait(
+        lambda: hub.machine.unit("carehub-probation", "ActiveState")["ActiveState"] == "active", 20
+    )
+    found = [] if watched else [f"it is {hub.machine.unit('carehub-probation', 'ActiveState', 'Result')}"]
+    found += [] if hub.state()["probation"] else ["no probation is noted"]
+    found += [] if _build_in_force(hub) == "better" else [f"{_build_in_force(hub)} is in force"]
+    return promised(_PART, "a release on probation is watched after a boot too", found)
+
+
+def _build_in_force(hub: Hub) -> str:
+    state = hub.state()
+    return str(state["slots"][state["in_force"]]["build"])
 
 
 def _good(lab: Laboratory, hub: Hub) -> Row:

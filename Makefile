@@ -24,8 +24,8 @@ lint: setup
 types: setup
 	$(RUN)mypy
 
-unit: setup # two workers, each with whole files, in their order: tests of a file may share a hub
-	$(RUN)pytest -n 2 --dist loadfile --no-loadscope-reorder
+unit: setup # a third worker than cores, since tests wait; each with whole files, in their order: they may share a hub
+	$(RUN)pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 other-runtime: setup ## The model's golden vectors on the runtime that this Python does not use
 	@tests/models/other_runtime.sh

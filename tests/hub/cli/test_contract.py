@@ -43,7 +43,8 @@ def test_it_prints_an_asyncapi_document_whose_references_all_lead_somewhere() ->
     assert len(led) > 50
     assert document["channels"]["alert"]["address"] == "careport/v1/{site}/{hub}/alert"
     actions = {name: operation["action"] for name, operation in document["operations"].items()}
-    assert [name for name, action in actions.items() if action == "receive"] == ["receive-acknowledgement"]
+    received = [name for name, action in actions.items() if action == "receive"]
+    assert received == ["receive-acknowledgement", "receive-update"]
     retained = [
         name for name, operation in document["operations"].items() if operation["bindings"]["mqtt"]["retain"]
     ]

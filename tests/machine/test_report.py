@@ -45,7 +45,9 @@ def test_a_part_that_could_not_be_played_is_broken() -> None:
 
 def test_without_parts_all_are_asked_for() -> None:
     asked: argparse.Namespace = _arguments([])
-    assert {"provision", "updates", "power", "hangs", "trouble", "fleet", "readme"} == set(asked.parts)
+    assert {"provision", "updates", "power", "hangs", "trouble", "fleet", "readme", "centre"} == set(
+        asked.parts
+    )
     with pytest.raises(SystemExit):
         _arguments(["provisoin"])
 

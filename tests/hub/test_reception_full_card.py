@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from hub.store.writer import Writer, _Job
 from hub.trail import Audited, Moment
 from tests.rigs.house import ILL, OXIMETER, SHARED, WELL, House, oximeter, raw, thermometer
 from tests.rigs.small_card import SmallCard, small_card
+from tests.rigs.told import Told
 
 SECOND = timedelta(seconds=1)
 
@@ -43,17 +44,6 @@ def house(card: SmallCard) -> Iterator[House]:
 async def writer(house: House) -> AsyncIterator[Writer]:
     async with Writer(house.path, timedelta(0), reserve_bytes=1 << 16) as writer:
         yield writer
-
-
-class Told:
-    """What the reception said."""
-
-    def __init__(self) -> None:
-        self.trouble: list[str | None] = []
-        self.events: list[dict[str, object]] = []
-
-    def uncommitted(self, events: Sequence[str]) -> None:
-        self.events += [json.loads(event) for event in events]
 
 
 @pytest.fixture

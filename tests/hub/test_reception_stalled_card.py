@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -21,13 +20,7 @@ from hub.trail import Audited
 from tests.rigs.broker import until
 from tests.rigs.house import ILL, House, oximeter, thermometer
 from tests.rigs.stalling_card import StallingCard, stalling_card
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.connection.close()
+from tests.rigs.told import Told
 
 
 @pytest.fixture
@@ -40,17 +33,6 @@ async def writer(house: House) -> AsyncIterator[Writer]:
 def card(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> Iterator[StallingCard]:
     with stalling_card(writer, monkeypatch) as card:
         yield card
-
-
-class Told:
-    """What the reception said."""
-
-    def __init__(self) -> None:
-        self.trouble: list[str | None] = []
-        self.events: list[dict[str, str]] = []
-
-    def uncommitted(self, events: Sequence[str]) -> None:
-        self.events += [json.loads(event) for event in events]
 
 
 @pytest.fixture

@@ -64,7 +64,11 @@ def _updated(lab: Laboratory, inventory: Path, hubs: list[Hub]) -> Row:
     ended = lab.engineer.carehub("fleet", "update", inventory, "--bundle", bundle, seconds=900)
     away.machine.plug()
     found = [] if ended.code == 1 else [f"it ended with {ended.code}, though not all have it"]
-    found += [f"{hub.name} has {_build(hub)}" for hub in others if _build(hub) != "fleet"]
+    found += [
+        f"{hub.name} has {_build(hub)} ({(hub.state()['last'] or {}).get('why')})"
+        for hub in others
+        if _build(hub) != "fleet"
+    ]
     found += [f"{hub.name} does not collect" for hub in hubs if not wait(lambda hub=hub: hub.collects, 30)]  # type: ignore[misc]
     found += [f"{hub.name} has {_build(hub)}" for hub in (sick, away) if _build(hub) != before]
     lines = {

@@ -33,7 +33,8 @@ class Pace:
 
     prove: float = 15.0
     """From READY until everything must be well. The hub dials the broker at once, and again within 1 to 8 s:
-    what is not connected by then was tried twice at the least."""
+    what is not connected by then was tried twice at the least. A staff page that is still starting has
+    `patience` beside: it is a process of its own, no alert waits for it, and a machine may be busy."""
 
     soak: float = 8.0
     """For so long it must answer without a gap: what dies or hangs over its first scans, deliveries and
@@ -147,6 +148,7 @@ _ENDED = {
     "oom-kill": "was killed: the memory was full",
     "start-limit-hit": "ended again and again",
 }
+_NO_PAGE = "the staff page did not run, as it did before"
 WRONG_CONFIGURATION = 3
 """The hub's exit code then, and that of 'carehub check-config'."""
 _MEANINGS = {
@@ -249,6 +251,7 @@ class Judge:
         self._answers_since: float | None = None
         self._well_since: float | None = None
         self._lacks = "it was not ready"
+        self._slack = 0.0
 
     def look(self, look: Look) -> Judgement | None:
         """The judgement, as soon as there is one. Looks come in the order of their time."""
@@ -259,8 +262,8 @@ class Judge:
             judgement = self._ready_look(look)
             if judgement is not None:
                 return judgement
-        if look.at >= self._pace.patience and self._well_since is None:
-            return Judgement(False, f"{self._lacks} ({self._pace.patience:g} s after its start)")
+        if look.at >= self._pace.patience + self._slack and self._well_since is None:
+            return Judgement(False, f"{self._lacks} ({look.at:.0f} s after its start)")
         return None
 
     def _ready_look(self, look: Look) -> Judgement | None:
@@ -284,8 +287,10 @@ class Judge:
                 return Judgement(True, self._proved())
             return None
         self._well_since, self._lacks = None, lacks
-        if look.at - self._ready >= self._pace.prove:
-            return Judgement(False, f"{lacks} ({self._pace.prove:g} s after it was ready)")
+        starting = lacks == _NO_PAGE and look.page is not None and look.page.starting
+        self._slack = self._pace.patience if starting else 0.0
+        if look.at - self._ready >= self._pace.prove + self._slack:
+            return Judgement(False, f"{lacks} ({look.at - self._ready:.0f} s after it was ready)")
         return None
 
     def _lacking(self, said: Said, look: Look) -> str | None:
@@ -309,7 +314,7 @@ class Judge:
         if shut := before.open - said.open:
             return f"it did not open {len(shut)} of the sensors on USB that were open before"
         if before.page and (look.page is None or not look.page.running):
-            return "the staff page did not run, as it did before"
+            return _NO_PAGE
         return None
 
     def _lacking_stages(self, said: Said) -> str | None:

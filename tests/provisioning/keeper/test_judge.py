@@ -169,6 +169,19 @@ def test_a_staff_page_that_ran_must_run(page: UnitSeen, words: str) -> None:
     assert judged(lambda _: replace(WHOLE, page=ACTIVE), before)[1].good
 
 
+def test_a_staff_page_that_is_starting_is_waited_for_longer_than_a_hub_and_not_for_ever() -> None:
+    """Eight hubs that share two cores took theirs back for it."""
+    before = replace(BEFORE, page=True)
+    at, judgement = judged(lambda at: replace(WHOLE, page=ACTIVE if at >= 30 else STARTING), before)
+    assert (at, judgement.good) == (30 + PACE.steady, True)
+    at, judgement = judged(lambda _: replace(WHOLE, page=STARTING), before)
+    assert (at, judgement.good) == (0.5 + PACE.prove + PACE.patience, False)
+    # Nothing else is waited for longer, since the page is.
+    broken = replace(WHOLE, said=replace(GOOD, connected=False), page=STARTING)
+    at, judgement = judged(lambda _: broken, before)
+    assert (at, judgement.good) == (0.5 + PACE.prove, False)
+
+
 def test_one_that_never_is_ready_is_refused_once_patience_ends_and_not_before_a_longer_one_does() -> None:
     at, judgement = judged(lambda at: Look(at, STARTING))
     assert at == PACE.patience

@@ -46,7 +46,7 @@ def spot_check(pulse: float) -> RawPayload:
 def flood(
     home: CarersHome, directory: Path, *, readings: int, a_second: float
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """So many readings, evenly, from a process of its own (`carehub replay`)."""
+    """So many readings at the most, evenly, by `carehub replay` in a process of its own; ended at the end."""
     recording = directory / "flood.jsonl"
     recording.write_text("".join(f"{line_of(spot_check(60 + each % 30))}\n" for each in range(readings)))
     feeding = subprocess.Popen(
@@ -160,7 +160,7 @@ def test_thirty_tabs_stay_right_while_two_hundred_readings_a_second_come_in(
         tab.context.add_cookies([{**each} for each in cookies])  # type: ignore[typeddict-item]
         tab.go("/")
     asked: list[float] = []
-    with flood(home, tmp_path, readings=6_000, a_second=200) as flooding:
+    with flood(home, tmp_path, readings=36_000, a_second=200) as flooding:
         while flooding.poll() is None and len(asked) < 20:
             begun = time.monotonic()
             home.ask("observe", resident=one, by="Sam Senior", respiration_rate="16")

@@ -305,7 +305,7 @@ async def test_a_writer_that_ends_ends_the_daemon_so_that_it_is_started_anew(
     async with running(load(write_configuration(tmp_path, port=free_port()))) as hub:
         monkeypatch.setattr(hub._writer._recent, "settled", ends)
         with pytest.raises(ExceptionGroup) as raised:
-            await asyncio.wait_for(hub.run(), 10)
+            await asyncio.wait_for(hub.run(), 30)
     assert raised.value.subgroup(lambda fault: "nobody foresaw this" in str(fault)) is not None
 
 

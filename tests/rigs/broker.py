@@ -34,7 +34,7 @@ __all__ = [
 CONNACK = b"\x20\x03\x00\x00\x00"
 """How an MQTT 5 broker says welcome, with no properties."""
 
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from drivers.gatt import GattDriver
 from hub.readings import RawPayload
 
 IMPATIENT = Patience(sensor_least=0.02, sensor_most=0.1, radio_least=0.02, radio_most=0.1)
-_TOO_LONG = 15.0
+_TOO_LONG = 30.0
 
 
 def _decode_nothing(_payload: bytes) -> Decoded:

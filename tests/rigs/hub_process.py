@@ -23,7 +23,7 @@ from hub.control import ask
 from hub.readings import Reading
 from hub.store.database import FILE_NAME, open_for_reading
 
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

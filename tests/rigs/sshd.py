@@ -14,7 +14,7 @@ from pathlib import Path
 from provisioning.remote import Reach
 
 _PROGRAM = "/usr/sbin/sshd"
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from tests.rigs.release_source import ReleaseSource
 from tests.rigs.releases import Machine, Signer
 
 ID = str(uuid.uuid4())
-AT_ONCE = Pace(least=0.01, most=0.02, gives_up=5)
+AT_ONCE = Pace(least=0.01, most=0.02, gives_up=60)
 BRIEFLY = Pace(least=0.01, most=0.02, gives_up=0.1)
 MUCH = 600_000
 """Bytes of a bundle that comes in pieces."""

@@ -10,9 +10,10 @@ import shutil
 import ssl
 import time
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from provisioning.keeper import bundle_file, manifest
+from provisioning.keeper.address import server_of
 from provisioning.keeper.centre import Order
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.est import LaterError
@@ -79,13 +80,12 @@ def download(order: Order, places: Places, until: float) -> Path:
 
 
 def _place(order: Order) -> tuple[str, int, str]:
-    try:
-        parts = urlsplit(order.source)
-        if parts.scheme == "https" and parts.hostname and not parts.username:
-            return parts.hostname, parts.port or 443, f"{quote(parts.path).rstrip('/')}/{order.file_name}"
-    except ValueError:
-        pass
-    raise KeeperError(f"update.source: {order.source} is no address of a server: give https://HOST/FOLDER")
+    server = server_of(order.source)
+    if server is None:
+        raise KeeperError(
+            f"update.source: {order.source} is no address of a server: give https://HOST/FOLDER"
+        )
+    return server.host, server.port, f"{quote(server.path).rstrip('/')}/{order.file_name}"
 
 
 def _context(order: Order) -> ssl.SSLContext:

@@ -10,10 +10,11 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from provisioning.keeper import certificates, wall_clock
+from provisioning.keeper.address import server_of
 from provisioning.keeper.errors import KeeperError
+from provisioning.keeper.words import plain
 
 _PATH = "/.well-known/est"
 _SECONDS = 60.0
@@ -120,13 +121,10 @@ class Server:
             raise LaterError(f"{self.address} cannot be reached: {error}") from error
 
     def _place(self) -> tuple[str, int]:
-        try:
-            parts = urlsplit(self.address)
-            if parts.scheme == "https" and parts.hostname and not parts.username:
-                return parts.hostname, parts.port or 443
-        except ValueError:
-            pass
-        raise KeeperError(f"{self.address}: is no address of a server: give https://HOST:PORT")
+        server = server_of(self.address)
+        if server is None:
+            raise KeeperError(f"{self.address}: is no address of a server: give https://HOST:PORT")
+        return server.host, server.port
 
 
 def _certificate_in(answer: bytes, name: str) -> str:
@@ -147,5 +145,4 @@ def _certificate_in(answer: bytes, name: str) -> str:
 
 
 def _words(said: bytes) -> str:
-    text = said[:300].decode("utf-8", errors="replace")
-    return "".join(letter if letter.isprintable() else " " for letter in text).strip() or "no words"
+    return plain(said.decode("utf-8", errors="replace")) or "no words"

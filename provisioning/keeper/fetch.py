@@ -26,6 +26,7 @@ from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.est import LaterError
 from provisioning.keeper.places import Places
 from provisioning.keeper.requested import Request, begin
+from provisioning.keeper.words import plain
 
 REQUEST_NAME = "update_request.json"
 """The hub's, in its own directory."""
@@ -137,7 +138,7 @@ def finish(places: Places, tell: Tell, start: Callable[[Places, Request], None] 
         said = _small_json(places.cache / _SAID_NAME)
         if said["id"] != order.id:
             return
-        fetched, words = said["fetched"] is True, _printable(str(said["words"]))
+        fetched, words = said["fetched"] is True, plain(str(said["words"]))
     except (KeeperError, OSError, KeyError, TypeError):
         return
     if not fetched:
@@ -191,7 +192,3 @@ def _small_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise KeeperError(f"{path} cannot be understood")
     return found
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -1,4 +1,5 @@
-"""Files that a configuration names, read whole: never more of one in memory than a small hub has room for."""
+"""Small files, never more of one in memory than a small hub has room for: what a configuration names, and the
+hub's own notes, which are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -24,3 +25,23 @@ def read_whole(path: Path) -> bytes:
     if len(content) > LARGEST_BYTES:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     return content
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Put a text into a file, whole or not at all, and on the card. Raises OSError."""
+    beside = path.with_name(f".{path.name}.new")
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Have a file, or a directory's names, on the card. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -11,12 +11,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub import progress, updates
@@ -25,7 +23,7 @@ from hub.beacon import Beacon, calling
 from hub.clock import ClockQuality, now, stamp
 from hub.config import Config
 from hub.scans import Scans
-from hub.small_file import read_whole
+from hub.small_file import read_whole, write_whole
 from hub.store.errors import NotCommittedError
 from hub.store.writer import Writer
 from hub.uplink.cloudevents import Event, to_json
@@ -188,7 +186,7 @@ class UpdateRequests:
         try:
             # The note first: what the keeper takes is known, so that its end is told.
             self._remember(_Asked(event=event.id, source=event.source, sent=event.time, at=now(), **said))
-            _write(self._request, said)
+            write_whole(self._request, json.dumps(said))
         except OSError as error:
             return (
                 f"the hub's card takes no note of it ({error.strerror}): have the home's engineer look at it"
@@ -250,7 +248,8 @@ class UpdateRequests:
             return None
 
     def _remember(self, asked: _Asked) -> None:
-        _write(self._note, {**asdict(asked), "sent": asked.sent.isoformat(), "at": asked.at.isoformat()})
+        said = {**asdict(asked), "sent": asked.sent.isoformat(), "at": asked.at.isoformat()}
+        write_whole(self._note, json.dumps(said))
 
 
 _OUTCOMES = {
@@ -260,18 +259,3 @@ _OUTCOMES = {
     "interrupted": AnswerOutcome.UPDATE_TAKEN_BACK,
 }
 """By the keeper's word for it (`provisioning/keeper/centre.py`)."""
-
-
-def _write(path: Path, said: Mapping[str, object]) -> None:
-    """Whole or not at all, and on the card. Raises OSError."""
-    beside = path.with_name(f".{path.name}.new")
-    with beside.open("w", encoding="utf-8") as file:
-        json.dump(said, file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from provisioning.errors import ProvisioningError
-from provisioning.keeper.applying_files import root_owned, sync_directory, written_beside
+from provisioning.keeper.applying_files import root_owned, written_beside
+from provisioning.keeper.atomic import sync
 from provisioning.keeper.places import Places
 
 SITE, STATUS, README = "site.toml", "status.txt", "README.txt"
@@ -118,26 +119,26 @@ class Kept:
         if anew:
             self.remove()
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sync_directory(self.directory.parent)
+        sync(self.directory.parent)
         for name in sorted(files, key=lambda each: each == SITE):
             path = self.directory / name
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.rename(written_beside(path, files[name], root_owned(0o600)), path)  # noqa: PTH104  # in one step
-            sync_directory(path.parent)
-        sync_directory(self.directory)
+            sync(path.parent)
+        sync(self.directory)
 
     def settle(self) -> None:
         """It is done with, and not pending any more."""
         if self.pending:
             (self.directory / SITE).rename(self.directory / _DONE)
-            sync_directory(self.directory)
+            sync(self.directory)
 
     def remove(self) -> None:
         """Keep nothing."""
         if self.directory.exists():
             self.settle()
             shutil.rmtree(self.directory)
-            sync_directory(self.directory.parent)
+            sync(self.directory.parent)
 
 
 def left_of(found: bytes, whole: bytes | None) -> bool:
@@ -155,7 +156,7 @@ def _wipe(path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     path.unlink()
-    sync_directory(path.parent)
+    sync(path.parent)
 
 
 def _mount(how: str, partition: Path) -> None:

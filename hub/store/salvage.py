@@ -17,13 +17,13 @@ row that is found.
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from hub.clock import now
+from hub.small_file import sync
 from hub.store.damage import Damage, log_of, making_of, remove_begun, unfinished
 from hub.store.mending import mend
 from hub.store.pages import Pages
@@ -63,13 +63,13 @@ def save(path: Path, why: str, newest_version: int, make_schema: MakeSchema) -> 
         damage = _made(path, making, at, why, _aside(path, suffix).name, newest_version, make_schema)
         if damage is None:
             return None
-        _sync(making)
+        sync(making)
     except BaseException:
         remove_begun(path)  # it may be what fills the card
         raise
     saved = path.with_name(f"{path.name}.saved-{suffix}")
     making.rename(saved)
-    _sync(path.parent)
+    sync(path.parent)
     _replace(path, saved)
     _log.critical("%s: %s", path, damage.words)
     return damage
@@ -126,9 +126,9 @@ def _replace(path: Path, saved: Path) -> None:
         old = path.with_name(f"{path.name}{end}")
         if old.exists():
             old.rename(aside.with_name(f"{aside.name}{end}"))
-        _sync(path.parent)
+        sync(path.parent)
     saved.rename(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def _remove_oldest(path: Path, keep: int) -> None:
@@ -136,11 +136,3 @@ def _remove_oldest(path: Path, keep: int) -> None:
     for file in files[: max(0, len(files) - keep)]:
         for end in ("-wal", "-shm", ""):
             file.with_name(f"{file.name}{end}").unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from provisioning.keeper.atomic import sync
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.resources import Absent, Directory, File, Link, Outcome, title, unpacked
 
@@ -121,7 +122,7 @@ def file(resource: File, root: Path, *, dry_run: bool, note: Note, check: Checks
                 return Outcome(name, "failed", refusal(resource, said))
         note(resource.then)
         os.rename(beside, path)  # noqa: PTH104  # in one step
-        sync_directory(path.parent)
+        sync(path.parent)
     finally:
         with contextlib.suppress(FileNotFoundError):
             beside.unlink()
@@ -223,8 +224,8 @@ def directory(resource: Directory, root: Path, *, dry_run: bool) -> Outcome:
         _correct(path, wanted)
         for each in others:
             each.unlink()
-        sync_directory(path)
-        sync_directory(path.parent)
+        sync(path)
+        sync(path.parent)
     said = [otherwise] if otherwise else []
     return Outcome(
         name,
@@ -258,7 +259,7 @@ def link(resource: Link, root: Path, *, dry_run: bool, note: Note) -> Outcome:
     beside.symlink_to(resource.to)
     note(resource.then)
     os.rename(beside, path)  # noqa: PTH104  # in one step
-    sync_directory(path.parent)
+    sync(path.parent)
     return Outcome(name, "changed", detail)
 
 
@@ -272,7 +273,7 @@ def absent(resource: Absent, root: Path, *, dry_run: bool, note: Note) -> Outcom
     if not dry_run:
         note(resource.then)
         path.unlink()
-        sync_directory(path.parent)
+        sync(path.parent)
     return Outcome(name, "would change" if dry_run else "changed", "removed")
 
 
@@ -285,7 +286,7 @@ def replace(path: Path, content: bytes, wanted: Access) -> None:
     """Put a file in the place of another, in one step, and have it on the card. Raises `OSError`."""
     beside = written_beside(path, content, wanted)
     os.rename(beside, path)  # noqa: PTH104  # in one step
-    sync_directory(path.parent)
+    sync(path.parent)
 
 
 def written_beside(path: Path, content: bytes, wanted: Access) -> Path:
@@ -305,15 +306,6 @@ def written_beside(path: Path, content: bytes, wanted: Access) -> Path:
     return beside
 
 
-def sync_directory(path: Path) -> None:
-    """Have what was renamed in it on the card."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _correct(path: Path, wanted: Access) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
@@ -329,4 +321,4 @@ def _make_parents(path: Path) -> None:
     for each in reversed(missing):
         each.mkdir(exist_ok=True)
         each.chmod(0o755)
-        sync_directory(each.parent)
+        sync(each.parent)

@@ -6,7 +6,8 @@ import os
 import shlex
 
 from provisioning.keeper.applying_commands import Machine
-from provisioning.keeper.applying_files import below, sync_directory
+from provisioning.keeper.applying_files import below
+from provisioning.keeper.atomic import sync
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.places import PAGE_UNIT, UNIT
 from provisioning.keeper.resources import Outcome, Unit, title
@@ -47,7 +48,7 @@ def unit(resource: Unit, machine: Machine, *, dry_run: bool, held: str) -> Outco
             )
     if removed:
         own.unlink()
-        sync_directory(own.parent)
+        sync(own.parent)
         if machine.live:
             machine.call(["systemctl", "daemon-reload"])
     after = _properties(resource.name, machine)

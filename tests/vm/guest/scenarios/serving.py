@@ -109,8 +109,8 @@ class Service:
 
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
-    """The unit, the configuration and the user; the hub does not run yet."""
-    subprocess.run(("useradd", "--system", "carehub"), check=False)
+    """The unit, the configuration and the users, all as they are shipped; the hub does not run yet."""
+    subprocess.run(("systemd-sysusers", _SHIPPED / "sysusers.d/carehub.conf"), check=True, timeout=30)
     shutil.copy(_SHIPPED / "carehub.service", _UNITS)
     _CONFIGURATION.parent.mkdir(exist_ok=True)
     _CONFIGURATION.write_text(_HUB)

@@ -123,6 +123,9 @@ def load(path: Path) -> Site:
     if problems or config is None or beside is None or beside.authority is None:
         raise ConfigError(path, problems)
     site = Site(path, config, hub_toml, beside.machine, beside.authority, carried, ())
+    if len(site.name) > _LONGEST_NAME:
+        words = f"hub.id: the certificate's name would be {site.name}, with site.id before it:"
+        raise ConfigError(path, [f"{words} this has {len(site.name)} of {_LONGEST_NAME} characters"])
     return Site(path, config, hub_toml, beside.machine, beside.authority, carried, tuple(_unsafe(site)))
 
 

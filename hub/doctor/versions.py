@@ -47,22 +47,24 @@ def release_of(subject: Subject, manifest: str) -> str:
 def last_update(subject: Subject) -> list[Finding]:
     """What became of the last one; nothing where there was none."""
     last = updates.last(subject.root / _STATE)
-    on_trial = _on_trial(subject)
-    if on_trial:
+    if on_trial := _noted(subject, "trial"):
         words = f"a new release is on trial, {on_trial}"
         return [Finding("update", Verdict.WARN, words, "wait a minute: it is kept, or the old one is back")]
     if last is None:
         return []
     words = f"{last.from_} to {last.to} was {last.outcome} on {last.at:%Y-%m-%d %H:%M} UTC"
     if last.outcome == "kept":
+        if _noted(subject, "probation"):
+            words += ", and is watched over: if it ends again and again, the release before is back"
         return [Finding("update", Verdict.PASS, words)]
     todo = "the old release is in force; update again when the reason is mended"
     return [Finding("update", Verdict.WARN, f"{words}: {last.why}", todo)]
 
 
-def _on_trial(subject: Subject) -> str:
+def _noted(subject: Subject, what: str) -> str:
+    """The release that is on trial, or on probation; empty where none is."""
     try:
-        said = json.loads(subject.text(_STATE) or "{}").get("trial")
+        said = json.loads(subject.text(_STATE) or "{}").get(what)
     except (ValueError, AttributeError):
         return ""
     to = said.get("to") if isinstance(said, dict) else None

@@ -138,6 +138,16 @@ def test_the_pages_certificate_is_called_by_its_hub_alone(tmp_path: Path) -> Non
     assert first[0] != other[0]
 
 
+@pytest.mark.parametrize(("hub", "refused"), [("h" * 31, False), ("h" * 32, True)])
+def test_a_name_that_no_certificate_can_bear_is_refused(tmp_path: Path, hub: str, refused: bool) -> None:
+    text = HUB.replace('"rose-house"', f'"{"s" * 32}"').replace('"hub-1"', f'"{hub}"')
+    path = write_site(tmp_path, hub=text)
+    if refused:
+        assert "has 65 of 64 characters" in problems(path)
+    else:
+        assert len(load(path).name) == 64
+
+
 def test_who_signs_must_be_said_and_once(tmp_path: Path) -> None:
     assert "authority: missing" in problems(write_site(tmp_path, authority=""))
     both = '[authority]\ndirectory = "ca"\nexternal = true\n'

@@ -73,3 +73,11 @@ def test_a_release_on_trial_is_told(subject: Subject) -> None:
     noted(subject, trial={"from": {**OLD, "slot": "a"}, "to": {**NEW, "slot": "b"}, "at": "x"})
     (finding,) = versions.last_update(subject)
     assert finding.told.startswith("a new release is on trial, 1.3.0 (abc123): wait a minute")
+
+
+def test_a_release_that_was_kept_and_is_watched_over_still_is_told(subject: Subject) -> None:
+    trial = {"from": {**OLD, "slot": "a"}, "to": {**NEW, "slot": "b"}, "at": "x"}
+    noted(subject, last=of("kept"), probation=trial)
+    (finding,) = versions.last_update(subject)
+    assert finding.verdict is PASS
+    assert "was kept on 2026-11-23 01:00 UTC, and is watched over" in finding.words

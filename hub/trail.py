@@ -76,6 +76,8 @@ class Audited(StrEnum):
     DISCARDED = "reading discarded"
     CORRECTED = rows.CORRECTED
     REBOOT = "reboot asked for"
+    UPDATE_ASKED = "update asked for"
+    UPDATE_ENDED = "update ended"
     CARD_FULL = "card not writable"
     CARD_WRITABLE = "card writable again"
     SHADOW_THRESHOLD = "shadow threshold set"
@@ -299,6 +301,19 @@ def round_closed(
 def reboot_asked_for(moment: Moment, reason: str) -> NewEntry:
     """The hub is about to ask for its machine to be started anew."""
     return _entry(moment, Audited.REBOOT, {"reason": reason[:_LONGEST_WORDS]})
+
+
+def update_asked_for(moment: Moment, release: str, manifest_sha256: str, source: str) -> NewEntry:
+    """The centre asked for another release, and the machine's keeper is left to fetch and try it; `source` is
+    who sent that, as the message has it."""
+    detail = {"release": release, "manifest_sha256": manifest_sha256, "source": source[:_LONGEST_WORDS]}
+    return _entry(moment, Audited.UPDATE_ASKED, detail)
+
+
+def update_ended(moment: Moment, release: str, outcome: str, words: str) -> NewEntry:
+    """How that ended, as it is told to the centre."""
+    detail = {"release": release, "outcome": outcome, "words": words[:_LONGEST_WORDS]}
+    return _entry(moment, Audited.UPDATE_ENDED, detail)
 
 
 def access(moment: Moment, command: str, peer: Peer) -> NewEntry | None:

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from hub import progress, updates
+from hub import progress, trail, updates
 from hub.allowance import Allowance
 from hub.beacon import Beacon, calling
 from hub.clock import ClockQuality, now, stamp
@@ -25,6 +25,7 @@ from hub.config import Config
 from hub.scans import Scans
 from hub.small_file import read_whole, write_whole
 from hub.store.errors import NotCommittedError
+from hub.store.transaction import Transaction
 from hub.store.writer import Writer
 from hub.uplink.cloudevents import Event, to_json
 from hub.uplink.contract import Channel, ContractError, Identity, answer_event, event_type, update_of
@@ -68,8 +69,12 @@ class _Asked:
     told: str = ""
 
     @property
+    def release(self) -> str:
+        return f"{self.version} ({self.build})"
+
+    @property
     def words(self) -> str:
-        return f"release {self.version} ({self.build})"
+        return f"release {self.release}"
 
 
 class UpdateRequests:
@@ -114,7 +119,7 @@ class UpdateRequests:
             return self._answer(AnswerOutcome.UPDATE_ACCEPTED, words, event)
         refused = await self._refused(asked, event, before)
         if refused is None:
-            refused = self._taken(asked, event)
+            refused = await self._taken(asked, event)
         if refused is not None:
             return self._answer(AnswerOutcome.UPDATE_REFUSED, refused, event)
         words = (
@@ -179,19 +184,23 @@ class UpdateRequests:
         """For the keeper, just before it stops the hub."""
         return {"hindered": await self._hindrance()}
 
-    def _taken(self, asked: UpdateAsked, event: Event) -> str | None:
+    async def _taken(self, asked: UpdateAsked, event: Event) -> str | None:
         """Write it down, and leave it for the keeper; why that could not be done."""
         name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{event.source} {event.id}"))
         said = {"id": name, **asked.model_dump(mode="json")}
+        noted = _Asked(event=event.id, source=event.source, sent=event.time, at=now(), **said)
+        entry = trail.update_asked_for(
+            trail.Moment.present(), noted.release, noted.manifest_sha256, noted.source
+        )
         try:
+            await self._writer.write(lambda transaction: transaction.audit(entry), urgent=True)
             # The note first: what the keeper takes is known, so that its end is told.
-            self._remember(_Asked(event=event.id, source=event.source, sent=event.time, at=now(), **said))
+            self._remember(noted)
             write_whole(self._request, json.dumps(said))
-        except OSError as error:
-            return (
-                f"the hub's card takes no note of it ({error.strerror}): have the home's engineer look at it"
-            )
-        _log.info("the centre asks for release %s (%s)", asked.version, asked.build)
+        except (NotCommittedError, OSError) as error:
+            words = (isinstance(error, OSError) and error.strerror) or str(error)
+            return f"the hub's card takes no note of it ({words}): have the home's engineer look at it"
+        _log.info("the centre asks for %s", noted.words)
         return None
 
     async def _tell_end(self) -> None:
@@ -207,9 +216,13 @@ class UpdateRequests:
         outcome, words = ended
         answered = Event(asked.event, asked.source, event_type(Channel.UPDATE), asked.sent, {})
         answer = to_json(answer_event(self._identity, outcome, now(), f"{asked.words}: {words}", answered))
-        await self._writer.write(
-            lambda transaction: transaction.tell(Channel.ANSWER.priority, Channel.ANSWER, answer)
-        )
+        entry = trail.update_ended(trail.Moment.present(), asked.release, outcome.value, words)
+
+        def told(transaction: Transaction) -> None:
+            transaction.audit(entry)
+            transaction.tell(Channel.ANSWER.priority, Channel.ANSWER, answer)
+
+        await self._writer.write(told)
         self._remember(replace(asked, told=outcome.value))
         _log.info("what the centre asked: %s: %s", asked.words, words)
 

@@ -75,6 +75,8 @@ _OF_THE_HUB = frozenset(
         Audited.SOFTWARE,
         Audited.RETENTION,
         Audited.REBOOT,
+        Audited.UPDATE_ASKED,
+        Audited.UPDATE_ENDED,
         Audited.CARD_FULL,
         Audited.CARD_WRITABLE,
         Audited.SHADOW_THRESHOLD,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,9 @@ from typing import Any
 import pytest
 
 from hub.clock import now
+from hub.store.audit import newest
+from hub.store.database import FILE_NAME, open_for_reading
+from hub.trail import Audited
 from hub.update_requests import ANSWERS_AT_ONCE
 from hub.uplink.cloudevents import Event, to_json
 from hub.uplink.contract import update_event
@@ -118,6 +122,17 @@ async def test_what_the_centre_asks_is_left_for_the_keeper_and_its_end_is_told_a
         "update_taken_back",
         event.id,
     )
+    with closing(open_for_reading(served.hub.config.hub.data_directory / FILE_NAME)) as connection:
+        begun, ended = (newest(connection, what) for what in (Audited.UPDATE_ASKED, Audited.UPDATE_ENDED))
+    assert begun is not None
+    assert ended is not None
+    assert begun.detail == {
+        "release": "1.1 (two)",
+        "manifest_sha256": SHA256,
+        "source": "uk.example.ics",
+    }
+    assert (ended.detail["outcome"], ended.detail["words"]) == ("update_taken_back", "it ended")
+
     old = asked(ANOTHER, time=event.time - timedelta(seconds=1))
     assert "no newer" in (await served.answer(old))["words"]
     assert (await served.answer(asked(ANOTHER, "three")))["outcome"] == "update_accepted"

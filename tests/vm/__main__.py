@@ -75,7 +75,7 @@ def _arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--release", choices=list(PYTHONS), default="trixie", help="of Debian")
     parser.add_argument("--anew", action="store_true", help="build the image, though there is one")
     parser.add_argument("--trace", action="store_true", help="write what goes over HCI (btmon) to hci.log")
-    parser.add_argument("--seconds", type=float, default=600, help="after which a machine is switched off")
+    parser.add_argument("--seconds", type=float, default=1200, help="after which a machine is switched off")
     parser.add_argument("--at-once", type=int, default=2 * (os.cpu_count() or 1), help="machines")
     asked = parser.parse_args(arguments)
     if unknown := [name for name in asked.files if name not in SCENARIOS]:

@@ -31,6 +31,9 @@ _TOOLS = {
     "openssl": "openssl",
 }
 _PATIENCE_SECONDS = 15.0
+_WATCHES = Path("/proc/sys/fs/inotify/max_user_instances")
+_MOST_WATCHES = 1024
+"""Of inotify. Each machine has seven: with the kernel's 128 eighteen machines start, and no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ def rig() -> Iterator[Rig]:
             # What is unmounted here is so in every machine's own namespace too.
             insist("mount", "--make-shared", str(PLACE))
             network.set_up()
+            if int(_WATCHES.read_text()) < _MOST_WATCHES:
+                _WATCHES.write_text(str(_MOST_WATCHES))
             yield Rig(PLACE)
         finally:
             clean_up()

@@ -6,7 +6,7 @@ now and then for all else (a 3 in one parameter, a concern). An acknowledgement,
 it at once.
 
 Alerts that the card cannot take (`hub/uplink/unkept.py`) call too, until they are acknowledged or the card
-has them. While the card takes nothing, what was known of it before goes on calling.
+has all that waited. While the card takes nothing, what was known of it before goes on calling.
 
 **A beacon that is dark proves nothing:** the hub may be down, its wire loose, its lamp broken. It is
 something beside the page and the ladder, never in their place. Whatever fails here is said (the log, once;
@@ -158,7 +158,9 @@ class Beacon:
         self._changed.set()
 
     def card_took_all(self) -> None:
-        """Nothing waits in memory any more: what is still open is on the card."""
+        """Nothing waits in memory any more: what is still open is on the card, and calls until that was asked
+        (`card_has`), however long it takes."""
+        self._on_card = max(self._waiting(), key=lambda band: band.rank, default=None)
         self._in_memory.clear()
         self._told.clear()
         self._changed.set()
@@ -223,10 +225,12 @@ class Beacon:
                 await within(_FAREWELL_SECONDS, self._output.switch(on=False))
             self._output.close()
 
+    def _waiting(self) -> list[Band]:
+        on_card = [] if self._on_card is None else [self._on_card]
+        return [*self._in_memory.values(), *on_card]
+
     def _wanted(self) -> Band | None:
-        waiting = list(self._in_memory.values())
-        if self._on_card is not None:
-            waiting.append(self._on_card)
+        waiting = self._waiting()
         if self._tried_until is not None:
             if asyncio.get_running_loop().time() < self._tried_until:
                 waiting.append(Band.HIGH)

@@ -74,7 +74,7 @@ class Housekeeping:
         while True:
             progress.turn(_TURN_WITHIN_SECONDS)
             try:
-                if not self._on_trial():
+                if not await asyncio.to_thread(self._on_trial):
                     await self.turn()
             except NotCommittedError:
                 self._progress.begin_anew()  # it was not removed; the reception says what the card has
@@ -87,7 +87,7 @@ class Housekeeping:
             NotCommittedError: the card takes nothing.
             StoreError: the database cannot be read.
         """
-        self._writer.reserve.make(self._least_free // 2)
+        await asyncio.to_thread(self._writer.reserve.make, self._least_free // 2)
         if stamp().quality is ClockQuality.SYNCHRONISED:
             await self._remove("age", lambda: self._plan(too_much=False))
             if self._trimmed_on != now().date():

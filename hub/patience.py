@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from asyncio import Task
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, TypeVar
+from time import monotonic
+from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
 _TO_GIVE_UP = 1.0  # seconds that cancelled work has to end in
@@ -66,3 +68,37 @@ async def in_thread(work: Callable[[], Result]) -> Result:
 
     threading.Thread(target=run, daemon=True, name="work that may hang").start()
     return await done
+
+
+class OneAtATime(Generic[Result]):
+    """What one task asks of the card now and then, in a thread: while that hangs no other is begun."""
+
+    def __init__(self) -> None:
+        """Nothing was asked yet."""
+        self._asked: Task[Result] | None = None
+        self._begun = 0.0  # monotonic seconds
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether what was asked last has not come back."""
+        return self._asked is not None and not self._asked.done()
+
+    async def ask(self, work: Callable[[], Result], within_seconds: float) -> Result:
+        """What a function that blocks returns, or raises; or
+
+        Raises:
+            TimeoutError: it has not come back so many seconds after it was begun, or the one before has not.
+        """
+        if self._asked is not None:
+            await self._back(self._asked, within_seconds)  # whoever waited for it may have been cancelled
+        self._begun = monotonic()
+        asked = self._asked = asyncio.create_task(in_thread(work))
+        await self._back(asked, within_seconds)
+        return asked.result()
+
+    async def _back(self, asked: Task[Result], within_seconds: float) -> None:
+        left = max(0.0, self._begun + within_seconds - monotonic())
+        done, _ = await asyncio.wait([asked], timeout=left)
+        if not done:
+            raise TimeoutError
+        asked.exception()  # of one that nobody waits for it is not said

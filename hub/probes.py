@@ -37,7 +37,7 @@ def count_what_comes(
     While the card takes nothing all of it waits, and that is no hang; while it stalls, all else may wait too.
     """
     account.count(
-        "the card", lambda: writer.in_hand.commits, lambda: writer.is_stalled, _CARD_PATIENCE, holds_up=True
+        "the card", lambda: writer.in_hand.came_back, lambda: writer.is_stalled, _CARD_PATIENCE, holds_up=True
     )
     account.count(
         "reception",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -22,6 +21,7 @@ from hub.intake import Intake, Taken
 from hub.journal import about
 from hub.readings import RawPayload, Reading
 from hub.store.errors import NotCommittedError
+from hub.store.jobs import Work
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
 from hub.streams import ClosedStretch
@@ -55,7 +55,8 @@ class Reception:
 
         Args:
             retry_seconds: between attempts while the card takes nothing.
-            on_trouble: is told what the card has (`NotCommittedError.trouble`), and None when it is well.
+            on_trouble: is told what the card has (`NotCommittedError.trouble`), and None when it is well and
+                has all that waited: not before, since it may stall again after one commit.
             on_uncommitted: is given the events of alerts that could not be committed, perhaps repeatedly.
         """
         self._writer = writer
@@ -67,7 +68,9 @@ class Reception:
         self._trouble = asyncio.Event()
         self._since: tuple[Moment, str] | None = None
         self._turn = asyncio.Lock()
-        self._newest_waiting: dict[str, Callable[[Transaction], object]] = {}
+        self._newest_waiting: dict[str, Work] = {}
+        self._to_rehearse: list[Work] = []
+        self._rehearsing = asyncio.Lock()
         self._held: set[asyncio.Task[Any]] = set()
         self.waiting = 0
         self.let_go = 0
@@ -210,14 +213,15 @@ class Reception:
             self.taken += 1
 
     def stalled(self, error: NotCommittedError, told: Sequence[str]) -> None:
-        """The card keeps a commit without a word: what it tells is told from memory, as on a full card.
+        """The card keeps a transaction without a word: what it tells is told from memory, as on a full card.
 
         Args:
             error: says so; what comes now is refused with it, and waits.
-            told: the urgent events of that commit, which may be on the card, or not.
+            told: the urgent events of that transaction so far, which may be on the card, or not.
         """
         self._note(error)
         self._on_uncommitted(told)
+        self._hold(self._rehearse(lambda _transaction: None))  # and what it was caught in the midst of
         self._hold(self._until_written())
 
     async def _until_written(self) -> None:
@@ -288,47 +292,68 @@ class Reception:
             self.waiting -= 1
             if source is not None and self._newest_waiting.get(source) is work:
                 del self._newest_waiting[source]
+            self._look_whether_well()
 
     async def _try(self, work: Callable[[Transaction], Result], *, urgent: bool) -> Result:
-        result = await self._writer.write(work, urgent=urgent)
-        if self._trouble.is_set():
-            # All at once: while the trail is written the card may fail again.
-            since, self._since = self._since, None
-            lost = f"; {self.let_go} sample(s) of streams were let go" if self.let_go else ""
-            self.let_go = 0
-            self._trouble.clear()
-            self._on_trouble(None)
-            _log.warning("The database can be written again; nothing that waited was lost%s.", lost)
-            if since is not None:
-                moment, why = since
-                entries = trail.card_writable(Moment.present(), moment, why)
-                with suppress(NotCommittedError):
-                    await self._writer.write(
-                        lambda transaction: [transaction.audit(each) for each in entries]
-                    )
+        result = await self._writer.write(work, urgent=urgent, rehearsable=True)
+        self._trouble.clear()
+        self._look_whether_well()
         return result
+
+    def _look_whether_well(self) -> None:
+        # Of one commit some may have been refused: whoever asked for those is to have noted it first.
+        if self._since is not None and not self._trouble.is_set():
+            self._hold(self._well_again())
+
+    async def _well_again(self) -> None:
+        if self._since is None or self._trouble.is_set() or self.waiting:
+            return
+        # All at once: while the trail is written the card may fail again.
+        (moment, why), self._since = self._since, None
+        lost = f"; {self.let_go} sample(s) of streams were let go" if self.let_go else ""
+        self.let_go = 0
+        self._on_trouble(None)
+        _log.warning("The database can be written again; nothing that waited was lost%s.", lost)
+        entries = trail.card_writable(Moment.present(), moment, why)
+        with suppress(NotCommittedError):
+            await self._writer.write(lambda transaction: [transaction.audit(each) for each in entries])
 
     def _note(self, error: NotCommittedError) -> None:
         if not self._trouble.is_set():
             self._trouble.set()
-            self._since = Moment.present(), str(error)
+            self._since = self._since or (Moment.present(), str(error))
             _log.error(
                 "%s Readings wait in memory and are tried again each second; alerts are told uncommitted.",
                 error,
             )
             self._on_trouble(error.trouble or "failing")
 
-    async def _rehearse(self, work: Callable[[Transaction], object]) -> None:
-        works = [*(other for other in self._newest_waiting.values() if other is not work), work]
+    async def _rehearse(self, work: Work) -> None:
+        """Have told what a piece of work would raise, if the card took it; whatever fails, the work goes on.
+
+        One rehearsal at a time: what comes meanwhile shares the next.
+        """
+        self._to_rehearse.append(work)
+        try:
+            async with self._rehearsing:
+                if work in self._to_rehearse:
+                    await self._rehearse_next()
+        finally:
+            with suppress(ValueError):  # it was shared
+                self._to_rehearse.remove(work)
+
+    async def _rehearse_next(self) -> None:
+        works = self._to_rehearse[:_MOST_ON_THEIR_WAY]
+        others = [each for each in self._newest_waiting.values() if each not in works]
 
         def all_of_them(transaction: Transaction) -> None:
-            for each in works:
-                try:
-                    each(transaction)
-                except sqlite3.Error:
-                    raise  # the transaction may be over: nothing more may be done in it
-                except Exception:  # noqa: BLE001  # said where it is done in earnest; no other's alert waits for it
-                    continue
+            for each in [*others, *works]:
+                transaction.do_alone(each)
 
-        with suppress(NotCommittedError):
+        try:
             self._on_uncommitted(await self._writer.rehearse(all_of_them))
+        except NotCommittedError:
+            pass  # the card takes nothing, of which the status tells
+        except Exception:  # noqa: BLE001  # whatever it is, the reading waits for the card all the same
+            _log.exception("what waits for the card could not be rehearsed; please report this")
+        self._to_rehearse = [each for each in self._to_rehearse if each not in works]

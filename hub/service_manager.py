@@ -17,6 +17,8 @@ from contextlib import contextmanager
 _LOOKS_EVERY_SECONDS = 10.0
 _AT_WORK_SECONDS = 1.0
 _STILL_SECONDS = 300
+_COMPUTES_MOST_SECONDS = 600.0
+"""Of the processor, between two blocks: a database that is checked in memory takes less, however large."""
 _log = logging.getLogger(__name__)
 
 
@@ -43,15 +45,20 @@ class ServiceManager:
         """Around a start that may take long; gives what says, for `systemctl status`, what is being done.
 
         While the process gets on (it reads or writes blocks, or computes), systemd is told every 10 s to wait
-        for another 5 min, until `ready`: a database may be large, and its card slow. From a thread: the
-        event loop does nothing else meanwhile.
+        for another 5 min, until `ready`: a database may be large, and its card slow. What computes for 10 min
+        and asks for no block goes round in circles.
+
+        From a thread: the event loop does nothing else meanwhile.
         """
 
         def keep_asking() -> None:
-            before = _work_done()
+            before = read = _work_done()
             while not self._ready.wait(_LOOKS_EVERY_SECONDS):
                 done = _work_done()
-                if done[0] != before[0] or done[1] - before[1] > _AT_WORK_SECONDS:
+                if done[0] != read[0]:
+                    read = done
+                computes = done[1] - before[1] > _AT_WORK_SECONDS
+                if done is read or (computes and done[1] - read[1] <= _COMPUTES_MOST_SECONDS):
                     before = done
                     self._send(f"EXTEND_TIMEOUT_USEC={_STILL_SECONDS * 1_000_000}")
 

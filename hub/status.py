@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from drivers.bluetooth.collector import BluetoothCollector, CollectorStatus
@@ -14,6 +15,7 @@ from hub.assessment.rhythm import RhythmModel
 from hub.clock import MACHINE_CLOCK, now, stamp
 from hub.config import Config
 from hub.enrolment import Enrolment
+from hub.patience import OneAtATime
 from hub.uplink.cloudevents import Event
 from hub.uplink.contract import Identity, status_event
 from hub.uplink.forwarder import Presence
@@ -38,6 +40,7 @@ MOST_SENSORS_IN_TROUBLE = 20
 _MOST_ADAPTERS = 8
 _LONGEST_WORDS = 200
 _LOOKS_EVERY_SECONDS = 5.0
+_READ_WITHIN_SECONDS = 3.0
 
 
 class HubStatus:
@@ -63,6 +66,8 @@ class HubStatus:
         self._card_trouble = card_trouble
         self._usb = usb
         self._release = _release_said(updates.release())  # of this process: it does not change
+        self._last_update = updates.last()
+        self._reading = OneAtATime[updates.LastUpdate | None]()
         self._told: object = None
 
     def event(self, presence: Presence) -> Event:
@@ -102,6 +107,8 @@ class HubStatus:
         while True:
             progress.turn()
             await asyncio.sleep(_LOOKS_EVERY_SECONDS)
+            with suppress(TimeoutError):  # a card that stalls gives no file either
+                self._last_update = await self._reading.ask(updates.last, _READ_WITHIN_SECONDS)
             said = self._changing()
             if said != self._told:
                 self._told = said
@@ -123,8 +130,8 @@ class HubStatus:
         return InputsSaid(differ=list(found.differing), changed=list(found.changed))
 
     def update(self) -> UpdateSaid | None:
-        """What became of the last update; None where there was none."""
-        last = updates.last()
+        """What became of the last update, when it was last looked; None where there was none."""
+        last = self._last_update
         if last is None:
             return None
         return UpdateSaid.model_validate(

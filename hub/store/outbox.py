@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +11,9 @@ from hub.errors import CareportError
 
 if TYPE_CHECKING:
     from hub.uplink.cloudevents import Event
+
+MADE_AT_ONCE = 16
+"""Rows whose events are made for sending: up to 64 KiB each, in memory until the broker has answered."""
 
 
 class CannotBeToldError(CareportError):
@@ -21,13 +24,13 @@ class CannotBeToldError(CareportError):
 class OutboxRow:
     """An event that waits. `sequence` is never used twice in the life of a process.
 
-    `event` is the CloudEvents 1.0 JSON text in which it was kept, or makes the event, when it is to be sent:
-    it may raise `CannotBeToldError`, or `StoreError` while the card cannot be read.
+    `event` is the CloudEvents 1.0 JSON text in which it was kept; or the event that was made of what the row
+    refers to; or why there is none: `CannotBeToldError`, or `StoreError` where the card could not be read.
     """
 
     sequence: int
     channel: str
-    event: str | Callable[[], Event]
+    event: str | Event | CareportError
 
 
 class Outbox(Protocol):
@@ -37,8 +40,13 @@ class Outbox(Protocol):
     def changed(self) -> asyncio.Event:
         """Set whenever rows were committed; the forwarder clears it before it looks."""
 
-    async def waiting(self, limit: int, besides: Collection[int]) -> Sequence[OutboxRow]:
-        """The rows to send next, alerts first, then by age, leaving out the sequences in `besides`."""
+    async def waiting(
+        self, limit: int, besides: Collection[int], made: int = MADE_AT_ONCE
+    ) -> Sequence[OutboxRow]:
+        """The rows to send next, alerts first, then by age, leaving out the sequences in `besides`.
+
+        At most `made` of them are such as had to be made, and none that stands behind the last of these.
+        """
 
     async def delivered(self, sequences: Collection[int]) -> None:
         """The broker acknowledged these: remove them, durably."""

@@ -9,9 +9,12 @@ savepoint undoes nothing but its own. A piece may have pieces of its own.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Self
 
+from hub.store.errors import is_fault_of_database
 from hub.store.gathered import Gathered
 from hub.store.numbers import Numbers
 from hub.store.recent import Recent
@@ -24,6 +27,7 @@ class _Piece:
     recent: int
     reading: int
     assessment: int
+    told: int = 0
     gathered: Gathered = field(default_factory=Gathered)
     protected: bool = False
     """Whether its savepoint is open."""
@@ -40,11 +44,28 @@ class Pieces:
         self._pieces = [_Piece(recent.mark(), numbers.reading, numbers.assessment, protected=True)]
         """The transaction itself, the piece that is being done, if one is, a piece of that, ..."""
         self._failed: Exception | None = None
+        self.urgently_told: list[str] = []
+        """The urgent events of all pieces that were not undone."""
 
     def begin_piece(self) -> int:
         """Begin a piece of work, which `keep_piece` or `undo_piece` ends; return how deep it is."""
-        self._pieces.append(_Piece(self._recent.mark(), self._numbers.reading, self._numbers.assessment))
+        numbers, told = self._numbers, len(self.urgently_told)
+        self._pieces.append(_Piece(self._recent.mark(), numbers.reading, numbers.assessment, told))
         return len(self._pieces) - 1
+
+    def do_alone(self, work: Callable[[Self], object]) -> None:
+        """Do a piece of work, which is undone alone and without a word where it raises.
+
+        A fault of the card is raised on: it ends the whole transaction.
+        """
+        depth = self.begin_piece()
+        try:
+            work(self)
+            self.keep_piece()
+        except Exception as error:
+            if is_fault_of_database(error):
+                raise
+            self.undo_piece(depth)
 
     def keep_piece(self) -> None:
         """The piece is done: what becomes of it becomes of what it is a piece of.
@@ -81,6 +102,7 @@ class Pieces:
         self._recent.undo_to(piece.recent)
         self._numbers.reading, self._numbers.assessment = piece.reading, piece.assessment
         self._numbers.forget()
+        del self.urgently_told[piece.told :]
 
     @property
     def recent(self) -> Recent:

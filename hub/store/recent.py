@@ -15,6 +15,7 @@ import bisect
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -32,6 +33,7 @@ from hub.store.steps import all_steps
 from hub.timing import TimeQuality
 
 _Timed = TypeVar("_Timed")
+_Kept = TypeVar("_Kept")
 REMEMBERED_FOR = timedelta(hours=25)
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -159,7 +161,7 @@ class Recent:
         if self._loaded is None:
             return
         before = self._loaded.sets.get(resident)
-        self._undo.append(partial(_put_sets_back, self._loaded.sets, resident, before))
+        self._undo.append(partial(_put_one_back, self._loaded.sets, resident, before))
         self._loaded.sets[resident] = with_set(before, stored, given)
 
     def take_out(self, resident: str, sequence: int) -> None:
@@ -183,11 +185,20 @@ class Recent:
         sets, before = self._loaded.sets, self._loaded.sets.get(resident)
         moments = moments_of_sets(self._connection, self.present, resident)
         found = load_sets(self._connection, self.present, moments, resident).get(resident)
-        self._undo.append(partial(_put_sets_back, sets, resident, before))
+        self._undo.append(partial(_put_one_back, sets, resident, before))
         if found is not None:
             sets[resident] = found
         else:
             sets.pop(resident, None)
+
+    @contextmanager
+    def beside(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """Meanwhile, ask this connection instead of the card's; what comes of it is to be undone by then."""
+        card, self._connection = self._connection, connection
+        try:
+            yield
+        finally:
+            self._connection = card
 
     def covers(self, resident: str, since: datetime, until: datetime) -> bool:
         """Whether `newest` finds all that was measured of a resident from `since` to `until`.
@@ -225,7 +236,7 @@ class Recent:
                 by_time.insert(_not_after(by_time, _moment(stored), _moment), stored)
                 self._too_much = self._too_much or len(by_time) > _MEASUREMENTS_KEPT
         reached = self._window.reached
-        self._undo.append(partial(_put_reached_back, reached, resident, reached.get(resident)))
+        self._undo.append(partial(_put_one_back, reached, resident, reached.get(resident)))
         reached[resident] = since
 
     def _complete_since(self, resident: str) -> datetime:
@@ -290,18 +301,11 @@ def _put_measured_back(
     known.complete_since = complete_since
 
 
-def _put_sets_back(sets: dict[str, Sets], resident: str, before: Sets | None) -> None:
+def _put_one_back(kept: dict[str, _Kept], resident: str, before: _Kept | None) -> None:
     if before is None:
-        sets.pop(resident, None)
+        kept.pop(resident, None)
     else:
-        sets[resident] = before
-
-
-def _put_reached_back(reached: dict[str, datetime], resident: str, before: datetime | None) -> None:
-    if before is None:
-        del reached[resident]
-    else:
-        reached[resident] = before
+        kept[resident] = before
 
 
 def _moment(stored: StoredMeasurement) -> datetime:

@@ -57,7 +57,6 @@ class Transaction(Pieces):
         self._readings_channel: tuple[int, str] | None = None
         self.outbox_grew = False
         self.urgent = False
-        self.urgently_told: list[str] = []
 
     @property
     def connection(self) -> sqlite3.Connection:

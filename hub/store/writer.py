@@ -14,20 +14,22 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from hub import progress
 from hub.patience import in_thread
+from hub.store.beside import in_memory, rehearse_in
 from hub.store.database import Say, open_for_writing
 from hub.store.errors import NoRoomError, NotCommittedError, is_fault_of_database, trouble_of_card
 from hub.store.in_hand import InHand
+from hub.store.jobs import Job, Rehearsed
 from hub.store.numbers import Numbers
 from hub.store.recent import Recent
 from hub.store.reserve import SIZE, Reserve
@@ -45,57 +47,6 @@ _MOST_IN_ONE_COMMIT = 200
 _LONGEST_IN_ONE_COMMIT = 0.5  # seconds of work: an alert must not wait for the slow work of many others
 
 
-class _Rehearsed(Exception):  # noqa: N818  # no error: it undoes the work and carries what it told
-    def __init__(self, events: Sequence[str]) -> None:
-        super().__init__()
-        self.events = events
-
-
-class _Job(Generic[Result]):
-    """A piece of work, and the future of the task that waits for its commit."""
-
-    def __init__(
-        self,
-        work: Callable[[Transaction], Result],
-        loop: asyncio.AbstractEventLoop,
-        urgent: bool,
-        rehearsal: bool = False,
-    ) -> None:
-        self.work = work
-        self.rehearsal = rehearsal
-        self.urgent = urgent
-        self.future: asyncio.Future[Result] = loop.create_future()
-        self.result: Result
-        self.error: Exception | None = None
-
-    def run(self, transaction: Transaction) -> None:
-        """Do the work as a piece of the transaction.
-
-        A fault of the card (full, read-only, unreadable, damaged) is raised on: it ends the whole
-        transaction. Any other is this job's own, is undone, and travels to whoever asked.
-        """
-        self.error = None
-        depth = transaction.begin_piece()
-        try:
-            self.result = self.work(transaction)
-            self.urgent = self.urgent or transaction.urgent
-            transaction.keep_piece()
-        except Exception as error:  # it is re-raised where the work was asked for
-            if is_fault_of_database(error):
-                raise
-            transaction.undo_piece(depth)
-            self.error = error
-
-    def settle(self) -> None:
-        """Tell the waiting task; on the event loop's thread."""
-        if self.future.done():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
-
-
 class Writer:
     """The only connection that writes. `async with Writer(path) as writer: await writer.write(work)`."""
 
@@ -110,8 +61,10 @@ class Writer:
         """Open the database, which may take long: `say` is told what is being done."""
         self._path = path
         self._gather = gather.total_seconds()
-        self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job[object] | None] = queue.SimpleQueue()
         self.in_hand = InHand()
+        self._in_work: Sequence[Job[object]] = ()
+        self._rehearsing = asyncio.Lock()
         self.reserve = Reserve(path.with_name(RESERVE_NAME), reserve_bytes)
         self._stand_in: StandIn | None = None
         try:
@@ -156,27 +109,33 @@ class Writer:
 
     @property
     def is_stalled(self) -> bool:
-        """Whether the card keeps a commit without a word (`in_hand.py`)."""
+        """Whether the card keeps a transaction without a word (`in_hand.py`)."""
         return self.in_hand.stalled is not None
 
     async def watch_card(self, on_stall: Callable[[NotCommittedError, Sequence[str]], object]) -> None:
-        """While the card keeps a commit without a word, refuse what waits behind it; until cancelled.
+        """While the card keeps a transaction without a word, refuse what waits behind it; until cancelled.
 
-        `on_stall` is told once of each such commit, with its urgent events: they may be on the card, or not.
+        `on_stall` is told of each such transaction, with its urgent events so far, and again with those that
+        come: they may be on the card, or not. What it was caught in the midst of, a rehearsal tells.
         """
-        told: Sequence[str] | None = None
+        last: Sequence[str] | None = None
+        told = set[str]()
         while True:
             progress.turn()
             await asyncio.sleep(_LOOKS_EVERY)
             stalled = self.in_hand.stalled
-            if stalled is not None and stalled is not told:
-                on_stall(self._stall(), tuple(stalled))
-            told = stalled
             if stalled is not None:
+                if stalled is not last:
+                    told.clear()
+                new = tuple(event for event in tuple(stalled) if event not in told)
+                if stalled is not last or new:
+                    on_stall(self._stall(), new)
+                told.update(new)
                 self._refuse_waiting()
+            last = stalled
 
     def _stall(self) -> NotCommittedError:
-        words = "nothing was stored: the card does not come back from a commit."
+        words = "nothing was stored: the card does not come back."
         return NotCommittedError(self._path, words, "stalled")
 
     def _refuse_waiting(self) -> None:
@@ -190,12 +149,15 @@ class Writer:
         """Wait for what nobody foresaw, and raise it: the writer has ended, and nothing more is committed."""
         await asyncio.shield(self._failed)
 
-    async def write(self, work: Callable[[Transaction], Result], *, urgent: bool = False) -> Result:
+    async def write(
+        self, work: Callable[[Transaction], Result], *, urgent: bool = False, rehearsable: bool = False
+    ) -> Result:
         """Run `work` on the writer's thread; return its result once it is committed and synced.
 
         It is committed at once where it is `urgent`, or says so itself (`Transaction.urgent`), else
         together with what comes in the rest of `gather`. Cancelling the caller does not undo the work:
-        it may have been committed already.
+        it may have been committed already. Where it is `rehearsable` and the card stalls in the midst of it,
+        it may be done once more in another thread meanwhile, beside the card.
 
         Raises:
             NotCommittedError: the database could not commit; nothing of it is stored.
@@ -203,7 +165,7 @@ class Writer:
         """
         if self.is_stalled:
             raise self._stall()
-        job: _Job[Result] = _Job(work, self._loop, urgent)
+        job: Job[Result] = Job(work, self._loop, urgent, rehearsable=rehearsable)
         self._jobs.put(job)  # type: ignore[arg-type]  # a queue of jobs of any result
         return await job.future
 
@@ -211,8 +173,7 @@ class Writer:
         """Run `work`, undo it, and return the urgent events that it would have told.
 
         So what is worth telling is known though the card takes nothing. Where it cannot even be read, or
-        stalls, it is rehearsed beside it: with what was measured of late (`recent.py`), and the alerts that
-        were open when that was last looked for.
+        stalls, it is rehearsed beside it (`beside.py`), one at a time: each has a thread, and many may wait.
 
         Raises:
             NotCommittedError: not even that could be done.
@@ -220,22 +181,26 @@ class Writer:
 
         def play(transaction: Transaction) -> None:
             before = len(transaction.urgently_told)
-            with suppress(Exception):  # whatever goes wrong now is said where it is done in earnest
+            try:
                 work(transaction)
-            raise _Rehearsed(transaction.urgently_told[before:])
+            except Exception as error:  # whatever it is, it is said where it is done in earnest
+                if is_fault_of_database(error):
+                    raise  # then it is rehearsed beside the card
+            raise Rehearsed(transaction.urgently_told[before:])
 
         while True:
-            job: _Job[None] = _Job(play, self._loop, urgent=True, rehearsal=True)
+            job: Job[None] = Job(play, self._loop, urgent=True, rehearsal=True)
             stalled = self.is_stalled
             if stalled:
-                # In a thread: where the clock is set meanwhile it asks the card all the same.
-                await in_thread(partial(self._rehearse_meanwhile, job))
+                async with self._rehearsing:
+                    if not await in_thread(partial(self._rehearse_meanwhile, job)):
+                        continue
                 job.settle()
             else:
                 self._jobs.put(job)  # type: ignore[arg-type]  # a queue of jobs of any result
             try:
                 await job.future
-            except _Rehearsed as rehearsed:
+            except Rehearsed as rehearsed:
                 return rehearsed.events
             except NotCommittedError as error:
                 if stalled or error.trouble != "stalled":
@@ -258,31 +223,29 @@ class Writer:
             committed_at = monotonic()
             self._loop.call_soon_threadsafe(self._settle, jobs, grew)
 
-    def _take(self, first: _Job[object], until: float) -> tuple[list[_Job[object]], bool, bool]:
+    def _take(self, first: Job[object], until: float) -> tuple[list[Job[object]], bool, bool]:
         """Run and commit a job and those that come after it.
 
         Returns the jobs, whether the writer is to end, and whether the outbox has grown.
         """
         jobs, ended, urgent = [first], False, False
-        self._look_at_card()
+        with self.in_hand.transaction():
+            self._look_at_card()
         transaction = Transaction(self._connection, self._recent, self._numbers)
         try:
-            self._begin()
-            worked = self._timed(first, transaction)
-            while not ended and len(jobs) < _MOST_IN_ONE_COMMIT and worked < _LONGEST_IN_ONE_COMMIT:
-                urgent = urgent or transaction.urgent or jobs[-1].urgent
-                wait = 0.0 if urgent else until - monotonic()
-                try:
-                    job = self._jobs.get(timeout=wait) if wait > 0 else self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-                if job is None:
-                    ended = True
-                else:
-                    jobs.append(job)
-                    worked += self._timed(job, transaction)
-            transaction.finish()
-            self._commit(transaction)
+            with self._committing(transaction, jobs):
+                worked = self._timed(first, transaction)
+                while not ended and len(jobs) < _MOST_IN_ONE_COMMIT and worked < _LONGEST_IN_ONE_COMMIT:
+                    urgent = urgent or transaction.urgent or jobs[-1].urgent
+                    try:
+                        job = self._next(0.0 if urgent else until - monotonic())
+                    except queue.Empty:
+                        break
+                    if job is None:
+                        ended = True
+                    else:
+                        jobs.append(job)
+                        worked += self._timed(job, transaction)
         except Exception as error:  # noqa: BLE001  # whatever is wrong with one row, each job gets its answer
             return jobs, ended, self._take_singly(jobs, transaction, error)
         self._recent.settled()
@@ -296,35 +259,52 @@ class Writer:
             self._loop.call_soon_threadsafe(self.opened.set)
             self._loop.call_soon_threadsafe(self.outbox_changed.set)
 
-    def _begin(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._changes = self._connection.total_changes
+    @contextmanager
+    def _committing(self, transaction: Transaction, jobs: Sequence[Job[object]]) -> Iterator[None]:
+        """Around what these jobs do in a transaction, from its beginning to its commit."""
+        with self.in_hand.transaction(transaction.urgently_told):
+            self._in_work = jobs
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                changes = self._connection.total_changes
+                yield
+                transaction.finish()
+                if self._stand_in is not None and self._connection.total_changes != changes:
+                    raise self._stand_in.refuse()
+                with self.in_hand.over_to_the_card():
+                    self._connection.execute("COMMIT")
+            finally:
+                self._in_work = ()
 
-    def _commit(self, transaction: Transaction) -> None:
-        if self._stand_in is not None and self._connection.total_changes != self._changes:
-            raise self._stand_in.refuse()
-        with self.in_hand.over_to_the_card(transaction.urgently_told):
-            self._connection.execute("COMMIT")
+    def _next(self, wait: float) -> Job[object] | None:
+        """The job that comes next within so many seconds; None: to end. Raises `queue.Empty`."""
+        if wait <= 0:
+            return self._jobs.get_nowait()
+        with self.in_hand.waiting_for_company():
+            return self._jobs.get(timeout=wait)
 
-    def _timed(self, job: _Job[object], transaction: Transaction) -> float:
+    def _timed(self, job: Job[object], transaction: Transaction) -> float:
         """Run a job; return how many seconds it took."""
         begun = monotonic()
         job.run(transaction)
         return monotonic() - begun
 
-    def _take_singly(self, jobs: Sequence[_Job[object]], failed: Transaction, error: Exception) -> bool:
+    def _take_singly(self, jobs: Sequence[Job[object]], failed: Transaction, error: Exception) -> bool:
         """After a commit that failed: each gets its own, and its answer; one alone may be at fault.
 
         Where it is the card's fault, the reserve is given up; if there is none, only what is urgent is tried.
         """
         self._undo(failed)
         trouble = trouble_of_card(error)
-        room = trouble is not None and self.reserve.give_up()
+        with self.in_hand.transaction():
+            room = trouble is not None and self.reserve.give_up()
         if room:
             _log.error("%s: the card is full; the room that was held back is given up", self._path)
         hopeless = trouble is not None and not room
         grew = False
         for job in jobs:
+            job.ended = False
+        for number, job in enumerate(jobs):
             if job.rehearsal and not room:
                 if job.error is None:  # else it was done, and only its undoing could not be committed
                     self._rehearse_beside(job)
@@ -334,13 +314,13 @@ class Writer:
                 continue
             transaction = Transaction(self._connection, self._recent, self._numbers)
             try:
-                self._begin()
-                job.run(transaction)
-                transaction.finish()
-                self._commit(transaction)
+                with self._committing(transaction, jobs[number:]):
+                    job.run(transaction)
             except Exception as its_error:  # noqa: BLE001  # as above
                 self._undo(transaction)
                 job.error = self._answer_to(its_error)
+                if job.rehearsal:
+                    self._rehearse_beside(job)
             else:
                 self._recent.settled()
                 grew = grew or transaction.outbox_grew
@@ -352,39 +332,45 @@ class Writer:
             return error
         return NotCommittedError(self._path, f"nothing was stored: {error}", trouble_of_card(error))
 
-    def _rehearse_meanwhile(self, job: _Job[None]) -> None:
-        """Rehearse while the writer's thread waits for the card; if that comes back, the thread waits."""
-        with self.in_hand.mine:
-            self._rehearse_beside(job)  # type: ignore[arg-type]  # a job of any result
+    def _rehearse_meanwhile(self, job: Job[None]) -> bool:
+        """Rehearse while the writer's thread waits for the card; False where it goes on, and may be asked."""
+        with closing(in_memory(self._schema)) as memory:
+            if self.in_hand.mine.acquire(blocking=False):
+                try:
+                    # Not with the writer's connection, which has the commit in hand.
+                    with self._recent.beside(memory):
+                        self._rehearse_in(
+                            memory, job, self._recent if self._recent.loaded else Recent(memory)
+                        )
+                finally:
+                    self.in_hand.mine.release()
+            elif self.is_stalled:
+                self._rehearse_in(memory, job, Recent(memory), [*self._in_work])
+            else:
+                return False
+        return True
 
-    def _rehearse_beside(self, job: _Job[object]) -> None:
-        """Rehearse in memory alone."""
-        with closing(sqlite3.connect(":memory:", isolation_level=None)) as memory:
-            for statement in self._schema:
-                memory.execute(statement)
-            if not self._recent.loaded and not self.is_stalled:
+    def _rehearse_beside(self, job: Job[object]) -> None:
+        """Rehearse on the writer's own thread, of a card that cannot be asked."""
+        with closing(in_memory(self._schema)) as memory:
+            if not self._recent.loaded:
                 with suppress(sqlite3.Error):
                     self._recent.newest_set("")
-            recent = self._recent if self._recent.loaded else Recent(memory)
-            transaction = Transaction(memory, recent, Numbers.of(memory))
-            try:
-                memory.execute("BEGIN")
-                for alert in self._numbers.open_alerts:
-                    transaction.add_alert(alert)
-                job.run(transaction)
-            except Exception as error:  # noqa: BLE001  # a row of the work itself may be at fault
-                words = f"nothing could be rehearsed: {type(error).__name__}"
-                job.error = NotCommittedError(self._path, words)
-            transaction.undo_all()
-            self._numbers.known.clear()
+            self._rehearse_in(memory, job, self._recent if self._recent.loaded else Recent(memory))
+
+    def _rehearse_in(
+        self, memory: sqlite3.Connection, job: Job[Any], recent: Recent, in_work: Sequence[Job[object]] = ()
+    ) -> None:
+        rehearse_in(memory, job, recent, self._numbers.open_alerts, self._path, in_work)
 
     def _undo(self, transaction: Transaction) -> None:
         if self._connection.in_transaction:
-            with suppress(sqlite3.Error):  # a failing card: then it is undone before the next one
+            # A failing card: then it is undone before the next one.
+            with self.in_hand.transaction(), suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
         transaction.undo_all()
 
-    def _settle(self, jobs: Sequence[_Job[object]], outbox_grew: bool) -> None:
+    def _settle(self, jobs: Sequence[Job[object]], outbox_grew: bool) -> None:
         if outbox_grew:
             self.outbox_changed.set()
         for job in jobs:

@@ -17,6 +17,7 @@ import random
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from math import inf
@@ -26,7 +27,7 @@ from hub import config, progress
 from hub.errors import CareportError
 from hub.patience import within
 from hub.store.errors import StoreError
-from hub.store.outbox import CannotBeToldError, Outbox, OutboxRow
+from hub.store.outbox import MADE_AT_ONCE, CannotBeToldError, Outbox, OutboxRow
 from hub.uplink.broker import LONGEST_SILENCE_SECONDS, Broker
 from hub.uplink.cloudevents import Event, EventError, from_json
 from hub.uplink.connection import Connection
@@ -39,9 +40,6 @@ from hub.uplink.settling import Settling
 
 HELD_MOST = 1_000
 """Rows that the broker will not take for now; with so many, no further ordinary ones are tried."""
-
-_MADE_AT_ONCE = 16
-"""Rows in flight whose events were made for it: up to 64 KiB each, which paho holds until it is answered."""
 
 _SETTLED_LATE_MOST = 1_000
 """Rows that the broker has answered and the card does not know of yet: so many may come twice if killed."""
@@ -194,7 +192,7 @@ class Forwarder:
         self._outbox.changed.clear()
         besides = self._hurried | self._taken | self._resting.all()
         try:
-            rows = await self._outbox.waiting(self._settings.window, besides)
+            rows = await self._outbox.waiting(self._settings.window, besides, 0)
         except CareportError as error:
             self._link.say(f"the outbox cannot be read: {error}")
             return False
@@ -290,26 +288,28 @@ class Forwarder:
         window = min(self._settings.window, connection.receive_maximum)
         limit = 1 if self._probing and not self._answered else window
         ordinary_limit = limit - min(limit - 1, max(1, limit // 10))
-        self._low_water = min(limit, _MADE_AT_ONCE) // 2
+        self._low_water = min(limit, MADE_AT_ONCE) // 2
         self._more_waits = True
         if (room := limit - self._in_flight) <= 0:
             return
-        rows = await self._outbox.waiting(room, self._taken | self._resting.not_due())
+        made = max(0, min(MADE_AT_ONCE - self._made, ordinary_limit - self._in_flight))
+        rows = await self._outbox.waiting(room, self._taken | self._resting.not_due(), made)
         many_rest = self._resting.ordinary >= HELD_MOST
         for row in rows:
             if row.channel not in self._urgent:
                 if self._in_flight >= ordinary_limit or len(self._taken) >= _SETTLED_LATE_MOST + window:
                     return
-                if callable(row.event) and self._made >= _MADE_AT_ONCE:
-                    return
                 if many_rest and row.sequence not in self._resting:
                     continue
             self._send_row(connection, row)
-        self._more_waits = len(rows) == room
+        self._more_waits = len(rows) == room or sum(not isinstance(row.event, str) for row in rows) >= made
 
     def _send_row(self, connection: Connection, row: OutboxRow) -> None:
+        made = isinstance(row.event, Event)
         try:
-            event = from_json(row.event) if isinstance(row.event, str) else row.event()
+            if isinstance(row.event, CareportError):
+                raise row.event
+            event = from_json(row.event) if isinstance(row.event, str) else row.event
             answer = connection.send(self._topic_of(row.channel), event)
         except (EventError, CannotBeToldError) as error:
             self._taken.add(row.sequence)
@@ -321,13 +321,15 @@ class Forwarder:
             return
         self._taken.add(row.sequence)
         self._in_flight += 1
-        self._made += callable(row.event)
+        self._made += made
         self._sent += 1
-        answer.add_done_callback(partial(self._on_answer, row))
+        if made:
+            row = replace(row, event="")  # not held until it is settled: a card may be long in taking that
+        answer.add_done_callback(partial(self._on_answer, row, made))
 
-    def _on_answer(self, row: OutboxRow, answer: Future[bool]) -> None:
+    def _on_answer(self, row: OutboxRow, made: bool, answer: Future[bool]) -> None:
         self._in_flight -= 1
-        self._made -= callable(row.event)
+        self._made -= made
         error = answer.exception()
         if isinstance(error, DisconnectedError):
             self._taken.discard(row.sequence)

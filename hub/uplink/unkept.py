@@ -20,7 +20,7 @@ from time import monotonic
 from uuid import UUID
 
 from hub.errors import CareportError
-from hub.store.outbox import Outbox, OutboxRow
+from hub.store.outbox import MADE_AT_ONCE, Outbox, OutboxRow
 from hub.uplink.cloudevents import Event, EventError, from_json, to_json
 
 AGAIN_AFTER = timedelta(minutes=30)
@@ -103,13 +103,16 @@ class WithUnkept:
         self._told.update(dict.fromkeys(keys, monotonic()))
         return True
 
-    async def waiting(self, limit: int, besides: Collection[int]) -> Sequence[OutboxRow]:
-        """The rows to send next: those in memory, then the card's. Raises what the card's outbox does."""
+    async def waiting(
+        self, limit: int, besides: Collection[int], made: int = MADE_AT_ONCE
+    ) -> Sequence[OutboxRow]:
+        """The rows to send next: those in memory, then the card's. Raises what the card's outbox does, where
+        none is in memory."""
         rows = [row for number, row in self._rows.items() if number not in besides][:limit]
         if len(rows) == limit:
             return rows
         try:
-            return [*rows, *await self._card.waiting(limit - len(rows), besides)]
+            return [*rows, *await self._card.waiting(limit - len(rows), besides, made)]
         except CareportError:
             if not rows:
                 raise

@@ -157,10 +157,13 @@ async def test_an_alert_that_the_card_does_not_take_calls_until_it_is_acknowledg
     assert beacon.data() == {"calls": None, "trouble": None}
 
 
-async def test_once_the_card_has_taken_all_it_alone_says_what_waits() -> None:
+async def test_once_the_card_has_taken_all_it_alone_says_what_waits_as_soon_as_it_was_asked() -> None:
+    """It may stall again before that."""
     beacon = Beacon(Lamp())
     beacon.told_from_memory(RAISED)
     beacon.card_took_all()
+    assert beacon.data() == {"calls": "medium", "trouble": None}
+    beacon.card_has(None)
     assert beacon.data() == {"calls": None, "trouble": None}
 
 

@@ -17,8 +17,9 @@ from hub.clock import ClockQuality, ClockStamp, stamp
 from hub.reception import Reception
 from hub.store import audit
 from hub.store.errors import NotCommittedError
+from hub.store.jobs import Job
 from hub.store.transaction import Transaction
-from hub.store.writer import Writer, _Job
+from hub.store.writer import Writer
 from hub.trail import Audited, Moment
 from tests.rigs.house import ILL, OXIMETER, SHARED, WELL, House, oximeter, raw, thermometer
 from tests.rigs.small_card import SmallCard, small_card
@@ -94,6 +95,7 @@ async def test_an_alert_that_cannot_be_committed_is_told_and_is_the_same_when_it
     card.free()
     async with asyncio.timeout(20):
         await waits
+        await reception.settled()
     assert [event.id for event in house.events("alert")] == [told.events[0]["id"]]
     assert told.trouble == ["full", None]
     assert audit.newest(house.connection, Audited.CARD_WRITABLE) is not None
@@ -230,7 +232,7 @@ async def test_of_a_card_that_cannot_even_be_read_alerts_are_known_from_what_was
         house.intake.take(transaction, thermometer(39.2, noon + timedelta(minutes=1)), stamp())
         told.extend(transaction.urgently_told)
 
-    job = _Job(work, asyncio.get_running_loop(), urgent=True, rehearsal=True)
+    job = Job(work, asyncio.get_running_loop(), urgent=True, rehearsal=True)
     await asyncio.to_thread(writer._rehearse_beside, job)  # type: ignore[arg-type]  # of any result
     assert [json.loads(event)["band"] for event in told] == ["medium"]
     assert house.count("reading") == 1

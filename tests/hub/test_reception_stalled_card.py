@@ -11,12 +11,14 @@ import pytest
 
 from hub.alert_book import AlertBook
 from hub.alerts import AlertPolicy
+from hub.beacon import Beacon
 from hub.commands import Commands
 from hub.reception import Reception
 from hub.store import audit
 from hub.store.errors import NotCommittedError
 from hub.store.writer import Writer
 from hub.trail import Audited
+from hub.uplink.cloudevents import from_json
 from tests.rigs.broker import until
 from tests.rigs.house import ILL, House, oximeter, thermometer
 from tests.rigs.stalling_card import StallingCard, stalling_card
@@ -132,3 +134,44 @@ async def test_an_open_alert_climbs_its_ladder_meanwhile_and_is_not_raised_once_
     card.come_back()
     async with asyncio.timeout(20):
         await asyncio.gather(in_hand, behind)
+
+
+async def test_a_card_that_takes_one_commit_and_stalls_again_ends_nothing_that_waits_in_memory(
+    house: House, writer: Writer, card: StallingCard, noon: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither for lamp and page, which have that alert from memory alone, nor in what is said of the card."""
+    beacon, told = Beacon(None), Told()
+
+    def on_trouble(trouble: str | None) -> None:
+        told.trouble.append(trouble)
+        if trouble is None:
+            beacon.card_took_all()
+
+    reception = Reception(
+        writer,
+        house.intake,
+        retry_seconds=0.01,
+        on_trouble=on_trouble,
+        on_uncommitted=beacon.overhears(lambda events: [from_json(event) for event in events]),
+    )
+    watching = asyncio.create_task(writer.watch_card(reception.stalled))
+    card.stall()
+    in_hand = asyncio.ensure_future(reception.accept(thermometer(37.0, noon).raw))
+    await until(lambda: told.trouble == ["stalled"])
+    behind = asyncio.ensure_future(reception.accept(oximeter(80, noon + timedelta(minutes=1)).raw))
+    await until(lambda: beacon.in_memory)
+    card.take_one()
+    async with asyncio.timeout(20):
+        await in_hand
+    await until(card.reached.is_set)
+    await until(lambda: writer.is_stalled)
+    assert (len(beacon.in_memory), behind.done(), None in told.trouble) == (1, False, False)
+    assert "nothing that waited was lost" not in caplog.text
+    card.come_back()
+    async with asyncio.timeout(20):
+        await behind
+        await reception.settled()
+    watching.cancel()
+    assert (beacon.in_memory, told.trouble[-1]) == ([], None)
+    assert house.count("alert") == 1
+    assert "nothing that waited was lost" in caplog.text

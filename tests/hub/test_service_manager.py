@@ -7,7 +7,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic, process_time
+from time import monotonic, process_time, sleep
 
 import pytest
 
@@ -87,6 +87,28 @@ def test_a_start_that_takes_long_is_given_more_time_while_it_gets_on_and_not_aft
         monkeypatch.setattr(service_manager, "_work_done", lambda: (int(monotonic() * 1000), 0.0))
         with pytest.raises(TimeoutError):
             systemd.recv(1000)
+
+
+def test_a_start_that_only_computes_is_given_more_time_up_to_a_bound(
+    systemd: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes round in circles computes, too; what reads again after that gets on."""
+    looks = [(1, 0.0), (1, 300.0), (1, 600.0), (1, 601.5), (1, 1000.0), (2, 1000.5), (2, 1300.0)]
+    done, said = iter(looks), list[int]()
+    monkeypatch.setattr(service_manager, "_LOOKS_EVERY_SECONDS", 0.01)
+
+    def looked() -> tuple[int, float]:
+        look = next(done, looks[-1])
+        said.append(looks.index(look))
+        return look
+
+    asked: list[int] = []
+    monkeypatch.setattr(service_manager, "_work_done", looked)
+    monkeypatch.setattr(ServiceManager, "_send", lambda _self, _message: asked.append(said[-1]))
+    with ServiceManager().starting():
+        while len(said) < len(looks) + 2:
+            sleep(0.01)
+    assert asked == [1, 2, 5, 6]
 
 
 def test_what_a_process_reads_writes_and_computes_is_its_work() -> None:

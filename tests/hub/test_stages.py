@@ -249,6 +249,7 @@ _WITH_TIME: dict[str, tuple[object, str, float]] = {
     "Bluetooth": (Scanning, "run", 60.0),
     "housekeeping": (housekeeping.Housekeeping, "turn", 600.0),
     "summaries": (Summaries, "tell_if_due", 600.0),
+    "updates": (update_requests.UpdateRequests, "_tell_end", 300.0),
     "model watch": (ModelWatch, "take_recalibration", 900.0),
 }
 

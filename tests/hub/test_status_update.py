@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hub import updates
+from hub import status, updates
 from hub.status import HubStatus
 from hub.updates import Release
 from hub.uplink.cloudevents import LARGEST_EVENT, Event, to_json
@@ -94,3 +95,26 @@ async def test_it_is_told_anew_when_an_update_has_ended(
         watching.cancel()
     assert len(heard) == 2
     assert heard[-1].data["update"]["outcome"] == "rolled back"
+
+
+async def test_a_card_that_does_not_give_the_note_keeps_nothing_else_from_being_told(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hangs() -> None:
+        gets_on.wait(60)
+
+    gets_on, told_anew = threading.Event(), asyncio.Event()
+    monkeypatch.setattr(status, "_LOOKS_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(status, "_READ_WITHIN_SECONDS", 0.05)
+    note(state)
+    async with home(tmp_path) as enrolment:
+        said = HubStatus(enrolment.configuration, None, enrolment, None, lambda: None)
+        monkeypatch.setattr(updates, "last", hangs)
+        watching = asyncio.create_task(said.watch(told_anew.set))
+        try:
+            async with asyncio.timeout(20):
+                await told_anew.wait()
+            assert "update" in said.event(Presence.ONLINE).data, "as it was when it was last read"
+        finally:
+            gets_on.set()
+            watching.cancel()

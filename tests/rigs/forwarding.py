@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from hub import config
 from hub.errors import CareportError
-from hub.store.outbox import Outbox, OutboxRow
+from hub.store.outbox import MADE_AT_ONCE, Outbox, OutboxRow
 from hub.uplink.broker import Broker
 from hub.uplink.cloudevents import Event, to_json
 from hub.uplink.forwarder import Forwarder, Presence
@@ -72,10 +72,18 @@ class MemoryOutbox:
     def changed(self) -> asyncio.Event:
         return self._changed
 
-    async def waiting(self, limit: int, besides: Collection[int]) -> Sequence[OutboxRow]:
+    async def waiting(
+        self, limit: int, besides: Collection[int], made: int = MADE_AT_ONCE
+    ) -> Sequence[OutboxRow]:
         await asyncio.sleep(0)
         rows = (row for row in self.rows.values() if row.sequence not in besides)
-        return sorted(rows, key=lambda row: (row.channel != "alert", row.sequence))[:limit]
+        found = []
+        for row in sorted(rows, key=lambda row: (row.channel != "alert", row.sequence))[:limit]:
+            made -= not isinstance(row.event, str)
+            if made < 0:
+                break
+            found.append(row)
+        return found
 
     async def delivered(self, sequences: Collection[int]) -> None:
         await self._write()
@@ -103,12 +111,12 @@ class MemoryOutbox:
         if self.broken:
             raise DiskFullError("the disk is full")
 
-    def add(self, channel: str, *events: Event | str) -> None:
-        """Commit rows, as the intake does."""
+    def add(self, channel: str, *events: Event | str, made: bool = False) -> None:
+        """Commit rows, as the intake does; such as are `made` when they are sent, or are kept as they are."""
         for item in events:
             self._sequence += 1
-            text = item if isinstance(item, str) else to_json(item)
-            self.rows[self._sequence] = OutboxRow(self._sequence, channel, text)
+            kept = item if made or isinstance(item, str) else to_json(item)
+            self.rows[self._sequence] = OutboxRow(self._sequence, channel, kept)
         self._changed.set()
 
 

@@ -1,4 +1,4 @@
-"""A card that keeps a commit without a word, as one does that tidies itself up.
+"""A card that keeps whoever asks it without a word, as one does that tidies itself up.
 
 In the place of the kernel: a file system that is frozen (fsfreeze) would keep the writer before its commit,
 and a library that holds up fsync must be there before Python is. `make test-faults` has real cards.
@@ -23,24 +23,32 @@ class StallingCard:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._kept = "COMMIT"
         self._gets_on = threading.Event()
         self._gets_on.set()
         self.reached = threading.Event()
-        """A commit is in its hand, and does not come back."""
+        """A statement is in its hand, and does not come back."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
     def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
-        """As the connection's own, but that a commit is kept for as long as it stalls."""
-        if statement == "COMMIT" and not self._gets_on.is_set():
+        """As the connection's own, but that what it keeps is kept for as long as it stalls."""
+        if statement.startswith(self._kept) and not self._gets_on.is_set():
             self.reached.set()
             self._gets_on.wait(60)
         return self._connection.execute(statement, *parameters)
 
-    def stall(self) -> None:
-        """From the next commit on."""
+    def stall(self, at: str = "COMMIT") -> None:
+        """From the next statement on that begins like this: a SELECT is a page that it does not give."""
+        self._kept = at
         self._gets_on.clear()
+
+    def take_one(self) -> None:
+        """It lets go of what is in its hand, and keeps the next."""
+        self.reached.clear()
+        in_hand, self._gets_on = self._gets_on, threading.Event()
+        in_hand.set()
 
     def come_back(self) -> None:
         """It gets on again."""
@@ -51,10 +59,10 @@ class StallingCard:
 @contextmanager
 def stalling_card(of: Writer, monkeypatch: pytest.MonkeyPatch) -> Iterator[StallingCard]:
     """Put one beneath a writer, which takes it for stalled sooner than another."""
-    monkeypatch.setattr(in_hand, "STALLED_AFTER", 0.05)
+    monkeypatch.setattr(in_hand, "STALLED_AFTER", 0.1)
     monkeypatch.setattr(writer, "_LOOKS_EVERY", 0.01)
     card = StallingCard(of._connection)
-    of._connection = card  # type: ignore[assignment]  # it is one, but for its commits
+    of._connection = card  # type: ignore[assignment]  # it is one, but for what it keeps
     try:
         yield card
     finally:

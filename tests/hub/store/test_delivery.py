@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from hub.store import delivery
 from hub.store.database import open_for_reading
-from hub.store.delivery import CardOutbox, set_aside_of
+from hub.store.delivery import CardOutbox, Waiting, set_aside_of, waiting
 from hub.store.encoding import event_bytes
 from hub.store.errors import NotCommittedError, StoreError
 from hub.store.numbers import Numbers
 from hub.store.outbox import CannotBeToldError
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
-from hub.uplink.cloudevents import to_json
+from hub.uplink.cloudevents import Event, to_json
+from tests.rigs.forwarding import event
 from tests.rigs.house import House, oximeter, untold
+from tests.rigs.stalling_card import StallingCard
 
 
 @pytest.fixture
@@ -136,9 +141,8 @@ async def test_an_event_that_the_card_has_damaged_cannot_be_told_and_keeps_none_
         )
     )
     damaged, other = await outbox.waiting(10, [])
-    assert callable(damaged.event)
-    with pytest.raises(CannotBeToldError, match="what was kept of it is not as it was written"):
-        damaged.event()
+    assert isinstance(damaged.event, CannotBeToldError)
+    assert str(damaged.event).startswith("what was kept of it is not as it was written")
     assert other.event == "reading"
 
 
@@ -154,6 +158,68 @@ async def test_what_nothing_is_left_of_is_not_tried_again(
     assert await outbox.reclaim({"alert"}) == 1
     assert await events(outbox) == ["refused alert", "reading"]
     assert set_aside_of(open_for_reading(path), "alert") == 1
+
+
+async def does_not_come_back(outbox: CardOutbox, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patience:
+        patience.setattr(delivery, "READ_WITHIN", 0.05)
+        with pytest.raises(StoreError, match="does not come back from a read"):
+            await outbox.waiting(limit, [])
+
+
+async def test_a_card_that_gives_no_page_is_asked_once_and_keeps_nobody_else_waiting(
+    outbox: CardOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counted(connection: sqlite3.Connection, limit: int, besides: Collection[int]) -> list[Waiting]:
+        asked.append(limit)
+        return waiting(connection, limit, besides)
+
+    asked: list[int] = []
+    monkeypatch.setattr(delivery, "waiting", counted)
+    card = StallingCard(outbox._connection)
+    outbox._opened = card  # type: ignore[assignment]  # it is one, but for what it keeps
+    card.stall("SELECT")
+    for limit in (10, 20):
+        await does_not_come_back(outbox, limit, monkeypatch)
+    assert asked == [10]
+    outbox.close()  # which would have to wait for it
+    card.come_back()
+    assert await events(outbox) == ["reading"]
+
+
+async def test_what_is_made_for_sending_is_made_beside_the_hub_as_many_as_are_asked_for(
+    path: Path, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(transaction: Transaction) -> None:
+        transaction.tell(0, "alert", "an alert")
+        for number in range(1, 6):
+            transaction.tell_assessment(1, "observation", number)
+        transaction.tell(4, "summary", "behind them")
+
+    def render(_connection: sqlite3.Connection, channel: str, first: int, _last: int) -> Event:
+        if first == 2:
+            raise CannotBeToldError("it is gone")
+        if first == 4:
+            gets_on.wait(60)
+        return event(f"{channel} {first}")
+
+    gets_on = threading.Event()
+    await writer.write(work)
+    outbox = CardOutbox(path, writer, render)
+    try:
+        assert [row.event for row in await outbox.waiting(1, [], 0)] == ["refused alert"]
+        alerts = ["refused alert", "an alert"]
+        assert [row.event for row in await outbox.waiting(10, [], 0)] == alerts
+        first, second = (await outbox.waiting(10, [], 2))[2:]
+        assert first.event == event("observation 1")
+        assert isinstance(second.event, CannotBeToldError)
+        await does_not_come_back(outbox, 10, monkeypatch)
+        gets_on.set()
+        found = [row.channel for row in await outbox.waiting(10, [], 5)]
+        assert found == ["alert"] * 2 + ["observation"] * 5 + ["reading"] * 2 + ["summary"]
+    finally:
+        gets_on.set()
+        outbox.close()
 
 
 async def test_an_event_takes_a_fraction_of_its_bytes_on_the_card(house: House) -> None:

@@ -40,6 +40,21 @@ async def test_rows_arrive_once_in_order_with_the_ids_they_had(mosquitto: Mosqui
     assert sorted(row.sequence for row in hub.delivered) == list(range(1, 501))
 
 
+async def test_what_is_made_for_sending_goes_without_a_pause_and_is_not_held_until_it_is_settled(
+    mosquitto: Mosquitto,
+) -> None:
+    expected = [f"id-{number}" for number in range(100)]
+    with Ics(mosquitto) as ics:
+        async with forwarding(mosquitto) as hub:
+            hub.outbox.add("reading", *map(event, expected), made=True)
+            hub.outbox.add("summary", event("behind them"))
+            async with asyncio.timeout(5):  # it would look again after 15 seconds
+                await hub.empty()
+            await until(lambda: len(ics.on("reading")) == 100)
+    assert ids(ics, "reading") == expected
+    assert {row.event for row in hub.delivered if row.channel == "reading"} == {""}
+
+
 async def test_a_row_that_is_committed_later_is_sent_at_once(mosquitto: Mosquitto) -> None:
     with Ics(mosquitto) as ics:
         async with forwarding(mosquitto) as hub:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.store.outbox import OutboxRow
+from hub.store.outbox import MADE_AT_ONCE, OutboxRow
 from hub.uplink.forwarder import HELD_MOST
 from hub.uplink.link import NOBODY_LISTENS
 from tests.rigs.broker import Ics, Mosquitto, until
@@ -188,7 +188,9 @@ async def test_an_alert_hurries_no_attempt_below_five_times_the_least_delay() ->
 
 async def test_an_outbox_that_cannot_be_read_ends_no_pause_and_breaks_nothing() -> None:
     class Unreadable(MemoryOutbox):
-        async def waiting(self, limit: int, besides: Collection[int]) -> Sequence[OutboxRow]:
+        async def waiting(
+            self, limit: int, besides: Collection[int], made: int = MADE_AT_ONCE
+        ) -> Sequence[OutboxRow]:
             raise DiskFullError("the card cannot be read")
 
     forwarder = idle_forwarder(0.001, 3600, Unreadable())

@@ -13,7 +13,7 @@ import pytest
 from hub.assessment.news2 import Band
 from hub.concern import Concern
 from hub.store.errors import StoreError
-from hub.store.outbox import OutboxRow
+from hub.store.outbox import MADE_AT_ONCE, OutboxRow
 from hub.uplink.cloudevents import from_json, to_json
 from hub.uplink.contract import AlertChange
 from hub.uplink.feed import alert_event
@@ -31,7 +31,9 @@ class Card:
         self.removed: list[int] = []
         self.aside: list[int] = []
 
-    async def waiting(self, limit: int, besides: Collection[int]) -> Sequence[OutboxRow]:
+    async def waiting(
+        self, limit: int, besides: Collection[int], made: int = MADE_AT_ONCE
+    ) -> Sequence[OutboxRow]:
         if self.fails:
             raise StoreError(Path("x"), "cannot be read")
         return [OutboxRow(7, "observation", "{}")][:limit]

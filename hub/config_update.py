@@ -21,6 +21,7 @@ def _source(value: str) -> str:
             and not more
             and value.isprintable()
         ):
+            parts.hostname.encode("idna")  # as it is when it is looked up: UnicodeError, a ValueError
             return value.rstrip("/")
     except ValueError:
         pass

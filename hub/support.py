@@ -35,7 +35,9 @@ _DAYS, _LINES = 3, 20_000
 _LONGEST_TEXT = 8 << 20  # characters of one file: the newest stay
 _KINDS = 200
 _COUNTING_SECONDS = 20.0
-_KEEPERS = ("carehub-update.service", "carehub-settle.service", "carehub-probation.service")
+_KEEPERS = tuple(
+    f"carehub-{name}" for name in ("update.service", "settle.service", "probation.service", "fetch.service")
+)
 _OWN_UNITS = (HUB, PAGE, *_KEEPERS)
 _STATE = "var/lib/carehub-keeper/state.json"
 _SERIAL = re.compile(r"(\bserial(?: ?number|no)?(?:: |=))[^\s,]+", re.IGNORECASE)

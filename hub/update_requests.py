@@ -15,6 +15,8 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from hub import progress, trail, updates
@@ -22,6 +24,7 @@ from hub.allowance import Allowance
 from hub.beacon import Beacon, calling
 from hub.clock import ClockQuality, now, stamp
 from hub.config import Config
+from hub.patience import in_thread
 from hub.scans import Scans
 from hub.small_file import read_whole, write_whole
 from hub.store.errors import NotCommittedError
@@ -41,11 +44,16 @@ ended."""
 LATEST, EARLIEST = timedelta(hours=24), timedelta(minutes=5)
 """How old a message may be, and how far ahead of the hub's clock."""
 
-TAKEN_WITHIN, ENDED_WITHIN = timedelta(minutes=5), timedelta(hours=24)
-"""In which the keeper takes a request away, and in which it says how it ended."""
+TAKEN_WITHIN, JUDGED_WITHIN = 5 * 60.0, 24 * 3600.0
+"""Seconds in which the keeper takes a request away, and in which it says how what it tries ended. They are
+counted from this process's first look, never by the clock: it may be set, or the power away for a day."""
 
 ANSWERS_AT_ONCE, ANSWERS_PER_MINUTE = 10, 2.0
+REQUESTS_PER_MINUTE = 0.5
+"""Each starts carehub-fetch.service, which systemd gives up where it starts too often in ten minutes."""
+
 _LOOKS_EVERY_SECONDS = 2.0
+_TURN_WITHIN_SECONDS = 300.0  # as a commit has: a card may keep a small file for as long
 _NOT_ALLOWED = (
     "this site does not allow updates from the centre: the home's engineer may ([update] from_centre = true"
     " and source in the site's file, then carehub provision)"
@@ -99,6 +107,10 @@ class UpdateRequests:
         self._request = config.hub.data_directory / REQUEST_NAME
         self._note = config.hub.data_directory / ASKED_NAME
         self._answers = Allowance(ANSWERS_AT_ONCE, ANSWERS_PER_MINUTE)
+        self._requests = Allowance(1, REQUESTS_PER_MINUTE)
+        self._one_at_a_time = asyncio.Lock()
+        self._unnoted: _Asked | None = None  # what was told, and the card has no note of yet
+        self._looked_at, self._first_look = "", 0.0  # an id, and monotonic seconds
         self.handlers: Mapping[str, Handler] = {"may_update": self._may_update}
 
     async def take(self, event: Event) -> Event | None:
@@ -112,7 +124,12 @@ class UpdateRequests:
             asked = update_of(event)
         except ContractError as error:
             return self._answer(AnswerOutcome.MALFORMED, str(error), event)
-        before = self._asked()
+        progress.turn(_TURN_WITHIN_SECONDS)
+        async with self._one_at_a_time:
+            return await self._take(asked, event)
+
+    async def _take(self, asked: UpdateAsked, event: Event) -> Event:
+        before = await in_thread(self._asked)
         if before is not None and (before.event, before.source) == (event.id, event.source):
             # It comes again where the connection was lost before the broker knew that it had arrived.
             words = f"{before.words}: was taken at {before.at:%Y-%m-%d %H:%M:%S} UTC already"
@@ -131,10 +148,11 @@ class UpdateRequests:
     async def run(self) -> None:
         """Tell how what was asked ended, until cancelled."""
         while True:
-            progress.turn()
+            progress.turn(_TURN_WITHIN_SECONDS)
             await asyncio.sleep(_LOOKS_EVERY_SECONDS)
             try:
-                await self._tell_end()
+                async with self._one_at_a_time:
+                    await self._tell_end()
             except (NotCommittedError, OSError) as error:
                 _log.warning("how an update ended cannot be told: %s; it is tried again", error)
 
@@ -142,6 +160,16 @@ class UpdateRequests:
         """Why not, and what to do; None where nothing speaks against it."""
         if not self.allowed:
             return _NOT_ALLOWED
+        noted = await in_thread(partial(self._refused_by_notes, asked, event, before))
+        if noted is not None:
+            return noted
+        hindrance = await self._hindrance()
+        if hindrance is None and not self._requests.take():
+            return "another was asked for less than two minutes ago: ask again in two minutes"
+        return hindrance
+
+    def _refused_by_notes(self, asked: UpdateAsked, event: Event, before: _Asked | None) -> str | None:
+        """The same of what the keeper, and the hub before, have noted."""
         named = f"release {asked.version} ({asked.build})"
         if not self._keepers.can_fetch():
             return "this machine's keeper fetches no releases yet: run 'carehub provision' for it once more"
@@ -164,7 +192,7 @@ class UpdateRequests:
                 f"{named} was taken back here less than {updates.NOT_AGAIN // timedelta(hours=1)} hours ago:"
                 " see 'update' in the status, and ask for another, or again later"
             )
-        return await self._hindrance()
+        return None
 
     async def _hindrance(self) -> str | None:
         """What speaks against stopping the hub for half a minute, just now."""
@@ -192,28 +220,33 @@ class UpdateRequests:
         entry = trail.update_asked_for(
             trail.Moment.present(), noted.release, noted.manifest_sha256, noted.source
         )
+
+        def leave() -> None:
+            # The note first: what the keeper takes is known, so that its end is told.
+            self._write_note(noted)
+            write_whole(self._request, json.dumps(said))
+
         try:
             await self._writer.write(lambda transaction: transaction.audit(entry), urgent=True)
-            # The note first: what the keeper takes is known, so that its end is told.
-            self._remember(noted)
-            write_whole(self._request, json.dumps(said))
+            await in_thread(leave)
         except (NotCommittedError, OSError) as error:
             words = (isinstance(error, OSError) and error.strerror) or str(error)
             return f"the hub's card takes no note of it ({words}): have the home's engineer look at it"
+        self._unnoted = None
         _log.info("the centre asks for %s", noted.words)
         return None
 
     async def _tell_end(self) -> None:
-        asked = self._asked()
-        ended = None
-        if asked is not None and not asked.told:
-            ended = self._ended(asked)
-        elif asked is not None and asked.told == AnswerOutcome.UPDATE_IN_FORCE:
-            lost = self._keepers.lost(asked.version, asked.build, asked.at)
-            ended = None if lost is None else (AnswerOutcome.UPDATE_TAKEN_BACK, lost)
-        if asked is None or ended is None:
-            return
-        outcome, words = ended
+        # In a thread, like all that asks the card: what its cache has not may take as long as the card likes.
+        asked = await in_thread(self._asked)
+        ended = None if asked is None else await in_thread(partial(self._ended, asked))
+        if asked is not None and ended is not None:
+            await self._tell(asked, *ended)
+        if self._unnoted is not None:
+            await in_thread(partial(self._write_note, self._unnoted))
+            self._unnoted = None
+
+    async def _tell(self, asked: _Asked, outcome: AnswerOutcome, words: str) -> None:
         answered = Event(asked.event, asked.source, event_type(Channel.UPDATE), asked.sent, {})
         answer = to_json(answer_event(self._identity, outcome, now(), f"{asked.words}: {words}", answered))
         entry = trail.update_ended(trail.Moment.present(), asked.release, outcome.value, words)
@@ -223,29 +256,45 @@ class UpdateRequests:
             transaction.tell(Channel.ANSWER.priority, Channel.ANSWER, answer)
 
         await self._writer.write(told)
-        self._remember(replace(asked, told=outcome.value))
+        self._unnoted = replace(asked, told=outcome.value)
         _log.info("what the centre asked: %s: %s", asked.words, words)
 
     def _ended(self, asked: _Asked) -> tuple[AnswerOutcome, str] | None:
+        """How it ended, where that is to be told: for the first time, or otherwise than it was."""
+        if not asked.told:
+            return self._ended_at_first(asked)
+        if asked.told == AnswerOutcome.UPDATE_IN_FORCE:
+            lost = self._keepers.lost(asked.id, asked.version, asked.build, asked.at)
+            return None if lost is None else (AnswerOutcome.UPDATE_TAKEN_BACK, lost)
+        if asked.told == AnswerOutcome.UPDATE_REFUSED:
+            # What was given up for lost here, and went on all the same.
+            said = self._keepers.asked(asked.id)
+            return None if said is None or said.outcome not in _OUTCOMES else _said(said)
+        return None
+
+    def _ended_at_first(self, asked: _Asked) -> tuple[AnswerOutcome, str] | None:
         """How it ended, None while it goes on. It wanders from the request to the order to the keeper's
         verdict, and is looked for in that order."""
-        waits = now() - asked.at
-        if self._request.exists():
-            if waits <= TAKEN_WITHIN:
-                return None
+        if self._looked_at != asked.id:
+            self._looked_at, self._first_look = asked.id, monotonic()
+        waits = monotonic() - self._first_look
+        left = self._request.exists()
+        if left and waits <= TAKEN_WITHIN:
+            return None
+        if self._keepers.fetches(asked.id):
+            return None  # however long: that is bounded by the keeper, which alone knows
+        if left:
             self._request.unlink(missing_ok=True)
             words = "the machine's keeper does not take it: 'systemctl status carehub-fetch.path' says why"
             return AnswerOutcome.UPDATE_REFUSED, words
-        if self._keepers.fetches(asked.id) and waits <= ENDED_WITHIN:
-            return None
         said = self._keepers.asked(asked.id)
         if said is None:
             return AnswerOutcome.UPDATE_REFUSED, "it was dropped on the way, as by a power cut: ask again"
         if said.outcome == "trying":
-            if waits <= ENDED_WITHIN:
+            if waits <= JUDGED_WITHIN:
                 return None
             return AnswerOutcome.UPDATE_REFUSED, "the keeper never said how it ended: see the status"
-        return _OUTCOMES.get(said.outcome, AnswerOutcome.UPDATE_REFUSED), said.words or said.outcome
+        return _said(said)
 
     def _answer(self, outcome: AnswerOutcome, words: str, event: Event) -> Event:
         if outcome is not AnswerOutcome.UPDATE_ACCEPTED:
@@ -253,6 +302,8 @@ class UpdateRequests:
         return answer_event(self._identity, outcome, now(), words, event)
 
     def _asked(self) -> _Asked | None:
+        if self._unnoted is not None:
+            return self._unnoted
         try:
             said: dict[str, Any] = json.loads(read_whole(self._note))
             times = {name: datetime.fromisoformat(said[name]) for name in ("sent", "at")}
@@ -260,7 +311,7 @@ class UpdateRequests:
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
-    def _remember(self, asked: _Asked) -> None:
+    def _write_note(self, asked: _Asked) -> None:
         said = {**asdict(asked), "sent": asked.sent.isoformat(), "at": asked.at.isoformat()}
         write_whole(self._note, json.dumps(said))
 
@@ -272,3 +323,7 @@ _OUTCOMES = {
     "interrupted": AnswerOutcome.UPDATE_TAKEN_BACK,
 }
 """By the keeper's word for it (`provisioning/keeper/centre.py`)."""
+
+
+def _said(said: updates.AskedFor) -> tuple[AnswerOutcome, str]:
+    return _OUTCOMES.get(said.outcome, AnswerOutcome.UPDATE_REFUSED), said.words or said.outcome

@@ -46,13 +46,15 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class LastUpdate:
-    """What became of the last update, why in words, and when by the machine's clock."""
+    """What became of the last update, why in words, and when by the machine's clock. `asked` is the hub's
+    name for what the centre asked; empty where a person updated, or the keeper does not note it yet."""
 
     outcome: str
     from_: Release
     to: Release
     why: str
     at: datetime
+    asked: str = ""
 
 
 def last(path: Path | None = None) -> LastUpdate | None:
@@ -65,7 +67,8 @@ def last(path: Path | None = None) -> LastUpdate | None:
         if at.tzinfo is None:
             return None
         why = str(said["why"])[:_LONGEST_WHY]
-        return LastUpdate(said["outcome"], _release(said["from"]), _release(said["to"]), why, at)
+        asked = str(said.get("asked", ""))[:_LONGEST_NAME]
+        return LastUpdate(said["outcome"], _release(said["from"]), _release(said["to"]), why, at, asked)
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
 
@@ -129,12 +132,16 @@ class Keepers:
         except (LookupError, TypeError):
             return None
 
-    def lost(self, version: str, build: str, since: datetime) -> str | None:
-        """Why that release, though it was kept at first, was taken back since then; None where it was not."""
+    def lost(self, name: str, version: str, build: str, since: datetime) -> str | None:
+        """Why what the hub calls so, though it was kept at first, was taken back since then; None where it
+        was not."""
         update = last(self.directory / STATE.name)
-        if update is None or update.outcome == "kept" or update.at < since:
+        if update is None or update.outcome == "kept":
             return None
-        return update.why or update.outcome if update.to == Release(version, build) else None
+        # A power cut sets the clock of a machine without a battery back: by the name first.
+        its_own = update.asked == name
+        later = update.at >= since and update.to == Release(version, build)
+        return (update.why or update.outcome) if its_own or later else None
 
     def manifest_sha256(self) -> str | None:
         """By which the centre names the release that runs; None in a checkout."""

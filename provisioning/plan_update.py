@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from provisioning.keeper.centre import ORDER_NAME
 from provisioning.keeper.fetch import SOURCE_NAME
 from provisioning.keeper.places import USER
 from provisioning.keeper.resources import Absent, File, Resource, Unit
 from provisioning.site_file import Site
 
 _SOURCE = f"/etc/carehub/{SOURCE_NAME}"
-_UNIT = "carehub-fetch.path"
+_ORDER = f"/var/lib/carehub-keeper/{ORDER_NAME}"
+_UNITS = ("carehub-fetch.path", "carehub-fetch.timer")
 
 
 def updates(site: Site, ca_pem: str) -> Iterator[Resource]:
@@ -23,7 +25,11 @@ def updates(site: Site, ca_pem: str) -> Iterator[Resource]:
     if site.config.update.from_centre and source is not None:
         said = {"source": source, "ca": ca_pem if site.config.broker.tls else ""}
         yield File(_SOURCE, json.dumps(said, indent=2) + "\n", "0640", group=USER)
-        yield Unit(_UNIT, "running")
+        for unit in _UNITS:
+            yield Unit(unit, "running")
     else:
         yield Absent(_SOURCE)
-        yield Unit(_UNIT, "stopped")
+        # What is being fetched too: it would be installed hours later.
+        for unit in (*_UNITS, "carehub-fetch.service"):
+            yield Unit(unit, "stopped")
+        yield Absent(_ORDER)  # the last of these has ended it, unless systemd had given it up

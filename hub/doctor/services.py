@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from time import monotonic
 
 from hub.doctor.looking import WITH_RIGHTS, Subject, is_root, said_by
@@ -12,6 +13,8 @@ from hub.findings import Finding, Verdict
 HUB, PAGE = "carehub.service", "carehub-page.service"
 BLUETOOTH, TIME = "bluetooth.service", "systemd-timesyncd.service"
 UNITS = (HUB, PAGE, BLUETOOTH, TIME)
+WATCH = "carehub-fetch.path"
+"""Has what the centre asks for fetched, where the site allows that."""
 
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,NRestarts,Result,WatchdogUSec,StateChangeTimestamp,"
@@ -32,12 +35,13 @@ def services(subject: Subject, said: Mapping[str, Unit] | None) -> list[Finding]
         words = "systemd does not run here: nothing starts the hub with the machine, or anew when it hangs"
         return [Finding("services", Verdict.WARN, words)]
     needed = {BLUETOOTH} if subject.config.bluetooth.radio == "bluez" else set()
-    return [*of_units(said, needed), _watchdog(said, subject)]
+    from_centre = subject.config.update.from_centre
+    return [*of_units(said, needed), *of_watch(said, wanted=from_centre), _watchdog(said, subject)]
 
 
 def units(*others: str) -> dict[str, Unit] | None:
     """What systemd says of the units, and of others, by their names; None where it does not run."""
-    said = said_by("systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", *UNITS, *others)
+    said = said_by("systemctl", "show", "--no-pager", f"--property={_PROPERTIES}", *UNITS, WATCH, *others)
     return None if said is None else parsed(said)
 
 
@@ -108,6 +112,25 @@ def _unit(part: str, name: str, unit: Unit, wrong: Verdict) -> Finding:
     if restarts >= _AGAIN_AND_AGAIN and _runs_for(unit) < _LATELY_SECONDS:
         return Finding(part, wrong, f"{words}, the last time just now: it ends again and again", why)
     return Finding(part, Verdict.WARN if restarts else Verdict.PASS, words, why if restarts else "")
+
+
+def of_watch(said: Mapping[str, Unit], *, wanted: bool) -> list[Finding]:
+    """Whether what the centre asks for is fetched; nothing where the site does not allow it. It takes no
+    reading's way: never more than a warning."""
+    if not wanted:
+        return []
+    part, unit = f"service {WATCH}", said.get(WATCH, {})
+    if unit.get("LoadState") != "loaded":
+        words = f"systemd knows no {WATCH}: updates from the centre, which this site allows, are not fetched"
+        return [Finding(part, Verdict.WARN, words, "provision this hub anew: 'carehub provision'")]
+    finding = _unit(part, WATCH, unit, Verdict.WARN)
+    if unit.get("ActiveState") == "active":
+        return [finding]
+    todo = (
+        "see 'journalctl -u carehub-fetch.service' for why; then"
+        f" 'systemctl reset-failed carehub-fetch.service {WATCH}' and 'systemctl start {WATCH}'"
+    )
+    return [replace(finding, words=f"{finding.words}: what the centre asks for is not fetched", todo=todo)]
 
 
 def _runs_for(unit: Unit) -> float:

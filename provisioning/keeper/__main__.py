@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from provisioning.keeper.asked_for import settle_asked, try_for_the_centre
 from provisioning.keeper.atomic import Disk
-from provisioning.keeper.centre import Centre
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.health import hindrance
 from provisioning.keeper.held import held
@@ -63,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     each = commands.add_parser("update", help="have a bundle's release in force, if it proves itself")
     each.add_argument("bundle", nargs="?", type=Path, metavar="FILE")
     each.add_argument("--older", action="store_true", help="an older version is meant")
+    each.add_argument(
+        "--on-probation",
+        action="store_true",
+        help="while the release in force is watched over: it could then be taken back no more",
+    )
     each.add_argument("--requested", action="store_true", help=argparse.SUPPRESS)  # the unit's
     _trial_options(each)
     each.set_defaults(command=_update)
@@ -138,7 +143,8 @@ def _update(said: argparse.Namespace) -> int:
         raise KeeperError("which bundle? keeper update FILE")
     # The unit works in another directory.
     bundle, compared = str(said.bundle.absolute()), not said.no_compare
-    return _asked(places, Request(bundle, said.older, said.patience, compared), said)
+    request = Request(bundle, said.older, said.patience, compared, said.on_probation)
+    return _asked(places, request, said)
 
 
 def _roll_back(said: argparse.Namespace) -> int:
@@ -185,8 +191,6 @@ def _as_requested(places: Places) -> int:
 
 
 def _for_the_centre(places: Places, request: Request, tell: Callable[[str], None]) -> Verdict:
-    from provisioning.keeper.asked_for import try_for_the_centre
-
     return try_for_the_centre(places, request, lambda: _done(places, request, tell))
 
 
@@ -195,11 +199,12 @@ def _done(places: Places, request: Request, tell: Callable[[str], None]) -> Verd
         # An engineer may stop a hub whatever goes on there; the centre does not know what goes on.
         hindered = partial(hindrance, places, PACE.answer, _HUB_ANSWERS_SECONDS) if request.asked else None
         keeper = Keeper(
-            places, patience=request.patience, compared=request.compared, tell=tell, hindered=hindered
-        )
+            places, patience=request.patience, compared=request.compared, tell=tell, hindered=hindered,
+            asked=request.asked,
+        )  # fmt: skip
         if not request.bundle:
             return keeper.roll_back()
-        return keeper.update(Path(request.bundle), older=request.older)
+        return keeper.update(Path(request.bundle), older=request.older, on_probation=request.on_probation)
 
 
 def _words_too(verdict: Verdict) -> dict[str, Any]:
@@ -212,7 +217,7 @@ def _settle(said: argparse.Namespace) -> int:
     with held(places, "settling", _SETTLE_WAITS_SECONDS):
         for done in settle(places):
             print(done, flush=True)
-        asked = Centre(places).settle(Notes(places, Disk()).read().last)
+        asked = settle_asked(places)
         if asked is not None:
             print(asked, flush=True)
     return 0

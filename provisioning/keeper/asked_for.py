@@ -14,9 +14,12 @@ from provisioning.keeper.atomic import Disk
 from provisioning.keeper.centre import Centre, Outcome
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.places import Places
-from provisioning.keeper.requested import Request
+from provisioning.keeper.requested import UPDATE_UNIT, Request
 from provisioning.keeper.state import Notes
+from provisioning.keeper.systemd import Services, Systemd
 from provisioning.keeper.trial import Verdict
+
+FETCH_UNIT = "carehub-fetch.service"
 
 
 def try_for_the_centre(places: Places, request: Request, tried: Callable[[], Verdict]) -> Verdict:
@@ -38,6 +41,29 @@ def try_for_the_centre(places: Places, request: Request, tried: Callable[[], Ver
             Path(request.bundle).unlink()
     _note(places, request, verdict.outcome, verdict.why or verdict.words)
     return verdict
+
+
+def settle_asked(places: Places, services: Services | None = None) -> str | None:
+    """Judge what the centre asked where it was cut off, by what is noted of the last update; in words, where
+    it was so. Not while somebody hands it on, or tries it.
+
+    Raises:
+        KeeperError: systemd does not answer.
+        OSError: the card takes no note of it.
+    """
+    centre, services = Centre(places), services or Systemd(places)
+    asked = centre.last()
+    if asked is None or asked.outcome != "trying" or (services.running() and _in_hand(services)):
+        return None
+    return centre.settle(Notes(places, Disk()).read().last)
+
+
+def _in_hand(services: Services) -> bool:
+    # It is noted as "trying" before carehub-update.service has ended for whoever updated before; that is
+    # "deactivating" while it has this looked after. What only waits in the queue, as at boot, tries nothing.
+    working = ("active", "activating")
+    fetches, tries = services.seen(FETCH_UNIT).active, services.seen(UPDATE_UNIT).active
+    return fetches in (*working, "deactivating") or tries in working
 
 
 def _check(places: Places, request: Request) -> None:

@@ -13,6 +13,7 @@ import io
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import tarfile
 import tempfile
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _MANIFEST_BYTES = 64 * 1024
 """Neither a manifest nor a signature is anywhere near as large."""
 _MEMBERS = 20
+_LARGEST_MEMBER = 1 << 40
+"""Bytes; beyond what any file has there is nothing to look for."""
 _BLOCK = tarfile.BLOCKSIZE
 _PIECE = 1024 * 1024
 _SSH_KEYGEN_SECONDS = 60.0
@@ -193,17 +196,26 @@ def opened(path: Path, signers: Path | None) -> Iterator[OpenBundle]:
     Raises:
         KeeperError: it is no bundle, or not signed so.
     """
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise KeeperError(f"the bundle {path} cannot be read: {error.strerror}") from error
-    with file:
+    with _file(path) as file:
         members = _members(file, path)
         text, signature = (_small(file, path, members, name) for name in (MANIFEST, SIGNATURE))
         signed_by = _signed_by(path, text, signature, signers)
         yield OpenBundle(
             path, file, from_json(text.decode(errors="replace")), text, signature, signed_by, members
         )
+
+
+def _file(path: Path) -> io.BufferedReader:
+    """The file to read, and nothing that root would wait at: whoever fetches may have left a pipe. Raises
+    `KeeperError`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return os.fdopen(descriptor, "rb")
+        os.close(descriptor)
+    except OSError as error:
+        raise KeeperError(f"the bundle {path} cannot be read: {error.strerror}") from error
+    raise KeeperError(f"the bundle {path} is no file: give the file that 'carehub bundle' made")
 
 
 def manifest_text(path: Path) -> bytes:
@@ -246,7 +258,7 @@ def _members(file: BinaryIO, path: Path) -> dict[str, _Member]:
             member.type != tarfile.REGTYPE
             or member.name in found
             or len(found) == _MEMBERS
-            or member.size < 0
+            or not 0 <= member.size <= _LARGEST_MEMBER
         ):
             raise KeeperError(f"{path} is no bundle of a release: {member.name!r} has no place in one")
         found[member.name] = _Member(file.tell(), member.size)

@@ -33,7 +33,8 @@ Outcome = Literal["trying", "kept", "unchanged", "rolled back", "interrupted", "
 class Order:
     """A release to be fetched: `id` is the hub's name for what it was asked, `manifest_sha256` says which
     release, `source` where the site has it from, and `ca` whom that may be certified by beside the system's
-    authorities (PEM). `starts` counts how often fetching was begun."""
+    authorities (PEM). `starts` counts how often fetching was begun, and `at` is since when it stands (Unix
+    seconds, by a clock that was set; 0 where none was yet)."""
 
     id: str
     manifest_sha256: str
@@ -42,6 +43,7 @@ class Order:
     source: str = ""
     ca: str = ""
     starts: int = 0
+    at: float = 0.0
 
     @property
     def name(self) -> Named:
@@ -96,7 +98,8 @@ class Centre:
         try:
             said = json.loads(self.order_path.read_text())
             source, ca = str(said["source"]), str(said["ca"])
-            return replace(order_of(said), source=source, ca=ca, starts=int(said["starts"]))
+            starts, at = int(said["starts"]), float(said.get("at", 0))  # a keeper before this one had no `at`
+            return replace(order_of(said), source=source, ca=ca, starts=starts, at=at)
         except (OSError, ValueError, KeyError, TypeError, KeeperError):
             return None
 
@@ -151,7 +154,8 @@ class Centre:
         asked = self.last()
         if asked is None or asked.outcome != "trying":
             return None
-        if last is not None and last.at >= asked.at and last.to == Named(asked.version, asked.build):
+        # Not by the time: a power cut sets the clock of a machine without a battery back.
+        if last is not None and last.asked == asked.id:
             asked = replace(asked, outcome=last.outcome, words=last.why, at=last.at)
         else:
             words = "it was cut off before it was tried, as by a power cut: ask again"

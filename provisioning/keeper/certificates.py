@@ -17,6 +17,7 @@ _SECONDS = 60
 _SETTINGS = "[req]\ndistinguished_name = name\n[name]\n"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What may be a certificate's CN: what the broker's list takes, at most the 64 characters of a CN."""
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class Certificate:
     ends: datetime
     public_key: str
     fingerprint: str
+
+
+def within(text: str) -> list[str]:
+    """The certificates (PEM) that are in a text, without what people have written around them."""
+    return _CERTIFICATE.findall(text)
 
 
 def read(pem: str) -> Certificate:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from provisioning.keeper import certificates
 from provisioning.keeper.applying_files import access, replace
-from provisioning.keeper.errors import KeeperError
-from provisioning.keeper.est import LaterError, RefusedError, Server
+from provisioning.keeper.errors import KeeperError, LaterError
+from provisioning.keeper.est import RefusedError, Server
 from provisioning.keeper.identity import ensure
 from provisioning.keeper.places import Places
 from provisioning.keeper.resources import Identity

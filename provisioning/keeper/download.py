@@ -7,16 +7,19 @@ import http.client
 import os
 import re
 import shutil
+import socket
 import ssl
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from provisioning.keeper import bundle_file, manifest
+from provisioning.keeper import bundle_file, certificates, manifest, wall_clock
 from provisioning.keeper.address import server_of
 from provisioning.keeper.centre import Order
-from provisioning.keeper.errors import KeeperError
-from provisioning.keeper.est import LaterError
+from provisioning.keeper.errors import KeeperError, LaterError
 from provisioning.keeper.manifest import Manifest
 from provisioning.keeper.places import Places
 from provisioning.keeper.slots import Machine, Slots, check_way, room_for
@@ -26,10 +29,12 @@ LARGEST_BUNDLE = 512 << 20
 _LOOKED_AT = 256 * 1024
 """Bytes from the beginning, in which a bundle has its manifest."""
 _SECONDS = 60.0
-"""In which the server must answer, or say more."""
+"""In which the server must say something; until when it must have said all, `until` says."""
 _PIECE = 256 * 1024
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
+# No longer numbers: Python reads none of thousands of digits.
+_RANGE = re.compile(r"bytes ([0-9]{1,15})-[0-9]{1,15}/([0-9]{1,15})")
+_LENGTH = re.compile(r"[0-9]{1,15}")
 
 
 def download(order: Order, places: Places, until: float) -> Path:
@@ -48,76 +53,117 @@ def download(order: Order, places: Places, until: float) -> Path:
     there = places.cache / order.file_name
     if there.exists():
         return there
-    partial = there.with_name(f"{there.name}.part")
+    part = partial(places, order)
     seen = False
-    host, port, path = _place(order)
-    connection = http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=_context(order))
-    try:
-        have, size, answer = _asked(connection, path, partial, order)
+    with _connected(order, until) as connection:
+        have, size, answer = _asked(connection, part, order)
         begun_at = have
-        with partial.open("r+b" if have else "wb") as file:
+        with part.open("r+b" if have else "wb") as file:
             file.seek(have)
             file.truncate()
             try:
                 while have < size:
                     if not seen and have >= _LOOKED_AT:
                         file.flush()
-                        _suits(partial, order, places, size - have)
+                        _suits(part, order, places, size - have)
                         seen = True
                     piece = _piece(answer, min(_PIECE, size - have), order)
-                    if not piece or time.monotonic() > until:
-                        raise LaterError(f"{order.source}: only {have >> 10} of {size >> 10} kB came")
                     have += file.write(piece)
+                    if not piece or (have < size and time.monotonic() > until):
+                        raise LaterError(f"{order.source}: only {have >> 10} of {size >> 10} kB came")
             finally:
                 file.flush()
                 os.fsync(file.fileno())  # so that a power cut does not take it
-    finally:
-        connection.close()
-    _suits(partial, order, places, 0)
-    _as_named(partial, places, in_pieces=begun_at > 0)
-    partial.rename(there)
+    _suits(part, order, places, 0)
+    _as_named(part, places, in_pieces=begun_at > 0)
+    part.rename(there)
     return there
 
 
-def _place(order: Order) -> tuple[str, int, str]:
+def partial(places: Places, order: Order) -> Path:
+    """What has come of the order's bundle so far."""
+    return places.cache / f"{order.file_name}.part"
+
+
+@contextmanager
+def _connected(order: Order, until: float) -> Iterator[http.client.HTTPSConnection]:
+    """The connection to the source, which is shut when the time is up, whatever then comes: a server that
+    says a byte now and then is never silent."""
     server = server_of(order.source)
     if server is None:
         raise KeeperError(
             f"update.source: {order.source} is no address of a server: give https://HOST/FOLDER"
         )
-    return server.host, server.port, f"{quote(server.path).rstrip('/')}/{order.file_name}"
+    connection = http.client.HTTPSConnection(
+        server.host, server.port, timeout=_SECONDS, context=_context(order)
+    )
+    try:
+        _connect(connection, order)
+        time_is_up = threading.Timer(max(0.0, until - time.monotonic()), _shut, (connection.sock,))
+        time_is_up.daemon = True
+        time_is_up.start()
+        try:
+            yield connection
+        finally:
+            time_is_up.cancel()
+    finally:
+        connection.close()
+
+
+def _connect(connection: http.client.HTTPSConnection, order: Order) -> None:
+    try:
+        connection.connect()
+    except ssl.SSLCertVerificationError as error:
+        words = f"{order.source}: its certificate is not trusted: {error.verify_message}"
+        if wall_clock.may_be_why(error):
+            raise LaterError(f"{words}, by this machine's clock, which is not set yet") from error
+        raise KeeperError(
+            f"{words}; it must be of an authority that the hub's system trusts, or of the one that signed the"
+            " broker's"
+        ) from error
+    except OSError as error:
+        raise LaterError(f"{order.source} cannot be reached: {error}") from error
+
+
+def _shut(connected: socket.socket) -> None:
+    """Whoever reads from it is told that it has ended. Not by TLS, which is being read from meanwhile."""
+    with suppress(OSError):
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
 def _context(order: Order) -> ssl.SSLContext:
     """The system's authorities and the broker's: that nobody can put something else in the place of a bundle
-    does not depend on it, but on its signature."""
+    does not depend on it, but on its signature. Raises `KeeperError`."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if order.ca:
-        context.load_verify_locations(cadata=order.ca)
+    if authorities := "".join(certificates.within(order.ca)):
+        try:
+            context.load_verify_locations(cadata=authorities)
+        except (ssl.SSLError, TypeError, ValueError) as error:
+            raise KeeperError(
+                f"the broker's authority cannot be read ({error}): see broker.ca_file in the site's file"
+            ) from error
     return context
 
 
 def _asked(
-    connection: http.client.HTTPSConnection, path: str, partial: Path, order: Order
+    connection: http.client.HTTPSConnection, partial: Path, order: Order
 ) -> tuple[int, int, http.client.HTTPResponse]:
     """From which byte on the answer is, how many there are in all, and the answer."""
     have = partial.stat().st_size if partial.exists() else 0
+    folder = quote(urlsplit(order.source).path).rstrip("/")
     try:
         # Not urllib: it would follow to wherever it is sent.
-        connection.request("GET", path, headers={"Range": f"bytes={have}-"} if have else {})
+        connection.request(
+            "GET", f"{folder}/{order.file_name}", headers={"Range": f"bytes={have}-"} if have else {}
+        )
         answer = connection.getresponse()
-    except ssl.SSLCertVerificationError as error:
-        raise KeeperError(
-            f"{order.source}: its certificate is not trusted: {error.verify_message}; it must be of an"
-            " authority that the hub's system trusts, or of the one that signed the broker's"
-        ) from error
     except (OSError, http.client.HTTPException) as error:
         raise LaterError(f"{order.source} cannot be reached: {error}") from error
     if answer.status in _BUSY:
         raise LaterError(f"{order.source} answered {answer.status}")
     if answer.status == 416:
-        partial.unlink()
+        partial.unlink(missing_ok=True)
         raise LaterError(f"{order.source} has less than was fetched before: it is fetched anew")
     if answer.status not in (200, 206):
         raise KeeperError(
@@ -132,8 +178,9 @@ def _asked(
 
 
 def _piece(answer: http.client.HTTPResponse, most: int, order: Order) -> bytes:
+    """What has come, though it be little: what is lost with the connection is not what came before."""
     try:
-        return answer.read(most)
+        return answer.read1(most)
     except (OSError, http.client.HTTPException) as error:
         raise LaterError(f"{order.source}: the connection was lost: {error}") from error
 
@@ -145,7 +192,7 @@ def _extent(answer: http.client.HTTPResponse, have: int) -> tuple[int, int]:
             raise KeeperError("the source answers with another part than it was asked for: serve plain files")
         return have, int(found[2])
     length = answer.getheader("Content-Length", "")
-    if not length.isdecimal():
+    if not _LENGTH.fullmatch(length):
         raise KeeperError(
             "the source does not say how large the bundle is (Content-Length): serve plain files"
         )
@@ -162,7 +209,7 @@ def _suits(partial: Path, order: Order, places: Places, coming: int) -> None:
         if current is not None:
             check_way(current.manifest, release, older=False)
         _room(partial.parent, coming + room_for(payload))
-    except KeeperError:
+    except Exception:
         partial.unlink()
         raise
 

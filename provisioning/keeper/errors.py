@@ -8,3 +8,7 @@ class KeeperError(Exception):
 
     No `CareportError`: the keeper knows nothing of the hub.
     """
+
+
+class LaterError(KeeperError):
+    """It could not be had now; the same may succeed later."""

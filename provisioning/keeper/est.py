@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import http.client
-import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from provisioning.keeper import certificates, wall_clock
 from provisioning.keeper.address import server_of
-from provisioning.keeper.errors import KeeperError
+from provisioning.keeper.errors import KeeperError, LaterError
 from provisioning.keeper.words import plain
 
 _PATH = "/.well-known/est"
@@ -22,14 +21,8 @@ _LARGEST_ANSWER = 64 * 1024
 _NO_CHECK_TIME = (
     0x200000  # X509_V_FLAG_NO_CHECK_TIME (X509_VERIFY_PARAM_set_flags(3)); ssl has no name for it
 )
-_NOT_YET_VALID, _HAS_ENDED = 9, 10  # openssl-verification-options(1)
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
 
 Tell = Callable[[str], None]
-
-
-class LaterError(KeeperError):
-    """It could not be had now; the same may succeed later."""
 
 
 class RefusedError(LaterError):
@@ -70,7 +63,7 @@ class Server:
         try:
             status, said = self._answer(what, body, headers, shown)
         except ssl.SSLCertVerificationError as error:
-            if error.verify_code not in (_NOT_YET_VALID, _HAS_ENDED) or wall_clock.is_set():
+            if not wall_clock.may_be_why(error):
                 raise LaterError(
                     f"{self.address}: its certificate is not trusted: {error.verify_message}; is it the right"
                     " server?"
@@ -99,7 +92,7 @@ class Server:
         host, port = self._place()
         try:
             # Without any, Python would trust every authority of the machine.
-            context = ssl.create_default_context(cadata=self.ca_pem or "none")
+            context = ssl.create_default_context(cadata="".join(certificates.within(self.ca_pem)) or "none")
         except (ssl.SSLError, TypeError, ValueError) as error:
             raise KeeperError(f"{self.address}: the certificate of its authority is none: {error}") from error
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -117,7 +110,7 @@ class Server:
                 connection.close()
         except ssl.SSLCertVerificationError:
             raise
-        except (OSError, http.client.HTTPException, UnicodeError) as error:  # UnicodeError: no host's name
+        except (OSError, http.client.HTTPException) as error:
             raise LaterError(f"{self.address} cannot be reached: {error}") from error
 
     def _place(self) -> tuple[str, int]:
@@ -137,7 +130,7 @@ def _certificate_in(answer: bytes, name: str) -> str:
     pem = certificates.openssl(
         "pkcs7", "-print_certs", text=f"-----BEGIN PKCS7-----\n{text}-----END PKCS7-----\n"
     )
-    found = _CERTIFICATE.findall(pem)
+    found = certificates.within(pem)
     own = [each for each in found if certificates.read(each).name == name]
     if not own:
         raise LaterError(f"the server's answer has no certificate of {name}")

@@ -6,6 +6,8 @@ without it, has carehub-update.service verify its signature and try it. The hub 
 SHA-256 of its manifest): never from where, and whatever is brought is installed only if it is signed.
 
 A power cut at any moment: an order is fetched on where it stopped, and let go before its release is tried.
+An order stands for as long as the site's word does, and for a day; whatever else goes wrong ends it in words,
+so that systemd never gets to start this again and again, and then no more.
 """
 
 from __future__ import annotations
@@ -15,15 +17,17 @@ import os
 import stat
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from provisioning.keeper import wall_clock
+from provisioning.keeper.atomic import Disk
 from provisioning.keeper.centre import Asked, Centre, Order, Outcome, order_of
-from provisioning.keeper.download import download
-from provisioning.keeper.errors import KeeperError
-from provisioning.keeper.est import LaterError
+from provisioning.keeper.download import download, partial
+from provisioning.keeper.errors import KeeperError, LaterError
 from provisioning.keeper.places import Places
 from provisioning.keeper.requested import Request, begin
 from provisioning.keeper.words import plain
@@ -35,34 +39,49 @@ SOURCE_NAME = "update_source.json"
 
 _SAID_NAME = "said.json"
 _LARGEST = 64 * 1024
-_MOST_STARTS = 20
-"""Of one order: whatever ends the fetching each time, a power cut too, must not go on for ever."""
+_STANDS = 24 * 3600.0
+"""Seconds: who asked a day ago may have thought better of it."""
+_MOST_STARTS = 8
+"""Of one order: whatever ends the fetching each time, a power cut too, must not go on for ever, nor until
+systemd starts it no more."""
+_CUT_OFF = ("", "success", "signal")
+"""How the unit has ended ($SERVICE_RESULT, systemd.exec(5)) where it was stopped, as when the machine is."""
 
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """In seconds: the pause after a first failure, which doubles up to `most`, and when it is given up."""
+    """In seconds: the pause after a first failure, which doubles up to `most`, and when it is given up; and
+    how long it `rests` where the card takes nothing, before systemd starts it again."""
 
     least: float = 5.0
     most: float = 600.0
     gives_up: float = 6 * 3600.0
+    rests: float = 60.0
 
 
 PACE = Pace()
 
 
-def take(places: Places, tell: Tell) -> None:
+def take(places: Places, tell: Tell, pace: Pace = PACE) -> None:
     """Make the hub's request an order, and take the request away. Raises OSError: the card takes nothing."""
+    try:
+        _take(places, tell)
+    except OSError:
+        time.sleep(pace.rests)
+        raise
+
+
+def _take(places: Places, tell: Tell) -> None:
     centre = Centre(places)
     path = places.data / REQUEST_NAME
     if os.path.lexists(path):
         try:
-            _take(path, places, centre)
+            centre.give(order_of(_small_json(path)))
         except (KeeperError, OSError) as error:
-            tell(f"the hub's request is dropped: {error}")
-        path.unlink()
+            tell(f"the hub's request is dropped: {plain(str(error))}")
+        Disk().remove(path)  # whatever it is
     order, last = centre.order(), centre.last()
     if order is None:
         centre.let_go()  # one that cannot be read
@@ -73,21 +92,36 @@ def take(places: Places, tell: Tell) -> None:
             centre, order, "not fetched", f"fetching it was cut off {order.starts} times: look at the machine"
         )
     else:
-        centre.give(replace(order, starts=order.starts + 1))
+        try:
+            order = _standing(order, places)
+        except KeeperError as error:
+            tell(str(error))
+            _end(centre, order, "refused", str(error))
+        else:
+            centre.give(replace(order, starts=order.starts + 1))
 
 
-def _take(path: Path, places: Places, centre: Centre) -> None:
-    order = order_of(_small_json(path))
+def _standing(order: Order, places: Places) -> Order:
+    """The order as it is to be followed now: from where the site has releases now, if it still does. Raises
+    `KeeperError`: it is not to be followed any more."""
+    path = places.etc / SOURCE_NAME
     try:
-        source = json.loads((places.etc / SOURCE_NAME).read_text())
-        order = replace(order, source=str(source["source"]), ca=str(source["ca"]))
+        said = json.loads(path.read_text())
+        order = replace(order, source=str(said["source"]), ca=str(said["ca"]))
     except FileNotFoundError:
-        words = "the site's file does not allow it: update.from_centre = true there, and provision the hub"
-        _note(centre, order, "refused", words)
-        raise KeeperError(words) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise KeeperError(f"{places.etc / SOURCE_NAME} is damaged: provision the hub anew") from error
-    centre.give(order)
+        raise KeeperError(
+            "the site's file does not allow it: update.from_centre = true there, and provision the hub"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise KeeperError(f"{path} is damaged: provision the hub anew") from error
+    if not wall_clock.is_set():
+        return order  # by which nothing can be said of an age; how often it is begun is limited all the same
+    now = time.time()
+    if not 0 < order.at <= now:  # it was given before the clock was set, or by one that was wrong
+        return replace(order, at=now)
+    if now - order.at > _STANDS:
+        raise KeeperError(f"it was asked for more than {_STANDS / 3600:g} hours ago: ask again")
+    return order
 
 
 def fetch(places: Places, tell: Tell, pace: Pace = PACE) -> bool:
@@ -99,15 +133,20 @@ def fetch(places: Places, tell: Tell, pace: Pace = PACE) -> bool:
     if order is None:
         tell("nothing is to be fetched")
         return True
-    cache = places.cache
-    for each in cache.iterdir():
-        if not each.name.startswith(order.file_name):
-            each.unlink()
     try:
+        for each in places.cache.iterdir():
+            if not each.name.startswith(order.file_name):
+                each.unlink()
         _fetched(order, places, tell, pace)
-    except (KeeperError, OSError) as error:
-        return _say(cache, order, str(error), tell, fetched=False)
-    return _say(cache, order, f"{order.file_name} is here", tell, fetched=True)
+    except KeeperError as error:
+        return _say(places.cache, order, str(error), tell, fetched=False)
+    except Exception as error:  # noqa: BLE001 whatever a stranger's server sends ends in words, and is told
+        # What has come may be the reason, and takes the room in which to say so.
+        with suppress(OSError):
+            partial(places, order).unlink()
+        words = f"it could not be fetched ({type(error).__name__}: {error})"
+        return _say(places.cache, order, words, tell, fetched=False)
+    return _say(places.cache, order, f"{order.file_name} is here", tell, fetched=True)
 
 
 def _fetched(order: Order, places: Places, tell: Tell, pace: Pace) -> None:
@@ -118,7 +157,7 @@ def _fetched(order: Order, places: Places, tell: Tell, pace: Pace) -> None:
         except LaterError as error:
             if time.monotonic() + wait >= until:
                 raise KeeperError(f"{error}; it was tried for {pace.gives_up / 3600:g} hours") from error
-            tell(f"not fetched yet: {error}; it is tried again in {wait:g} s")
+            tell(f"not fetched yet: {plain(str(error))}; it is tried again in {wait:g} s")
         else:
             return
         time.sleep(wait)
@@ -128,18 +167,26 @@ def _fetched(order: Order, places: Places, tell: Tell, pace: Pace) -> None:
 def finish(places: Places, tell: Tell, start: Callable[[Places, Request], None] = begin) -> None:
     """Have the release tried if its bundle was brought, and note it if not. Raises OSError.
 
-    Of one that was cut off nothing is said: the order stands, and is taken up again.
+    Of one that was cut off nothing is said: the order stands, and is taken up again. So it is not where the
+    unit failed or took too long.
     """
     centre = Centre(places)
     order = centre.order()
     if order is None:
         return
     try:
-        said = _small_json(places.cache / _SAID_NAME)
-        if said["id"] != order.id:
-            return
-        fetched, words = said["fetched"] is True, plain(str(said["words"]))
+        order = _standing(order, places)
+    except KeeperError as error:
+        tell(str(error))
+        _end(centre, order, "refused", str(error))
+        return
+    try:
+        fetched, words = _said(places, order)
     except (KeeperError, OSError, KeyError, TypeError):
+        how = os.environ.get("SERVICE_RESULT", "")
+        if how not in _CUT_OFF:
+            words = f"fetching it ended without a word ({how}): 'journalctl -u carehub-fetch' may say why"
+            _end(centre, order, "not fetched", words)
         return
     if not fetched:
         _end(centre, order, "not fetched", words)
@@ -159,9 +206,24 @@ def finish(places: Places, tell: Tell, start: Callable[[Places, Request], None] 
         _note(centre, order, "refused", str(error))
 
 
+def _said(places: Places, order: Order) -> tuple[bool, str]:
+    """Whether the order's bundle was brought, and in words. Raises `KeeperError`, OSError, KeyError,
+    TypeError: nothing is said of it."""
+    said = _small_json(places.cache / _SAID_NAME)
+    if said["id"] != order.id:
+        raise KeeperError("that is said of another order")
+    fetched, words = said["fetched"] is True, plain(str(said["words"]))
+    # Root reads it soon: no link is left to it, nor anything that is no file.
+    if fetched and not stat.S_ISREG((places.cache / order.file_name).lstat().st_mode):
+        return False, f"{order.file_name} was brought, and is no file: look at the machine"
+    return fetched, words
+
+
 def _end(centre: Centre, order: Order, outcome: Outcome, words: str) -> None:
-    _note(centre, order, outcome, words)
-    centre.let_go()
+    try:
+        _note(centre, order, outcome, words)
+    finally:
+        centre.let_go()  # that takes no room
 
 
 def _note(centre: Centre, order: Order, outcome: Outcome, words: str) -> None:
@@ -170,6 +232,7 @@ def _note(centre: Centre, order: Order, outcome: Outcome, words: str) -> None:
 
 
 def _say(cache: Path, order: Order, words: str, tell: Tell, *, fetched: bool) -> bool:
+    words = plain(words)
     tell(words)
     (cache / _SAID_NAME).write_text(json.dumps({"id": order.id, "fetched": fetched, "words": words}))
     return fetched

@@ -69,17 +69,24 @@ class _Keeping:
     def renewed(self) -> Outcome:
         """Without a certificate: a request where one is needed."""
         current = self._current()
+        if self._wanted.anew:
+            return self._asked_anew(current, "another machine had this name")
         for pair in self._newer_than(current):
             # A cut between the certificate and the link.
             if pair.certificate.exists() and not self._why_not(pair):
                 return self._take_up(pair, "")
         why = self._why_not(current, timedelta(days=self._wanted.renew_days))
+        request = self._waiting_request(current)
+        if request:
+            # Also where the present one seems good: that may be revoked already, for what waits here.
+            why = why or "another was asked for"
+            return self._said("none", f"{why}; its request waits to be signed", request)
         if current is not None and not why:
             ends = certificates.read(current.certificate.read_text()).ends
             return self._said("none", f"good until {ends:%Y-%m-%d}")
-        request = self._waiting_request(current)
-        if request:
-            return self._said("none", f"{why}; its request waits to be signed", request)
+        return self._asked_anew(current, why)
+
+    def _asked_anew(self, current: Pair | None, why: str) -> Outcome:
         if self._dry_run:
             return self._said("would change", f"{why}: a key and a request would be made")
         return self._said("changed", f"{why}: made a key and a request", self._make(current))

@@ -339,27 +339,34 @@ class Judge:
 class Probation:
     """Judges the time after a release was kept: whether it goes on running."""
 
-    def __init__(self, pace: Pace = PACE) -> None:
-        """Nothing was seen of it yet."""
+    def __init__(self, pace: Pace = PACE, database: int = 0) -> None:
+        """Nothing was seen of it yet; the hub's database has so many bytes."""
         self._pace = pace
+        # What a power cut has left of a database is read whole before the hub is ready.
+        self._longest_start = max(pace.probation, 2 * database / _CHECKED_A_SECOND)
         self._seen = self._ends = 0
         self._since = 0.0
+        self._starting_since: float | None = None
 
     def look(self, at: float, hub: UnitSeen) -> Judgement | None:
         """The judgement, as soon as there is one; `at` is in seconds, from any moment on."""
         # Started by hand, it is counted from nothing again.
         more = hub.restarts - self._seen if hub.restarts >= self._seen else hub.restarts
         self._seen = hub.restarts
-        if hub.stopped:
+        if more or not hub.running:
             self._since = at
+        if hub.running or hub.stopped:
+            self._starting_since = None
+        elif self._starting_since is None:
+            self._starting_since = at
+        if hub.stopped:
             return None
-        if more:
-            self._ends, self._since = self._ends + more, at
+        self._ends += more
         if self._ends >= self._pace.ends:
             last = "" if hub.result in ("", "success") else f"; the last time it {hub.ended}"
             return Judgement(False, f"the hub ended {self._ends} times soon after it was kept{last}")
-        if at - self._since < self._pace.probation:
-            return None
-        if hub.running:
+        if self._starting_since is not None and at - self._starting_since >= self._longest_start:
+            return Judgement(False, f"the hub was not ready for {self._longest_start:.0f} s")
+        if at - self._since >= self._pace.probation:
             return Judgement(True, f"it ran for {self._pace.probation:g} s without an end")
-        return Judgement(False, f"the hub was not ready for {self._pace.probation:g} s")
+        return None

@@ -12,8 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from provisioning.keeper.atomic import Disk
 from provisioning.keeper.places import Places
-from provisioning.keeper.settle import standing
+from provisioning.keeper.settle import standing, watched_over
+from provisioning.keeper.slots import Slots
+from provisioning.keeper.state import Notes
 
 _SECONDS = 20
 _KEY_FILES = (".ssh/authorized_keys", ".ssh/authorized_keys2")
@@ -31,13 +34,14 @@ class _Sshd:
 
 def look(places: Places, login: str) -> dict[str, object]:
     """Architecture, Python, system; which hub it is, of which release, with a certificate and a database or
-    not; how its sshd lets that login in.
+    not; whether that release is watched over still; how its sshd lets that login in.
 
     `machine` is the same for the same machine, whatever is on its card: of a Raspberry Pi; of another, for
     the same installation. `keys` are the login's own, without what provisioning gives it; `key_logins` are
     those to which it gave some.
     """
     current = standing(places)
+    watched = watched_over(Slots(places), Notes(places, Disk()).read())
     sshd = _sshd(places.root, login)
     return {
         "architecture": platform.machine(),
@@ -48,6 +52,7 @@ def look(places: Places, login: str) -> dict[str, object]:
         "hub": _hub(places),
         "has_data": places.data.is_dir() and any(places.data.iterdir()),
         "in_force": "" if current is None else current.manifest.name,
+        "on_probation": watched is not None,
         "certified": (places.identity / "current/hub.crt").exists(),
         "sha256": "" if current is None else current.sha256,
         "keys": _keys(places.root, login, sshd),

@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from provisioning.keeper.atomic import Disk
 from provisioning.keeper.errors import KeeperError
+from provisioning.keeper.health import database_size
 from provisioning.keeper.held import BusyError, held
 from provisioning.keeper.judge import PACE, Judgement, Pace, Probation
 from provisioning.keeper.places import UNIT, Places
@@ -49,7 +50,8 @@ def watch(
             return
         else:
             if state.probation != watched:
-                watched, judge, began = state.probation, Probation(pace), time.monotonic()
+                watched, began = state.probation, time.monotonic()
+                judge = Probation(pace, database_size(places))
             judgement = judge.look(time.monotonic() - began, services.seen(UNIT))
             if judgement is not None:
                 keeper = Keeper(places, services=services, disk=disk, pace=pace, tell=tell)

@@ -32,6 +32,7 @@ _BEGIN_SECONDS = 10.0
 class Request:
     """An update with the bundle at that path, or without one back to the other slot. `patience` in seconds,
     None for as long as that hub takes; and whether the release is `compared` with the one before.
+    `on_probation` is as `Keeper.update` has it.
 
     `asked` is the hub's name for what the centre asked (`centre.Order.id`), and `manifest_sha256` the release
     that it must be; both are empty where a person updates.
@@ -41,6 +42,7 @@ class Request:
     older: bool = False
     patience: float | None = None
     compared: bool = True
+    on_probation: bool = False
     manifest_sha256: str = ""
     asked: str = ""
 

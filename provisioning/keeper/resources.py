@@ -100,12 +100,14 @@ class Identity:
 
     Without `certificate` the keeper makes a key and a request where there is none, or where the certificate
     ends within `renew_days`, and reports the request. With it, it is installed beside its key and taken into
-    use.
+    use. `anew`: without `certificate` a new key is made in any case: what is there came with another
+    machine's card, and that machine may have it still.
     """
 
     name: str
     renew_days: int = 30
     certificate: str = ""
+    anew: bool = False
     kind: ClassVar[str] = "identity"
 
 

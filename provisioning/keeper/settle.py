@@ -6,13 +6,14 @@ So whatever was in the middle, the hub that starts next is a release that had pr
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 from provisioning.keeper.atomic import Disk
 from provisioning.keeper.configuration import Configuration
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.places import PAGE_UNIT, PROBATION_UNIT, SLOT_NAMES, UNIT, Places
 from provisioning.keeper.slots import Slot, Slots
-from provisioning.keeper.state import Named, Notes, State, judged
+from provisioning.keeper.state import Named, Notes, State, Trial, judged
 from provisioning.keeper.systemd import Services, Systemd
 
 
@@ -50,6 +51,14 @@ def standing(places: Places) -> Slot | None:
     return None if wanted is None or slots.linked() is None else slots.slot(wanted)
 
 
+def watched_over(slots: Slots, state: State) -> Trial | None:
+    """The trial of the release that is on probation, while the one before is there to go back to."""
+    probation = state.probation
+    before = None if probation is None else slots.slot(probation.from_slot)
+    there = before is not None and probation is not None and Named.of(before.manifest) == probation.from_
+    return probation if there else None
+
+
 def _settled(slots: Slots, notes: Notes, configuration: Configuration, services: Services) -> list[str]:
     state, before = notes.read(), slots.linked()
     wanted = _wanted(slots, state)
@@ -60,10 +69,13 @@ def _settled(slots: Slots, notes: Notes, configuration: Configuration, services:
     if wanted is not None and wanted != before:
         done.append(f"slot {wanted} is in force" + ("" if before is None else f", and no longer {before}"))
     if state.trial is not None:
+        why = _interrupted(slots, state, before)
+        ended = judged(state.trial, "interrupted", why)
         if wanted == state.trial.from_slot:
             configuration.back(wanted)
-        why = _interrupted(slots, state, before)
-        notes.write(judged(state.trial, "interrupted", why))
+            # One that was on probation, and was to be gone away from, is so again.
+            ended = replace(ended, probation=state.probation)
+        notes.write(ended)
         done.append(f"the update to {state.trial.to} was interrupted: {why}")
     done += [f"removed {left}, which an installation had left" for left in slots.tidy()]
     if wanted is None and slots.linked() is not None:

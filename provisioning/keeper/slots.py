@@ -29,6 +29,10 @@ _ON_THE_CARD = 1.2
 _ROOM_LEFT = 64 << 20
 """Bytes that stay free for the hub's database while an update is unpacked."""
 
+_MARKS = {"dev": 0, "a": 1, "alpha": 1, "b": 2, "beta": 2, "c": 3, "rc": 3, "": 5, "post": 6}
+_OTHER_MARK = 4
+"""What may stand behind a version's numbers, in their order; empty is the version itself."""
+
 _ELF_MACHINES = {62: "x86_64", 183: "aarch64"}  # elf.h: EM_X86_64, EM_AARCH64
 
 
@@ -108,17 +112,18 @@ class Slots:
         """The name of the slot that is not in force."""
         return next(name for name in SLOT_NAMES if name != self.linked())
 
-    def install(self, bundle: Path, *, older: bool = False, anew: bool = False) -> str:
+    def install(self, bundle: Path, *, older: bool = False, anew: bool = False, needed: str = "") -> str:
         """Have a release in a slot, and say which one: the one in force where it has it already, otherwise
         the idle one. Nothing is switched.
 
         Args:
             older: an older version than the one in force is allowed.
             anew: unpack it even where the idle slot has it.
+            needed: why what is in the idle slot must stay, in words; empty where it may go.
 
         Raises:
             KeeperError: it is not signed by whom this machine trusts, is spoilt, not for this machine, could
-                not be taken back, or there is too little room.
+                not be taken back, there is too little room, or the idle slot is needed.
         """
         with bundle_file.opened(bundle, self._places.signers) as opened:
             release = opened.manifest
@@ -128,6 +133,8 @@ class Slots:
                 return current.name
             if current is not None:
                 check_way(current.manifest, release, older=older)
+            if needed:
+                raise KeeperError(f"release {release.name} cannot be installed now: {needed}")
             idle = self.idle()
             there = self.slot(idle)
             if there is not None and there.sha256 == payload.sha256 and not anew:
@@ -225,8 +232,17 @@ def check_way(current: Manifest, release: Manifest, *, older: bool) -> None:
         )
 
 
-def _age(release: Manifest) -> tuple[list[int], int]:
-    return [int(number) for number in re.findall(r"\d+", release.version)], release.built
+def _age(release: Manifest) -> tuple[list[int], list[tuple[int, int]], int]:
+    """By its version as Python orders versions (PEP 440): 1.0 is 1.0.0, and 1.0rc1 comes before it."""
+    version = release.version.lower().partition("+")[0]
+    numbers = re.match(r"v?([\d.]*)", version)
+    assert numbers is not None  # it may be empty
+    parts = [int(each) for each in numbers[1].split(".") if each]
+    while parts and parts[-1] == 0:
+        parts.pop()
+    marks = re.findall(r"([a-z]+)[-_.]?(\d*)", version[numbers.end() :])
+    order = [(_MARKS.get(word, _OTHER_MARK), int(number or 0)) for word, number in marks]
+    return parts, [*order, (_MARKS[""], 0)], release.built
 
 
 def _mebibytes(size: int) -> str:

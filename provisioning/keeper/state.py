@@ -45,13 +45,15 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A release that has to prove itself, in the slot `to_slot`; the one to go back to is in `from_slot`."""
+    """A release that has to prove itself, in the slot `to_slot`; the one to go back to is in `from_slot`.
+    `asked` is the hub's name for what the centre asked (`centre.Order.id`), empty where a person updates."""
 
     from_: Named
     from_slot: str
     to: Named
     to_slot: str
     at: datetime
+    asked: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """For the file."""
@@ -59,19 +61,21 @@ class Trial:
             "from": {**self.from_.as_json(), "slot": self.from_slot},
             "to": {**self.to.as_json(), "slot": self.to_slot},
             "at": self.at.isoformat(),
+            "asked": self.asked,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Last:
     """What became of the last update: "interrupted" is one that was cut off before it was judged (by a power
-    cut, or since the keeper was killed), and was taken back."""
+    cut, or since the keeper was killed), and was taken back. `asked` as its trial has it."""
 
     from_: Named
     to: Named
     outcome: Outcome
     why: str
     at: datetime
+    asked: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """For the file."""
@@ -81,6 +85,7 @@ class Last:
             "outcome": self.outcome,
             "why": plain(self.why, _LONGEST_WHY),
             "at": self.at.isoformat(),
+            "asked": self.asked,
         }
 
 
@@ -104,7 +109,7 @@ class State:
 
 def judged(trial: Trial, outcome: Outcome, why: str, *, probation: bool = False) -> State:
     """The state once a trial has ended, now; and whether the release is on probation."""
-    last = Last(trial.from_, trial.to, outcome, why, datetime.now(UTC))
+    last = Last(trial.from_, trial.to, outcome, why, datetime.now(UTC), trial.asked)
     return State(None, last, trial if probation else None)
 
 
@@ -141,7 +146,12 @@ def _named(said: dict[str, Any]) -> Named:
 def _trial(said: dict[str, Any]) -> Trial:
     before, new = said["from"], said["to"]
     return Trial(
-        _named(before), str(before["slot"]), _named(new), str(new["slot"]), datetime.fromisoformat(said["at"])
+        _named(before),
+        str(before["slot"]),
+        _named(new),
+        str(new["slot"]),
+        datetime.fromisoformat(said["at"]),
+        str(said.get("asked", "")),
     )
 
 
@@ -157,4 +167,5 @@ def _last(said: dict[str, Any]) -> Last:
         outcomes[said["outcome"]],
         str(said["why"]),
         datetime.fromisoformat(said["at"]),
+        str(said.get("asked", "")),
     )

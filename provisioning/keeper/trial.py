@@ -22,7 +22,7 @@ from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.health import Said, ask, commits, database_size, publishes
 from provisioning.keeper.judge import PACE, Before, Judge, Judgement, Look, Pace
 from provisioning.keeper.places import PAGE_UNIT, PROBATION_UNIT, UNIT, Places
-from provisioning.keeper.settle import settle
+from provisioning.keeper.settle import settle, watched_over
 from provisioning.keeper.slots import Slot, Slots, check_way
 from provisioning.keeper.state import Named, Notes, State, Trial, judged
 from provisioning.keeper.systemd import Services, Systemd
@@ -74,7 +74,8 @@ class Keeper:
 
     `patience` is how many seconds a release has to prove itself, None for as many as that hub takes (`Pace`).
     Where it is not `compared`, nothing is asked of it only since the release before had it. `hindered` says
-    in words what speaks against a trial just now: then there is none.
+    in words what speaks against a trial just now: then there is none. `asked` is what is noted of who asked
+    (`Trial.asked`).
     """
 
     def __init__(
@@ -88,8 +89,10 @@ class Keeper:
         patience: float | None = None,
         compared: bool = True,
         hindered: Callable[[], str | None] | None = None,
+        asked: str = "",
     ) -> None:
         self._places = places
+        self._asked = asked
         self._hindered = hindered or (lambda: None)
         self._services = services or Systemd(places)
         self._disk = disk or Disk()
@@ -102,22 +105,32 @@ class Keeper:
         self._configuration = Configuration(places, self._disk)
 
     def update(
-        self, bundle: Path, *, older: bool = False, configuration: NewConfiguration | None = None
+        self,
+        bundle: Path,
+        *,
+        older: bool = False,
+        on_probation: bool = False,
+        configuration: NewConfiguration | None = None,
     ) -> Verdict:
         """Have a bundle's release in force if it proves itself, with that configuration where one is given.
+
+        The session of whoever asked may end: that changes nothing. Whoever calls holds the keeper's lock
+        (`held.py`). `on_probation`: also in the place of a release that could then be taken back no more.
 
         Raises:
             KeeperError: it cannot be installed (`Slots.install`), or refuses the configuration; nothing was
                 changed.
         """
         self._settled()
-        last = self.notes.read().last
+        state = self.notes.read()
+        last, watched = state.last, None if on_probation else watched_over(self.slots, state)
         # What failed may have come to the card spoilt: it is not used a second time.
         anew = last is not None and last.outcome != "kept"
         self._tell(f"verifying {bundle.name}, and unpacking it")
         try:
             self._check_moment()
-            installed = self.slots.install(bundle, older=older, anew=anew)
+            needed = "" if watched is None else _still_watched(watched)
+            installed = self.slots.install(bundle, older=older, anew=anew, needed=needed)
             self._check_moment()  # unpacking takes a while
             if installed != self.slots.linked():
                 self._configuration.forget(installed)
@@ -140,8 +153,9 @@ class Keeper:
         other, current = self.slots.slot(self.slots.idle()), self.slots.current()
         if other is None or current is None:
             raise KeeperError("the other slot has no release to go back to: 'carehub update FILE' brings one")
-        last, to = self.notes.read().last, Named.of(other.manifest)
-        if last is not None and last.outcome != "kept" and last.to == to:
+        state, to = self.notes.read(), Named.of(other.manifest)
+        last, watched = state.last, watched_over(self.slots, state)
+        if watched is None and last is not None and last.outcome != "kept" and last.to == to:
             raise KeeperError(
                 f"there is nothing to go back to: the other slot has {to}, which was {last.outcome} at the"
                 f" last update ({last.why}). 'carehub update FILE' tries it again"
@@ -214,7 +228,7 @@ class Keeper:
         if old is None:
             self.slots.switch(name)
             return Verdict("kept", to, "it is the first on this machine, and was not tried")
-        trial = Trial(Named.of(old.manifest), old.name, to, name, datetime.now(UTC))
+        trial = Trial(Named.of(old.manifest), old.name, to, name, datetime.now(UTC), self._asked)
         units = self._units()
         if UNIT not in units:
             self._configuration.keep(old.name)
@@ -244,7 +258,8 @@ class Keeper:
             pace = pace.like(self._services.seen(UNIT).started_in, database_size(self._places))
         probation = before.answered and not back
         self._configuration.keep(old.name)
-        self.notes.write(State(trial, self.notes.read().last))
+        noted = self.notes.read()
+        self.notes.write(State(trial, noted.last, noted.probation if back else None))
         self._watched()
         try:
             self._tell(f"{trial.to} is installed; now it has to prove itself")
@@ -358,22 +373,14 @@ class Keeper:
         return said
 
 
-def update(
-    places: Places,
-    bundle: Path,
-    *,
-    older: bool = False,
-    pace: Pace = PACE,
-    tell: Tell = lambda _words: None,
-) -> Verdict:
-    """Have a bundle's release in force on this machine if it proves itself, otherwise the one before.
-
-    Whoever calls holds the keeper's lock (`held.py`). The end of the session that started it changes nothing.
-
-    Raises:
-        KeeperError: the release cannot be installed; nothing was changed.
-    """
-    return Keeper(places, pace=pace, tell=tell).update(bundle, older=older)
+def _still_watched(probation: Trial) -> str:
+    """In words, why nothing may take the place of the release before one that is on probation."""
+    return (
+        f"{probation.to} is watched over until it has run for {PACE.probation / 60:g} minutes in a row, and"
+        f" {probation.from_} must be there to go back to. Wait for that ('carehub update --state' tells), or"
+        " go back first ('carehub update --roll-back'); 'carehub update --on-probation FILE' on the hub if"
+        " you mean it"
+    )
 
 
 @contextmanager

@@ -25,6 +25,8 @@ def test_unless_it_is_said_the_centre_brings_none() -> None:
         "file:///etc",
         "x",
         "https://x/\ny",
+        "https://releases..ics.example/x",
+        f"https://{'a' * 70}.example/x",
     ],
 )
 def test_a_source_is_a_folder_of_an_https_server_and_no_secret_is_in_it(source: str) -> None:

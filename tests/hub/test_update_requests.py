@@ -5,24 +5,30 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hub import updates
 from hub.clock import now
-from hub.store.audit import newest
+from hub.config import load
+from hub.daemon import running
+from hub.progress import Progress, turn
+from hub.store.audit import entries, newest
 from hub.store.database import FILE_NAME, open_for_reading
 from hub.trail import Audited
-from hub.update_requests import ANSWERS_AT_ONCE
+from hub.update_requests import ANSWERS_AT_ONCE, UpdateRequests
 from hub.uplink.cloudevents import Event, to_json
 from hub.uplink.contract import update_event
 from hub.uplink.plain import UpdateAsked
-from tests.rigs.broker import Ics, Mosquitto, until
+from tests.rigs.broker import Ics, Mosquitto, free_port, until
 from tests.rigs.contract import data_validator, in_words
 from tests.rigs.house import ILL, oximeter, write_configuration
 from tests.rigs.hub_process import HubProcess
@@ -189,3 +195,164 @@ async def test_what_speaks_against_it_is_answered_in_words_and_nothing_is_left_f
         served.ics.publish(TOPIC, to_json(asked()))
     await asyncio.sleep(0.5)
     assert len(served.answers()) <= ANSWERS_AT_ONCE + 1
+
+
+# --- within one process: what time, the card and the keeper do to it
+
+
+@dataclass
+class Asking:
+    """The hub's part alone, with its real store; a new one where it is restarted."""
+
+    requests: UpdateRequests
+    data: Path
+    notes: Path
+
+    def note(self, name: str, **said: object) -> None:
+        """What the keeper notes."""
+        (self.notes / f"{name}.json").write_text(json.dumps(said))
+
+    async def accepted(self, event: Event) -> dict[str, str]:
+        """Send it; what is left for the keeper."""
+        answer = await self.requests.take(event)
+        assert answer is not None
+        assert answer.data["outcome"] == "update_accepted", answer.data
+        return dict(json.loads((self.data / "update_request.json").read_text()))
+
+    async def refused(self, event: Event) -> str:
+        answer = await self.requests.take(event)
+        assert answer is not None
+        assert answer.data["outcome"] == "update_refused", answer.data
+        return str(answer.data["words"])
+
+    def taken_by_the_keeper(self, left: dict[str, str]) -> None:
+        self.note("order", **left, source="https://x", ca="", starts=1)
+        (self.data / "update_request.json").unlink()
+
+    def judged(self, left: dict[str, str], outcome: str) -> None:
+        self.note("asked", last={**left, "outcome": outcome, "words": f"it is {outcome}"})
+        (self.notes / "order.json").unlink(missing_ok=True)
+
+    def the_clock_is_set_on(self, by: timedelta) -> None:
+        """As if what is noted had been noted so long ago."""
+        path = self.data / "update_asked.json"
+        said = json.loads(path.read_text())
+        path.write_text(json.dumps({**said, "at": (datetime.fromisoformat(said["at"]) - by).isoformat()}))
+
+    async def told(self, looks: int = 3) -> list[str]:
+        """What the trail says of ends, after so many looks."""
+        for _ in range(looks):
+            await self.requests._tell_end()
+        with closing(open_for_reading(self.data / FILE_NAME)) as connection:
+            return [
+                str(each.detail["outcome"])
+                for each in reversed(entries(connection))
+                if each.what == Audited.UPDATE_ENDED
+            ]
+
+
+@pytest.fixture
+async def asking(tmp_path: Path) -> AsyncIterator[Asking]:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "update_source.json").touch()
+    config = load(write_configuration(tmp_path, ALLOWED, port=free_port()))
+    keepers = updates.Keepers(notes, notes / "update_source.json", notes / "slot")
+    async with running(config) as hub:
+        requests = UpdateRequests(config, hub._identity, hub._writer, hub._beacon, hub._scans, keepers)
+        yield Asking(requests, config.hub.data_directory, notes)
+
+
+async def test_one_is_taken_in_two_minutes_and_no_more_since_each_starts_the_keepers_unit(
+    asking: Asking,
+) -> None:
+    left = await asking.accepted(asked())
+    asking.taken_by_the_keeper(left)
+    asking.judged(left, "not fetched")
+    assert await asking.told() == ["update_refused"]
+    assert "ask again in two minutes" in await asking.refused(asked(ANOTHER))
+    assert not (asking.data / "update_request.json").exists()
+    allowance = asking.requests._requests
+    later = allowance._clock() + 121
+    allowance._clock = lambda: later
+    await asking.accepted(asked(ANOTHER))
+
+
+async def test_what_goes_on_is_not_told_as_ended_however_far_the_clock_is_set_on_meanwhile(
+    asking: Asking,
+) -> None:
+    left = await asking.accepted(asked())
+    asking.the_clock_is_set_on(timedelta(hours=25))
+    assert await asking.told() == []
+    assert (asking.data / "update_request.json").exists()
+    asking.taken_by_the_keeper(left)
+    assert await asking.told() == []
+    asking.judged(left, "trying")
+    assert await asking.told() == []
+    asking.judged(left, "kept")
+    assert await asking.told() == ["update_in_force"]
+
+
+async def test_what_was_given_up_for_lost_and_went_on_is_put_right(asking: Asking) -> None:
+    left = await asking.accepted(asked())
+    (asking.data / "update_request.json").unlink()
+    assert await asking.told() == ["update_refused"]
+    asking.judged(left, "trying")
+    assert await asking.told() == ["update_refused"]
+    asking.judged(left, "rolled back")
+    assert await asking.told() == ["update_refused", "update_taken_back"]
+
+
+async def test_a_request_that_the_keeper_leaves_is_taken_away_again_and_told(asking: Asking) -> None:
+    await asking.accepted(asked())
+    assert await asking.told() == []
+    asking.requests._first_look -= 301
+    assert await asking.told() == ["update_refused"]
+    assert not (asking.data / "update_request.json").exists()
+
+
+async def test_a_card_that_keeps_a_note_for_minutes_holds_up_neither_the_hub_nor_its_watchdog(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, comes_back, to_the_card = threading.Event(), threading.Event(), os.fsync
+
+    def stalls(descriptor: int) -> None:
+        reached.set()
+        comes_back.wait(5)
+        to_the_card(descriptor)
+
+    monkeypatch.setattr(os, "fsync", stalls)
+    account = Progress()
+    with account.loop("acknowledgements"):
+        turn()
+        taking = asyncio.ensure_future(asking.accepted(asked()))
+        await until(reached.is_set)
+        assert not taking.done(), "the event loop waited for the card"
+        account.look(0.0)
+        assert account.look(200.0) == []
+        comes_back.set()
+        left = await taking
+    asking.taken_by_the_keeper(left)
+    asking.judged(left, "kept")
+    reached.clear()
+    comes_back.clear()
+    telling = asyncio.ensure_future(asking.told())
+    await until(reached.is_set)
+    assert not telling.done(), "the event loop waited for the card"
+    comes_back.set()
+    assert await telling == ["update_in_force"]
+
+
+async def test_an_end_is_told_once_though_the_card_takes_no_note_of_it(asking: Asking) -> None:
+    left = await asking.accepted(asked())
+    asking.taken_by_the_keeper(left)
+    asking.judged(left, "kept")
+    in_the_way = asking.data / ".update_asked.json.new"
+    in_the_way.mkdir()
+    for _ in range(3):
+        with pytest.raises(IsADirectoryError):
+            await asking.told(1)
+    assert json.loads((asking.data / "update_asked.json").read_text())["told"] == ""
+    in_the_way.rmdir()
+    assert await asking.told() == ["update_in_force"]
+    assert json.loads((asking.data / "update_asked.json").read_text())["told"] == "update_in_force"

@@ -120,3 +120,19 @@ def test_a_release_is_on_trial_while_the_keeper_says_so_of_it_and_of_no_other(
     ):
         state.write_text(json.dumps(noted))
         assert updates.on_trial(state) is tried
+
+
+def test_what_was_kept_and_lost_is_known_by_its_name_also_where_the_clock_went_back_meanwhile(
+    tmp_path: Path,
+) -> None:
+    keepers, asked_at = updates.Keepers(tmp_path), datetime(2026, 3, 1, 12, 10, tzinfo=UTC)
+    for said, why in (
+        ({"asked": "its name"}, LAST["why"]),
+        ({"asked": "its name", "outcome": "kept"}, None),
+        ({"asked": "another"}, None),
+        ({}, None),  # ten minutes before it was asked for
+        ({"at": "2026-03-01T12:20:00+00:00"}, LAST["why"]),  # of a keeper that does not note it yet
+        ({"at": "2026-03-01T12:20:00+00:00", "to": LAST["from"]}, None),
+    ):
+        assert noted(tmp_path, json.dumps({"last": {**LAST, **said}})) is not None
+        assert keepers.lost("its name", "1.1", "two", asked_at) == why

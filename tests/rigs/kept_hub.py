@@ -6,7 +6,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from hub import updates
+from hub import update_requests, updates
 from hub.cli import main
 
 if __name__ == "__main__":
@@ -14,4 +14,5 @@ if __name__ == "__main__":
     # The places are a machine's own, and root's: a configuration cannot set them.
     vars(updates)["Keepers"] = partial(updates.Keepers, notes, notes / "update_source.json", notes / "slot")
     vars(updates)["STATE"] = notes / "state.json"
+    vars(update_requests)["_LOOKS_EVERY_SECONDS"] = 0.1
     main()

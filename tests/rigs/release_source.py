@@ -7,6 +7,7 @@ import re
 import shutil
 import ssl
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,8 @@ from tests.rigs.certificates import Authority
 
 class ReleaseSource:
     """Serves a directory at 127.0.0.1. `ends_after` has the next answers break off after so many bytes, one
-    for each number; `answers` are statuses that are answered first. `asked` is what was asked for, with its
+    for each number; `answers` are statuses that are answered first, and what is in `instead` makes the next
+    answers by itself, whatever they then are. `asked` is what was asked for, with its
     Range. It is certified by `ca` (PEM), where `pair`, its certificate and key, is not given."""
 
     def __init__(
@@ -33,6 +35,7 @@ class ReleaseSource:
         self.directory = directory
         self.ends_after: list[int] = []
         self.answers: list[int] = []
+        self.instead: list[Callable[[BaseHTTPRequestHandler], None]] = []
         self.asked: list[tuple[str, str | None]] = []
         self.ca = ""
         if pair is None:
@@ -69,6 +72,10 @@ class ReleaseSource:
             def do_GET(self) -> None:
                 wanted = self.headers.get("Range")
                 source.asked.append((self.path, wanted))
+                if source.instead:
+                    source.instead.pop(0)(self)
+                    self.close_connection = True
+                    return
                 path = source.directory / self.path.removeprefix("/careport/")
                 if source.answers or not path.is_file():
                     self.send_error(source.answers.pop(0) if source.answers else 404)

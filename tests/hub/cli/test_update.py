@@ -54,8 +54,9 @@ def test_a_bundle_is_handed_to_the_keeper_and_its_exit_code_is_ours(
     bundle = tmp_path / "some.bundle"
     assert update(bundle).exit_code == 0
     assert (tmp_path / "called").read_text() == f"update {bundle}"
-    assert update(bundle, "--older", "--patience", "60", "--json").exit_code == 0
-    assert (tmp_path / "called").read_text() == f"update {bundle} --older --patience 60.0 --json"
+    assert update(bundle, "--older", "--on-probation", "--patience", "60", "--json").exit_code == 0
+    called = f"update {bundle} --older --on-probation --patience 60.0 --json"
+    assert (tmp_path / "called").read_text() == called
     assert update("--roll-back", "--no-compare").exit_code == 1
     assert (tmp_path / "called").read_text() == "roll-back --no-compare"
 

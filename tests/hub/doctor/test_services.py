@@ -11,7 +11,7 @@ from hub.config import load
 from hub.doctor.clock import time_server, timesync
 from hub.doctor.looking import Subject
 from hub.doctor.page import page
-from hub.doctor.services import is_starting, of_ruleset, of_units, parsed
+from hub.doctor.services import is_starting, of_ruleset, of_units, of_watch, parsed, services
 from hub.findings import Finding, Verdict
 from tests.rigs.house import write_configuration
 
@@ -157,6 +157,49 @@ def test_a_page_that_the_site_does_not_want_is_well_and_not_asked(tmp_path: Path
 def test_a_hub_that_systemd_does_not_know_is_told() -> None:
     finding = found(SAID.replace("LoadState=loaded", "LoadState=not-found"))["service carehub"]
     assert (finding.verdict, finding.words) == (WARN, "systemd knows no carehub.service")
+
+
+WATCHING = """\
+Result=success
+Id=carehub-fetch.path
+LoadState=loaded
+ActiveState=active
+SubState=waiting
+UnitFileState=enabled
+StateChangeTimestamp=Mon 2026-11-23 01:08:28 UTC
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "words", "todo"),
+    [
+        ({}, PASS, "active (waiting)", ""),
+        (
+            {"=active": "=failed", "=waiting": "=failed", "=success": "=unit-start-limit-hit"},
+            WARN,
+            "its last end was unit-start-limit-hit: what the centre asks for is not fetched",
+            "'systemctl start carehub-fetch.path'",
+        ),
+        ({"=active": "=inactive", "=waiting": "=dead"}, WARN, "is not fetched", "systemctl start"),
+        ({"=enabled": "=disabled"}, WARN, "does not start with the machine", "systemctl enable"),
+        ({"=loaded": "=not-found", "=active": "=inactive"}, WARN, "knows no carehub-fetch.path", "provision"),
+    ],
+)
+def test_where_the_site_allows_it_that_which_fetches_what_the_centre_asks_for_is_looked_at(
+    tmp_path: Path, changes: dict[str, str], verdict: Verdict, words: str, todo: str
+) -> None:
+    said = WATCHING
+    for was, now_is in changes.items():
+        said = said.replace(was, now_is)
+    (finding,) = of_watch(parsed(said), wanted=True)
+    assert (finding.part, finding.verdict) == ("service carehub-fetch.path", verdict)
+    assert words in finding.words
+    assert todo in finding.todo
+    allows = '[update]\nfrom_centre = true\nsource = "https://releases.ics.example/careport"\n'
+    for more, parts in (("", 0), (allows, 1)):
+        subject = Subject(load(write_configuration(tmp_path, more)), root=tmp_path)
+        found = services(subject, parsed(f"{SAID}\n{said}"))
+        assert sum(each.part == finding.part for each in found) == parts
 
 
 def test_a_firewall_is_a_chain_that_drops_what_comes_in() -> None:

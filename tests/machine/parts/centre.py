@@ -158,6 +158,6 @@ def _units(hub: Hub) -> Row:
     said = hub.machine.as_root("systemd-analyze security --no-pager carehub-fetch.service | tail -1").output
     exposure = re.search(r"([0-9.]+) [A-Z]", said)
     found = [] if exposure is not None and float(exposure[1]) <= _EXPOSURE else [said]
-    verified = hub.machine.as_root(f"systemd-analyze verify {_UNITS}")
-    found += [line for line in verified.errors.splitlines() if "carehub-fetch" in line]
+    verified = hub.machine.as_root(f"systemd-analyze verify {_UNITS} multi-user.target")
+    found += [each for each in verified.errors.splitlines() if "carehub-fetch" in each or "cycle" in each]
     return promised(_PART, "systemd-analyze security and verify of what fetches", found, said.strip())

@@ -128,7 +128,7 @@ def _updating(lab: Laboratory) -> Row:
 
 def _cut_update(hub: Hub, bundle: Path) -> None:
     with contextlib.suppress(RigError):  # the machine is gone
-        update(hub, bundle)
+        update(hub, bundle, "--on-probation")  # of the round before
 
 
 def _build(hub: Hub) -> str:

@@ -132,6 +132,7 @@ def scenarios(lab: Laboratory) -> Iterator[Row]:
             yield _ends_again_and_again(lab, hub, first)
             yield _killed(lab, hub)
             yield _good(lab, hub)
+            yield _too_soon(lab, hub)
         yield _booted(hub)
         judged = hub.judgement()
         yield promised(_PART, "over all these updates nothing was lost", [judged.faults], hub.told())
@@ -251,7 +252,23 @@ def _good(lab: Laboratory, hub: Hub) -> Row:
     return promised(_PART, "a good release is kept", found, f"{ended.seconds:.1f} s; {state['last']['why']}")
 
 
-def update(hub: Hub, bundle: Path) -> Ended:
+def _too_soon(lab: Laboratory, hub: Hub) -> Row:
+    """By hand and by 'provision', while the one before must be there to go back to."""
+    another, before = lab.releases.variant(*good("untold")), hub.state()
+    ended = {"update": update(hub, another)}
+    ended["provision"] = lab.provision(hub.machine, lab.site(hub.machine), bundle=another)
+    found = [
+        f"{name} ended with {each.code}: {each.output + each.errors}"
+        for name, each in ended.items()
+        if each.code == 0 or "watched over" not in each.output + each.errors
+    ]
+    found += [] if hub.state() == before else [f"the state is {hub.state()}"]
+    what = "while a release is watched over, no other takes the place of the one before"
+    return promised(_PART, what, found, f"provision took {ended['provision'].seconds:.1f} s to say so")
+
+
+def update(hub: Hub, bundle: Path, *options: str) -> Ended:
     """`carehub update` on the machine, by root."""
     hub.machine.as_root(f"cat >{_ON_THE_MACHINE}", given=bundle.read_bytes()).insist()
-    return hub.machine.as_root(f"/usr/local/bin/carehub update {_ON_THE_MACHINE}", seconds=180)
+    words = " ".join(("/usr/local/bin/carehub update", *options, _ON_THE_MACHINE))
+    return hub.machine.as_root(words, seconds=180)

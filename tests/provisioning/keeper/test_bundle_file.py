@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tarfile
 from dataclasses import replace
@@ -189,6 +190,13 @@ def test_a_file_that_is_no_bundle(seal: Seal, tmp_path: Path, content: bytes) ->
 
 def test_no_file_at_all(seal: Seal, tmp_path: Path) -> None:
     refused(tmp_path / "absent", seal, tmp_path, "cannot be read: No such file")
+
+
+def test_a_pipe_in_place_of_a_bundle_is_not_waited_at(seal: Seal, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with os.fdopen(os.open(tmp_path / "pipe", os.O_RDWR), "wb", 0) as writes:
+        writes.write(bytes(range(256)) * 2)  # whoever reads it does not hang here
+        refused(tmp_path / "pipe", seal, tmp_path, "is no file")
 
 
 def test_a_second_manifest_behind_the_signed_one(bundle: Path, seal: Seal, tmp_path: Path) -> None:

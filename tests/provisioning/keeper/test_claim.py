@@ -11,8 +11,8 @@ import pytest
 
 from provisioning.authority import Authority
 from provisioning.keeper import claim as claiming
-from provisioning.keeper.errors import KeeperError
-from provisioning.keeper.est import LaterError, RefusedError, Server, Tell
+from provisioning.keeper.errors import KeeperError, LaterError
+from provisioning.keeper.est import RefusedError, Server, Tell
 from provisioning.keeper.identity import ensure
 from provisioning.keeper.places import Places
 from provisioning.keeper.resources import Identity

@@ -173,6 +173,25 @@ def test_what_nears_its_end_asks_for_another_with_a_new_key_and_goes_on_meanwhil
     assert new_key.public_key() != old_key.public_key()
 
 
+def test_in_another_machine_a_new_key_is_made_whatever_is_there_or_waits(
+    places: Places, authority: Authority
+) -> None:
+    provisioned(places, authority)
+    old, waiting = pair_in_force(places)[0], run(places, renew_days=5000).request
+    before = everything(places)
+    assert run(places, anew=True, dry=True).change == "would change"
+    assert everything(places) == before
+    asked = run(places, anew=True)
+    assert asked.change == "changed"
+    assert asked.request not in ("", waiting)
+    assert pair_in_force(places)[0] == old, "until the next is there"
+    again = run(places)
+    assert (again.change, again.request) == ("none", asked.request), "the line was cut: it is told again"
+    assert run(places, authority.sign_hub(asked.request, NAME)).change == "changed"
+    assert pair_in_force(places)[0] != old
+    assert not run(places).request
+
+
 def test_another_name_or_another_authority_asks_for_another_certificate(
     places: Places, authority: Authority, tmp_path: Path
 ) -> None:

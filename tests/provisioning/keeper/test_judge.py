@@ -284,8 +284,8 @@ def test_words_of_a_broken_hub_are_one_line_without_escape_sequences() -> None:
     assert said.card == "?[2Jfull"
 
 
-def on_probation(*seen: tuple[float, UnitSeen]) -> Judgement | None:
-    judge = Probation()
+def on_probation(*seen: tuple[float, UnitSeen], database: int = 0) -> Judgement | None:
+    judge = Probation(database=database)
     for at, unit in seen:
         if (judgement := judge.look(at, unit)) is not None:
             return judgement
@@ -315,6 +315,25 @@ def test_the_third_end_on_probation_is_the_last_whoever_starts_it_meanwhile() ->
         bad.why
         == "the hub ended 3 times soon after it was kept; the last time it hung: the watchdog ended it"
     )
+
+
+def test_one_that_is_started_anew_just_when_its_ten_minutes_are_over_has_ten_more() -> None:
+    once = UnitSeen("activating", "auto-restart", "exit-code", code=1)  # which systemd counts a moment later
+    assert on_probation((0, ACTIVE), (599, ACTIVE), (601, once), (606, ended(1)), (1200, ended(1))) is None
+    for seen in (STARTING, UnitSeen("deactivating", "stop-sigterm")):
+        again: list[tuple[float, UnitSeen]] = [(0, ACTIVE), (560, seen), (640, seen), (645, ACTIVE)]
+        assert on_probation(*again, (1239, ACTIVE)) is None
+        good = on_probation(*again, (1240, ACTIVE))
+        assert good is not None
+        assert good.good
+
+
+def test_a_large_database_may_be_read_whole_before_it_is_ready() -> None:
+    large = 3_000_000_000
+    assert on_probation((0, ACTIVE), (5, STARTING), (1204, STARTING), database=large) is None
+    never = on_probation((0, ACTIVE), (5, STARTING), (1205, STARTING), database=large)
+    assert never is not None
+    assert never.why == "the hub was not ready for 1200 s"
 
 
 def test_one_that_is_never_ready_after_a_boot_is_not_kept_and_one_that_was_stopped_is_waited_for() -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import uuid
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from provisioning import keeper as keeper_package
+from provisioning.keeper.bundle_file import opened
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.held import held
 from provisioning.keeper.requested import Request, Wire, begin, hand_over
-from tests.rigs.releases import Machine
+from provisioning.keeper.state import Named, State, Trial
+from tests.rigs.releases import WELL, Machine
 
 SOURCES = Path(keeper_package.__file__).parent
 
@@ -143,6 +148,25 @@ def test_what_the_unit_is_asked_for_is_done_once_and_every_word_of_it_is_heard(
     wire.ask(Request("/nowhere"))
     assert run("update", "--requested").returncode == 1
     assert "cannot be read" in wire.heard()[-1]["error"]
+
+
+def test_who_asked_and_what_was_meant_reach_the_keeper(run: Run, machine: Machine) -> None:
+    machine.with_hub(hub={"says": {**WELL, "hindered": None}})
+    bundle, name = machine.bundle(version="1.1", build="two"), str(uuid.uuid4())
+    with opened(bundle, machine.places.signers) as found:
+        sha256 = hashlib.sha256(found.manifest_text).hexdigest()
+    Wire(machine.places).ask(Request(str(bundle), manifest_sha256=sha256, asked=name))
+    assert run("update", "--requested").returncode == 0
+    notes = machine.keeper().notes
+    last, began = notes.read().last, datetime.now(UTC)
+    assert last is not None
+    assert last.asked == name
+    probation = Trial(Named("1.0", "one"), "a", Named("1.1", "two"), "b", began)
+    notes.write(State(None, last, probation))
+    third = str(machine.bundle(version="1.2"))
+    refused = run("update", third)
+    assert (refused.returncode, "--on-probation FILE" in refused.stderr) == (1, True)
+    assert run("update", "--on-probation", third).returncode == 0
 
 
 def test_who_asks_for_an_update_while_another_asks_is_refused_and_changes_nothing_of_it(

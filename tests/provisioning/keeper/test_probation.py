@@ -8,19 +8,23 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.health import ask
 from provisioning.keeper.held import held
 from provisioning.keeper.judge import UnitSeen
 from provisioning.keeper.places import UNIT
 from provisioning.keeper.probation import watch
 from provisioning.keeper.settle import settle
+from provisioning.keeper.slots import Slots
 from provisioning.keeper.state import Named, State, Trial
-from tests.rigs.releases import QUICK, WELL, Machine
+from tests.rigs.releases import QUICK, WELL, Machine, Processes
 
+AT_ONCE = replace(QUICK, soak=0.0, steady=0.0)
 AGAIN_AND_AGAIN = UnitSeen("active", "running", restarts=3)
 
 
@@ -28,7 +32,7 @@ AGAIN_AND_AGAIN = UnitSeen("active", "running", restarts=3)
 def kept(machine: Machine) -> Machine:
     """1.1 is in force, and on probation; 1.0 is in the other slot."""
     machine.with_hub()
-    assert machine.keeper().update(machine.bundle(version="1.1")).good
+    assert machine.keeper(pace=AT_ONCE).update(machine.bundle(version="1.1")).good
     return machine
 
 
@@ -117,7 +121,7 @@ def test_a_power_cut_while_it_is_taken_back_is_settled_to_the_release_before(kep
 
 def test_an_update_that_comes_between_ends_it(kept: Machine) -> None:
     old = noted(kept).probation
-    assert kept.keeper().update(kept.bundle(version="1.2")).good
+    assert kept.keeper(pace=AT_ONCE).update(kept.bundle(version="1.2"), on_probation=True).good
     probation = noted(kept).probation
     assert probation is not None
     assert old is not None
@@ -125,6 +129,46 @@ def test_an_update_that_comes_between_ends_it(kept: Machine) -> None:
     ends(kept, "1.2")
     watched(kept)
     assert in_force(kept) == "1.1"
+
+
+def test_what_it_may_be_taken_back_to_is_not_given_up_for_another_release(kept: Machine) -> None:
+    third = kept.bundle(version="1.2")
+    for bundle in (third, kept.bundle(version="1.3", build="two")):
+        with pytest.raises(KeeperError, match=r"1\.1 \(one\) is watched over .* 1\.0 \(one\) must be there"):
+            kept.keeper().update(bundle)
+    assert kept.keeper().update(kept.bundle(version="1.1")).outcome == "unchanged", "as provision does it"
+    ends(kept, "1.1")
+    watched(kept)
+    assert in_force(kept) == "1.0"
+    assert kept.keeper(pace=AT_ONCE).update(third).good, "once it is over"
+
+
+def test_where_there_is_nothing_left_to_go_back_to_another_release_is_not_refused(machine: Machine) -> None:
+    machine.services = Processes(machine.places, enabled=())  # nothing is tried
+    keeper = machine.keeper()
+    keeper.update(machine.bundle())
+    gone = Trial(Named("0.9", "one"), "b", Named("1.0", "one"), "a", datetime.now(UTC))
+    keeper.notes.write(State(None, None, gone))
+    assert keeper.update(machine.bundle(version="1.2")).good
+
+
+def test_going_back_by_hand_that_a_power_cut_interrupts_leaves_it_watched_over(kept: Machine) -> None:
+    before, switch = noted(kept).probation, Slots.switch
+
+    def cut(slots: Slots, name: str) -> None:
+        switch(slots, name)
+        raise SystemExit
+
+    keeper = kept.keeper(pace=AT_ONCE)
+    keeper.slots.switch = partial(cut, keeper.slots)  # type: ignore[method-assign]
+    with pytest.raises(SystemExit):
+        keeper.roll_back()
+    assert in_force(kept) == "1.0"
+    settle(kept.places, services=kept.services)
+    assert in_force(kept) == "1.1"
+    assert noted(kept).probation == before
+    assert kept.keeper(pace=AT_ONCE).roll_back().good, "and it may be gone back from, in the ten minutes"
+    assert noted(kept).probation is None
 
 
 def test_where_the_release_before_has_gone_it_stays_and_that_is_said(kept: Machine) -> None:
@@ -143,7 +187,7 @@ def test_the_configuration_of_today_stays_where_the_release_before_takes_it(
     hub_toml = machine.places.etc / "hub.toml"
     hub_toml.write_text("before = 1\n")
     machine.with_hub()
-    assert machine.keeper().update(machine.bundle(version="1.1")).good
+    assert machine.keeper(pace=AT_ONCE).update(machine.bundle(version="1.1")).good
     _changed(hub_toml, "today = 1\n")
     ends(machine, "1.1")
     program = machine.places.slots / "a/bin/carehub"
@@ -171,7 +215,7 @@ def _changed(path: Path, text: str) -> None:
 def test_of_a_release_before_that_did_not_answer_there_is_no_probation(machine: Machine) -> None:
     machine.keeper().update(machine.bundle(hub={"ends": 1}))
     machine.services.start([UNIT])
-    assert machine.keeper().update(machine.bundle(version="1.1")).good
+    assert machine.keeper(pace=AT_ONCE).update(machine.bundle(version="1.1")).good
     assert noted(machine).probation is None
 
 

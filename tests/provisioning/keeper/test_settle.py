@@ -72,13 +72,13 @@ def test_a_keeper_that_was_killed_in_a_trial_leaves_the_hub_running_once_it_is_s
 
 
 def test_where_the_release_before_is_not_whole_any_more_the_new_one_stays(two: Machine) -> None:
-    notes(two).write(State(TRIAL))
+    notes(two).write(State(TRIAL, probation=replace(TRIAL, to=TRIAL.from_, to_slot="a", from_slot="b")))
     two.slots.switch("b")
     (two.places.slots / "a/manifest.json").unlink()
     settle(two.places, services=two.services)
     assert two.slots.linked() == "b"
     state = notes(two).read()
-    assert state.trial is None
+    assert (state.trial, state.probation) == (None, None), "nor is a release on probation that is gone"
     assert state.last is not None
     assert "stays" in state.last.why
 

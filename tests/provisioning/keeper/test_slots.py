@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ import pytest
 
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.places import Places
-from provisioning.keeper.slots import MARKER, Machine, Slots
+from provisioning.keeper.slots import MARKER, Machine, Slots, check_way
 from tests.rigs import releases
+from tests.rigs.site import manifest
 
 
 def contents(directory: Path) -> dict[str, tuple[int, bytes]]:
@@ -110,6 +113,19 @@ def test_of_one_version_the_release_that_was_built_before_is_the_older_one(machi
             slots.install(machine.bundle(build=build, built=built))
     assert slots.install(machine.bundle(build="four", built=2_000)) == "b"
     assert slots.install(machine.bundle(version="1.1", build="five", built=1)) == "b"
+
+
+def test_versions_are_in_the_order_that_python_has_for_them() -> None:
+    in_order = (
+        "0.9", "1.0.dev3", "1.0a1.dev1", "1.0a1", "1.0.0b2", "1.0rc1", "1.0rc2", "1.0-trial", "1",
+        "1.0.post1.dev1", "1.0.post1", "1.0.1rc1", "1.0.1", "1.2", "1.10", "2",
+    )  # fmt: skip
+    for older, newer in pairwise(replace(manifest(), version=each) for each in in_order):
+        check_way(older, newer, older=False)
+        with pytest.raises(KeeperError, match="is older than"):
+            check_way(newer, older, older=False)
+    for same, too in (("1.0", "1.0.0"), ("1.0rc1", "1.0.0-RC.1"), ("1.0", "v1.0+local")):
+        check_way(replace(manifest(), version=same), replace(manifest(), version=too), older=False)
 
 
 def test_an_older_version_goes_in_where_it_is_meant(machine: releases.Machine) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from hub.clock import now
 from hub.uplink.certificate import CertificateError, ends_of_file
+from provisioning import machines
 from provisioning.broker import acl
 from provisioning.claims import ClaimRefusedError, Claims
 from provisioning.clients import Clients, check_name
@@ -145,6 +146,30 @@ class Authority:
         self._publishing.publish()
         return certificate
 
+    def certify(
+        self, request_pem: str, name: str, site_and_hub: tuple[str, str], machine: str, replaced: str = ""
+    ) -> str:
+        """The same for the hub on a machine (`keeper.look`'s number of it), which is noted. `replaced` is
+        the machine whose place it takes: what that has is revoked.
+
+        Raises `ProvisioningError` too where it is another machine's by now.
+        """
+        with self._changing():
+            # Looked at before, it may have become another's meanwhile: a copied file, in one fleet.
+            other = machines.other_than(self.directory, name, machine)
+            if other is not None and other.number != replaced:
+                raise ProvisioningError(
+                    f"{name}: was certified for another machine while this one was set up: is a site's file a"
+                    " copy that wants names of its own?"
+                )
+            hub = self._clients.hub(name, site_and_hub)
+            if other is not None and self._is_given(name):
+                self._revoke(name)
+            certificate = self._sign(request_pem, hub, TERM_DAYS)
+            machines.note(self.directory, name, machine)
+        self._publishing.publish()
+        return certificate
+
     def enroll(self, request_pem: str, name: str, secret: str, address: str) -> str:
         """The first certificate of a hub that has a claim, in PEM; the same again where the answer was lost.
 
@@ -190,11 +215,18 @@ class Authority:
         clients."""
         check_name(name)
         with self._changing():
-            ended = self.claims.end(name)
-            if not ended or any(each.name == name and not each.revoked for each in self._all_certificates()):
-                self._script("revoke", name)
-            self._clients.write(self._clients.without(name))
+            self._revoke(name)
         self._publishing.publish()
+
+    def _revoke(self, name: str) -> None:
+        """Under the lock."""
+        ended = self.claims.end(name)
+        if not ended or self._is_given(name):
+            self._script("revoke", name)
+        self._clients.write(self._clients.without(name))
+
+    def _is_given(self, name: str) -> bool:
+        return any(each.name == name and not each.revoked for each in self._all_certificates())
 
     def publish(self) -> None:
         """Bring to the broker what it does not know of yet, where that failed before."""

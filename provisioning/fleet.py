@@ -9,7 +9,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from provisioning.errors import ProvisioningError
 from provisioning.fleet_table import Row, in_force, row_of
 from provisioning.inventory import Hub
 from provisioning.machine_words import object_of, plain
+from provisioning.programs import cut_off
 from provisioning.provision import provision
 from provisioning.remote import Reach, Remote
 
@@ -30,6 +31,7 @@ AT_ONCE = 20
 """Machines that are worked on at the same time, if nothing else is said."""
 
 _ASK = Path(__file__).with_name("fleet_ask.py")
+_LOOK_SECONDS = 0.5
 _ASK_SECONDS, _SEND_SECONDS, _UPDATE_SECONDS = 180.0, 1800.0, 900.0
 # What an earlier one left that was cut off is removed a day later: until then it may be at work.
 _SEND = (
@@ -86,26 +88,50 @@ def everywhere(hubs: Sequence[Hub], work: Work, tell: Tell, at_once: int = AT_ON
     """Do it on each, so many at once: a row for each, in their order. `tell` hears what happens, each line
     with the hub's name before it, from any thread.
 
-    Raises:
-        KeyboardInterrupt: no other machine is begun; those under way end what they do.
+    After Ctrl-C no other machine is begun, which their rows say, and those under way end what they do; the
+    second one cuts them off.
     """
-    with ThreadPoolExecutor(max(1, at_once)) as threads:
-        running: list[Future[Row]] = [threads.submit(_one, hub, work, tell) for hub in hubs]
-        try:
-            return [each.result() for each in running]
-        except KeyboardInterrupt:
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
+    return _rows(hubs, work, tell, at_once)[0]
 
 
 def in_waves(hubs: Sequence[Hub], work: Work, tell: Tell, at_once: int, canaries: int) -> list[Row]:
     """The first `canaries` of them, and the others only where none of those failed."""
-    first = everywhere(hubs[:canaries], work, tell, at_once)
+    first, interrupted = _rows(hubs[:canaries], work, tell, at_once)
     others = hubs[canaries:] if canaries else hubs
+    if interrupted:
+        return first + [_not_begun(hub, "interrupted") for hub in others]
     if any(row.failed for row in first):
-        left = "not begun: one of the first failed"
-        return first + [Row(hub.name, hub.target, outcome=left, to_do=left, failed=True) for hub in others]
+        return first + [_not_begun(hub, "one of the first failed") for hub in others]
     return first + everywhere(others, work, tell, at_once)
+
+
+def _rows(hubs: Sequence[Hub], work: Work, tell: Tell, at_once: int) -> tuple[list[Row], bool]:
+    """And whether it was interrupted."""
+    rows, stopped = [_not_begun(hub, "interrupted") for hub in hubs], threading.Event()
+
+    def one(at: int) -> None:
+        if not stopped.is_set():
+            rows[at] = _one(hubs[at], work, tell)
+
+    with ThreadPoolExecutor(max(1, at_once)) as threads:
+        try:
+            running = [threads.submit(one, at) for at in range(len(hubs))]
+            # Not in one go: Ctrl-C just as Python begins to wait would be seen at the end only.
+            while wait(running, _LOOK_SECONDS).not_done:
+                pass
+        except KeyboardInterrupt:
+            stopped.set()
+            try:
+                tell("interrupted: no other is begun, those under way end what they do; Ctrl-C cuts them off")
+                threads.shutdown()
+            except KeyboardInterrupt:
+                cut_off()
+    return rows, stopped.is_set()
+
+
+def _not_begun(hub: Hub, why: str) -> Row:
+    words = f"not begun: {why}"
+    return Row(hub.name, hub.target, outcome=words, to_do=words, failed=True)
 
 
 def status(*, accept_new_key: bool = False) -> Work:

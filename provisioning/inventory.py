@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from hub.config import ConfigError
 from hub.config_values import Identifier, Section, wrong
 from provisioning.errors import ProvisioningError
+from provisioning.named_files import file_named, read_toml
 
 
 def _target(value: str) -> str:
@@ -47,9 +47,10 @@ class _Fleet(Section):
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """A machine of the fleet: `name` is SITE.HUB of its site's file, where it has no other; `bundle` the
-    release for it, `signers` whose releases it takes; `certificate` is from an external authority; `port`,
-    `identity` (a private key's file) and `ssh_options` are ssh's. Every file is there."""
+    """A machine of the fleet: `certified_as` is SITE.HUB of its site's file, and `name` the same where it has
+    no other; `bundle` the release for it, `signers` whose releases it takes; `certificate` is from an
+    external authority; `port`, `identity` (a private key's file) and `ssh_options` are ssh's. Every file is
+    there."""
 
     name: str
     target: str
@@ -60,6 +61,7 @@ class Hub:
     port: int | None = None
     identity: Path | None = None
     ssh_options: tuple[str, ...] = ()
+    certified_as: str = ""
 
 
 def load(path: Path) -> list[Hub]:
@@ -68,21 +70,19 @@ def load(path: Path) -> list[Hub]:
     Raises:
         ConfigError: the file cannot be read, is no TOML, or keys are wrong; every wrong one is named.
     """
+    _, document = read_toml(path)
     try:
-        with path.open("rb") as file:
-            fleet = _Fleet.model_validate(tomllib.load(file))
-    except OSError as error:
-        raise ConfigError(path, [f"cannot be read: {error.strerror}"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(path, [f"is not TOML: {error}"]) from error
+        fleet = _Fleet.model_validate(document)
     except ValidationError as error:
         raise ConfigError(path, [wrong(problem) for problem in error.errors()]) from error
     problems: list[str] = []
     hubs = [_hub(path.parent, fleet.defaults, each, at, problems) for at, each in enumerate(fleet.hubs)]
     for at, hub in enumerate(hubs):
         for other in hubs[:at]:
-            if hub.name == other.name:
-                problems.append(f"hubs[{at}].site: {hub.name} is in the fleet twice")
+            if hub.certified_as == other.certified_as:
+                problems.append(f"hubs[{at}].site: {hub.certified_as} is in the fleet twice")
+            elif hub.name == other.name:
+                problems.append(f"hubs[{at}].name: {hub.name} is in the fleet twice")
             if (hub.target, hub.port) == (other.target, other.port):
                 problems.append(f"hubs[{at}].target: {hub.target} is in the fleet twice")
     if problems:
@@ -108,14 +108,18 @@ def _hub(where: Path, defaults: _Common, given: _Hub, at: int, problems: list[st
     def file(key: str, value: Path | None) -> Path | None:
         if value is None:
             return None
-        found = where / value.expanduser()
+        try:
+            found = file_named(where, value)
+        except ValueError as error:
+            problems.append(f"hubs[{at}].{key}: {error}")
+            return None
         if not found.is_file():
             problems.append(f"hubs[{at}].{key}: {found} is not there")
         return found
 
-    site = where / given.site.expanduser()
+    site, certified_as = _site(where, given.site, f"hubs[{at}].site", problems)
     return Hub(
-        given.name or _name(site, f"hubs[{at}].site", problems),
+        given.name or certified_as,
         given.target,
         site,
         file("bundle", given.bundle or defaults.bundle),
@@ -124,19 +128,21 @@ def _hub(where: Path, defaults: _Common, given: _Hub, at: int, problems: list[st
         given.port or defaults.port,
         file("identity", given.identity or defaults.identity),
         (*given.ssh_options, *defaults.ssh_options),
+        certified_as,
     )
 
 
-def _name(site: Path, key: str, problems: list[str]) -> str:
-    """SITE.HUB of a site's file; the rest of it is looked at when it is used."""
+def _site(where: Path, named: Path, key: str, problems: list[str]) -> tuple[Path, str]:
+    """A site's file, and SITE.HUB of it; the rest of it is looked at when it is used."""
+    site = named
     try:
-        with site.open("rb") as file:
-            document = tomllib.load(file)
-        return f"{document['site']['id']}.{document['hub']['id']}"
-    except OSError as error:
-        problems.append(f"{key}: {site} cannot be read: {error.strerror}")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        problems.append(f"{key}: {site} is not TOML: {error}")
+        site = file_named(where, named)
+        _, document = read_toml(site)
+        return site, f"{document['site']['id']}.{document['hub']['id']}"
+    except ConfigError as error:
+        problems += [f"{key}: {site} {each}" for each in error.problems]
     except (KeyError, TypeError):
         problems.append(f"{key}: {site} has no site.id or no hub.id")
-    return key  # its own: what is wrong with the file is told once
+    except ValueError as error:
+        problems.append(f"{key}: {error}")
+    return site, key  # its own name: what is wrong with the file is told once

@@ -45,6 +45,7 @@ class Seen:
     hub: str
     has_data: bool
     in_force: str
+    on_probation: bool
     certified: bool
     sha256: str
     keys: int

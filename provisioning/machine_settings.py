@@ -23,6 +23,7 @@ _KEY = re.compile(
 )
 
 _LENGTH = 4  # bytes of the length before a string
+_LONGEST_NAME = 64  # characters of a name in the authority's certificates
 
 PRIVATE_NETWORKS = (
     "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10",
@@ -31,9 +32,35 @@ PRIVATE_NETWORKS = (
 
 
 def _host_name(value: str) -> str:
-    if not _HOST.fullmatch(value):
-        raise ValueError("give letters, digits and hyphens, at most 63, beginning and ending with no hyphen")
+    if not _HOST.fullmatch(value) or value.isdigit():
+        raise ValueError(
+            "give letters, digits and hyphens, at most 63, with no hyphen at either end; not digits alone"
+        )
     return value
+
+
+def _page_name(value: str) -> str:
+    """As browsers read it: what ends with digits alone is an address, or nothing."""
+    if _is_address(value):
+        return value
+    labels = value.split(".")
+    if (
+        not all(_HOST.fullmatch(each) for each in labels)
+        or labels[-1].isdigit()
+        or len(value) > _LONGEST_NAME
+    ):
+        raise ValueError(
+            f'give a host name, at most {_LONGEST_NAME} characters, or a whole address: "hub.rose-house.lan",'
+            ' "192.168.1.20"'
+        )
+    return value
+
+
+def _is_address(value: str) -> bool:
+    try:
+        return "%" not in str(ip_address(value))
+    except ValueError:
+        return False
 
 
 def _public_key(value: str) -> str:
@@ -124,14 +151,26 @@ class Wired(Section):
     dns: Annotated[tuple[Address, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _gateway_is_near(self) -> Self:
-        if ip_address(self.gateway) not in ip_interface(self.address).network:
+    def _can_be_in_one_network(self) -> Self:
+        interface, gateway = ip_interface(self.address), ip_address(self.gateway)
+        network = interface.network
+        if gateway not in network:
             raise ValueError(
                 f"the gateway {self.gateway} is not in the network of {self.address}: one is wrong"
             )
-        interface = ip_interface(self.address)
-        if interface.ip in (interface.network.network_address, ip_address(self.gateway)):
+        if interface.ip in (network.network_address, gateway):
             raise ValueError(f"{self.address} is the network's own address or the gateway's: one is wrong")
+        # In a network of two addresses both are of machines (RFC 3021).
+        if network.version == 4 and network.num_addresses > 2:
+            for each in (interface.ip, gateway):
+                if each in (network.network_address, network.broadcast_address):
+                    raise ValueError(
+                        f"{each} is the address of {network} itself or of all in it, of no machine"
+                    )
+        if network.is_loopback or network.is_multicast:
+            raise ValueError(f"{self.address} is no address of a machine in a network: one of the home's is")
+        if any(ip_address(each).version != network.version for each in self.dns):
+            raise ValueError(f"dns: give addresses of the same kind as {self.address}")
         return self
 
 
@@ -171,7 +210,7 @@ class MachinePage(Section):
 
     run: bool = True
     from_authority: bool = False
-    names: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:-]*$")], ...] = ()
+    names: tuple[Annotated[str, AfterValidator(_page_name)], ...] = ()
 
     @model_validator(mode="after")
     def _names_are_for_a_certificate(self) -> Self:

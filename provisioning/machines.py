@@ -29,6 +29,13 @@ def certified_for(authority: Path, name: str) -> Machine | None:
     return Machine(*words) if len(words) == 2 else None
 
 
+def other_than(authority: Path, name: str, number: str) -> Machine | None:
+    """The one that it was certified for, where that is another than this; None too where either is not
+    known. Raises `ProvisioningError`."""
+    known = certified_for(authority, name)
+    return known if known is not None and number and known.number != number else None
+
+
 def note(authority: Path, name: str, number: str) -> None:
     """It was certified for this machine, just now. Raises `ProvisioningError`."""
     if not number.isalnum():

@@ -132,6 +132,7 @@ def desired(
     login: Login = Login(),
     page: PagePair | None = None,
     authority_pem: str = "",
+    new_key: bool = False,
 ) -> list[Resource]:
     """All that the machine is to have, in order.
 
@@ -144,6 +145,7 @@ def desired(
         page: the staff page's certificate, where the site's file names none.
         authority_pem: who signs the hub's, where that is neither who signed the broker's nor named in the
             site's file.
+        new_key: it takes the place of another machine, whose key is not to be used any more.
 
     Raises:
         ProvisioningError: the release has nothing for this Python.
@@ -165,7 +167,9 @@ def desired(
         Directory("/etc/carehub", "0750", group=USER),
         Directory("/var/lib/carehub", "0700", USER, USER),
         *plan_machine.settings(site, login),
-        *_secrets(site, ca_pem, authority_pem or site.carried.authority_ca or ca_pem, certificate, page),
+        *_secrets(
+            site, ca_pem, authority_pem or site.carried.authority_ca or ca_pem, certificate, page, new_key
+        ),
         File(
             CONFIGURATION,
             site.hub_toml,
@@ -235,14 +239,14 @@ def _groups(site: Site) -> Iterator[Resource]:
 
 
 def _secrets(
-    site: Site, ca_pem: str, authority_pem: str, certificate: str, page: PagePair | None
+    site: Site, ca_pem: str, authority_pem: str, certificate: str, page: PagePair | None, new_key: bool
 ) -> Iterator[Resource]:
     """What identifies the hub and its broker to each other, and the page to browsers."""
     broker, carried = site.config.broker, site.carried
     if broker.tls:
         yield File(CA_FILE, ca_pem, "0644", then=(RESTART_HUB,))
         yield File(AUTHORITY_FILE, authority_pem)
-        yield Identity(site.name, certificate=certificate)
+        yield Identity(site.name, certificate=certificate, anew=new_key)
     if carried.broker_password:
         yield _for_the_hub(PASSWORD_FILE, carried.broker_password)
     if page is None and carried.page_certificate:

@@ -82,12 +82,17 @@ def provision(
         try:
             work.check()
             work.check_who(authority, instead_of)
+            if work.replaces and certificate:
+                raise ProvisioningError(
+                    f"{target}: takes the place of another machine, and has to make a key of its own: leave"
+                    " --certificate out, the authority signs another"
+                )
             path = work.bring(slim)
             login = work.login()
             resources = desired(
                 site, ca_pem, bundle.manifest, work.seen.python, signers, certificate, path,
                 login=login, page=_page(site, authority, dry_run),
-                authority_pem=authority.ca_pem if authority else "",
+                authority_pem=authority.ca_pem if authority else "", new_key=bool(work.replaces),
             )  # fmt: skip
             outcomes, to_do = _applied(site, authority, [*resources, _FORGET_CARD], certificate, work)
             if site.machine.ssh.harden and not login.harden:
@@ -123,20 +128,12 @@ def _applied(
         return outcomes, [_asked_by_file(site, request)] if request and not work.dry_run else []
     if request:
         work.tell(f"signing the certificate of {site.name}")
-        resources = with_certificate(resources, _signed(site, authority, request, work))
+        names, machine = (site.config.site.id, site.config.hub.id), work.seen.machine
+        certificate = authority.certify(request, site.name, names, machine, work.replaces)
+        resources = with_certificate(resources, certificate)
     elif not in_two:
         return outcomes, []
     return merged(outcomes, work.apply(resources)), []
-
-
-def _signed(site: Site, authority: Authority, request: str, work: _Work) -> str:
-    """The certificate, noted with the machine that has it; that of a machine that was replaced is revoked."""
-    given = next((each for each in authority.certificates() if each.name == site.name), None)
-    if work.replaces and given is not None and not given.revoked:
-        authority.revoke(site.name)
-    signed = authority.sign_hub(request, site.name, (site.config.site.id, site.config.hub.id))
-    machines.note(authority.directory, site.name, work.seen.machine)
-    return signed
 
 
 def _known_as(site: Site, target: str, outcomes: Sequence[Outcome]) -> list[str]:
@@ -191,7 +188,7 @@ class _Work:
 
     def __init__(self, remote: Remote, site: Site, bundle: Bundle, dry_run: bool, tell: Tell) -> None:
         self._remote, self._site, self._bundle, self.dry_run, self.tell = remote, site, bundle, dry_run, tell
-        self.replaces, self._left = False, True
+        self.replaces, self._left = "", True
         self.seen = look_at(remote)
 
     def check(self) -> None:
@@ -214,15 +211,15 @@ class _Work:
         self.tell(f"{target}: {seen.system}, Python {seen.python}, {seen.architecture}; {in_force}")
 
     def check_who(self, authority: Authority | None, instead_of: Collection[str]) -> None:
-        """Raises `ProvisioningError`: it is another hub today, or this hub is another machine, and nobody
-        said that it is meant so."""
+        """Whose place it takes. Raises `ProvisioningError`: it is another hub today, or this hub is another
+        machine, and nobody said that it is meant so."""
         seen, site, target = self.seen, self._site, self._remote.target
         if seen.hub and seen.hub != site.name:
             words = f"{target}: is {seen.hub} today, and {site.path.name} makes it {site.name}"
             if seen.hub not in instead_of:
                 raise ProvisioningError(
-                    f"{words}: is it the right machine, and the right file? If it is, give --instead-of"
-                    f" {shlex.quote(seen.hub)}"
+                    f"{words}: is it the right machine, and the right file? If it is, give 'carehub"
+                    f" provision' --instead-of {shlex.quote(seen.hub)}"
                 )
             if seen.has_data and seen.hub.partition(".")[0] != site.config.site.id:
                 raise ProvisioningError(
@@ -230,14 +227,17 @@ class _Work:
                     f" Remove it first: ssh {target} 'sudo systemctl stop carehub carehub-page && sudo rm -r"
                     " /var/lib/carehub'"
                 )
-        known = machines.certified_for(authority.directory, site.name) if authority is not None else None
-        self.replaces = known is not None and bool(seen.machine) and known.number != seen.machine
-        if known is not None and self.replaces and site.name not in instead_of:
+        if authority is None or not site.config.broker.tls:
+            return
+        other = machines.other_than(authority.directory, site.name, seen.machine)
+        if other is not None and site.name not in instead_of:
             raise ProvisioningError(
-                f"{target}: {site.name} was certified for another machine on {known.since}: is"
+                f"{target}: {site.name} was certified for another machine on {other.since}: is"
                 f" {site.path.name} a copy that wants names of its own? If this machine takes the place of"
-                f" that one, switch that off and give --instead-of {site.name}: what it has is then revoked"
+                f" that one, switch that off and give 'carehub provision' --instead-of {site.name}: what it"
+                " has is then revoked"
             )
+        self.replaces = other.number if other is not None else ""
 
     def login(self) -> Login:
         """Whether SSH may be hardened: only where a key will still let this login in."""
@@ -247,11 +247,20 @@ class _Work:
         return Login(seen.login, tuple(ports), key_left, tuple(seen.key_files), tuple(seen.key_logins))
 
     def bring(self, slim: Callable[[str], Path] | None) -> str:
-        """The release's bundle, where it is not in force: its path there, or nothing."""
+        """The release's bundle, where it is not in force: its path there, or nothing. Raises
+        `ProvisioningError`: it cannot come there just now."""
         manifest, seen = self._bundle.manifest, self.seen
         payload = manifest.payloads.get(seen.python)
         if payload is None or payload.sha256 == seen.sha256 or self.dry_run:
             return ""
+        target = self._remote.target
+        if seen.on_probation:
+            raise ProvisioningError(
+                f"{target}: release {seen.in_force} is watched over until it has run for ten minutes in a"
+                f" row, and {manifest.name} would take the place of the one to go back to: nothing was"
+                " changed. Wait for that ('carehub update --state' there tells), or go back first ('carehub"
+                " update --roll-back'), and run this again"
+            )
         path = f"{seen.directory}/release.bundle"
         with tempfile.TemporaryDirectory(prefix="carehub-") as directory:
             file = slim(seen.python) if slim is not None else self._bundle.slim(seen.python, Path(directory))
@@ -259,7 +268,7 @@ class _Work:
             with file.open("rb") as content:
                 done = self._remote.run(f"cat >{shlex.quote(path)}", content)
         if done.code != 0:
-            raise ProvisioningError(f"{self._remote.target}: cannot take the release: {done.errors.strip()}")
+            raise ProvisioningError(f"{target}: cannot take the release: {done.errors.strip()}")
         return path
 
     def apply(self, resources: Sequence[Resource]) -> list[Outcome]:
@@ -287,9 +296,12 @@ class _Work:
         """What the hub says of itself; nothing where there is none to ask."""
         # In one with what end() does: each costs a way there and back.
         self._left = False
-        done = self._remote.run(
-            f"{self._clean}; test -x /usr/local/bin/carehub || exit 0; {_DOCTOR}", seconds=_DOCTOR_SECONDS
-        )
+        asked = f"{self._clean}; test -x /usr/local/bin/carehub || exit 0; {_DOCTOR}"
+        try:
+            done = self._remote.run(asked, seconds=_DOCTOR_SECONDS)
+        except ProvisioningError as error:
+            # What was applied is told all the same.
+            return [Finding("doctor", "fail", f"cannot be asked: {error}")]
         try:
             return findings_of(done.output)
         except (ValueError, KeyError, TypeError):

@@ -1,33 +1,34 @@
 """A machine, over one connection of plain OpenSSH: each command is a channel of it and costs a round trip.
 
-The user's own ssh_config, agent and known hosts hold; nothing is ever asked on the terminal.
+The user's own ssh_config, agent and known hosts hold; nothing is ever asked on the terminal. Ctrl-C there
+ends no ssh: what one machine is told to do is not cut off because no other is to be begun.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
 import subprocess
 import tempfile
-import threading
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from provisioning import programs
 from provisioning.errors import ProvisioningError
 from provisioning.machine_words import plain_lines
 
 _LOST = 255
 """ssh's own exit code: the connection, not the command."""
 _COMMAND_SECONDS = 900.0
-_PIECE, _LONGEST_LINE, _MOST_SAID = 1 << 16, 1 << 22, 1 << 24
-"""Bytes: a machine may say more than this one has memory."""
+_SILENT_SECONDS = 1500.0
+"""Between two lines: more than the keeper lets apt take."""
+_BEARS_CTRL_C = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+"""A jump host's ssh may ask for its password on the terminal, and stays there; all that is under way on the
+machine goes through it."""
 _WITH_PORT = re.compile(
     r"(?P<user>[^@/\s]+@)?(?:\[(?P<address>[\w:.%-]+)\]|(?P<name>[^:@/\[\]\s]+))(?::(?P<port>\d+))?"
 )
@@ -107,37 +108,34 @@ class Remote:
         self._check(done)
         return done
 
-    def lines(self, command: str, stdin: bytes) -> Iterator[str]:
-        """The lines that a command says, as they come. It is run as root.
+    def lines(self, command: str, stdin: bytes, *, seconds: float = _SILENT_SECONDS) -> Iterator[str]:
+        """The lines that a command says, as they come, each within so many seconds. It is run as root.
 
         Raises `ProvisioningError` too where the command ends with another code than 0 and 1, or says only
         what is wrong.
         """
-        with subprocess.Popen(
-            self._command([], as_root(command)),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(),
-        ) as process:  # fmt: skip
-            assert process.stdin is not None
-            assert process.stdout is not None
-            assert process.stderr is not None
+        with programs.started(self._command([], as_root(command)), None, apart=True) as process:
             errors: list[bytes] = []
-            reading = threading.Thread(target=_read_all, args=(process.stderr, errors), daemon=True)
-            reading.start()
-            feeding = threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True)
-            feeding.start()
+            hearing = programs.hearing(process, errors)
+            programs.feeding(process, stdin)
             said = 0
-            while line := process.stdout.readline(_LONGEST_LINE):
-                if len(line) == _LONGEST_LINE:
-                    process.kill()
-                    raise ProvisioningError(
-                        f"{self.target}: says a line without an end: it is no hub's machine"
-                    )
-                said += 1
-                yield line.decode("utf-8", errors="replace")
-            code = process.wait()
-            reading.join()
+            try:
+                for line in programs.lines(process, seconds):
+                    said += 1
+                    yield line.decode("utf-8", errors="replace")
+                code = process.wait(seconds)
+            except (TimeoutError, subprocess.TimeoutExpired) as error:
+                raise ProvisioningError(
+                    f"{self.target}: has said nothing for {seconds / 60:.0f} minutes: it hangs. Look at it,"
+                    " or restart it, and run this again: what was done is done whole"
+                ) from error
+            except programs.EndlessLineError as error:
+                raise ProvisioningError(
+                    f"{self.target}: says a line without an end: it is no hub's machine"
+                ) from error
+            programs.last_words(code, [hearing])
             words = _WARNED.sub("", _words(b"".join(errors)))
-        if not said or code == _LOST:
+        if not said or code == _LOST or code < 0:
             self._check(Done(code, "", words))
         if code not in (0, 1) or (code == 1 and not said):
             words = words.strip().removeprefix("keeper: ")
@@ -151,16 +149,17 @@ class Remote:
         command: str | None = None,
         file: IO[bytes] | None = None,
     ) -> Done:
-        whole = self._command(options, command)
+        connects = "-M" in options
+        whole = [*(_BEARS_CTRL_C if connects else ()), *self._command(options, command)]
         try:
-            code, output, errors = _ended(whole, stdin or b"", file, seconds)
+            code, output, errors = programs.ended(whole, stdin or b"", file, seconds, apart=not connects)
         except subprocess.TimeoutExpired as error:
             raise ProvisioningError(
                 f"{self.target}: did not answer within {seconds:g} s: look after its network, and run this"
                 " again"
             ) from error
         except OSError as error:
-            raise ProvisioningError(f"ssh cannot be run: {error.strerror}: install openssh-client") from error
+            raise ProvisioningError(f"ssh cannot be run: {error.strerror}") from error
         return Done(code, output.decode("utf-8", errors="replace"), _WARNED.sub("", _words(errors)))
 
     def _command(self, options: Sequence[str], command: str | None = None) -> list[str]:
@@ -193,6 +192,11 @@ class Remote:
         return [*words, "--", self._target, *([command] if command is not None else [])]
 
     def _check(self, done: Done) -> None:
+        if done.code < 0:
+            raise ProvisioningError(
+                f"{self.target}: was cut off from here: what was done is done whole, and the same command"
+                " again does the rest"
+            )
         if done.code == _LOST:
             raise ProvisioningError(
                 f"{self.target}: the connection was lost ({_last(done.errors)}): what was done is done whole,"
@@ -221,6 +225,7 @@ class Remote:
 
 
 _FAILURES = (
+    ("exec: ssh: not found", "ssh is not on this machine: install openssh-client"),
     (
         "Could not resolve hostname",
         "this name is not known here: look at how it is written, or give the machine's address (the home's"
@@ -282,63 +287,10 @@ def as_root(command: str) -> str:
     return f"exec sh -c {shlex.quote(inner)}"
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "LC_ALL": "C"}
-
-
 def _last(text: str) -> str:
     lines = [line for line in text.strip().splitlines() if line.strip()]
     return lines[-1].strip() if lines else "it said nothing"
 
 
-def _ended(
-    command: Sequence[str], stdin: bytes, file: IO[bytes] | None, seconds: float
-) -> tuple[int, bytes, bytes]:
-    """Exit code, output and errors of a program. Raises `subprocess.TimeoutExpired`, `OSError`."""
-    output: list[bytes] = []
-    errors: list[bytes] = []
-    with subprocess.Popen(
-        command, stdin=file or subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=_environment(),
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        assert process.stderr is not None
-        work = [(_read_all, process.stdout, output), (_read_all, process.stderr, errors)]
-        threads = [threading.Thread(target=each, args=rest, daemon=True) for each, *rest in work]
-        if process.stdin is not None:
-            threads.append(threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True))
-        until = time.monotonic() + seconds
-        for thread in threads:
-            thread.start()
-        try:
-            for thread in threads:
-                thread.join(max(0.0, until - time.monotonic()))
-            code = process.wait(max(0.0, until - time.monotonic()))
-        except BaseException:
-            process.kill()
-            for thread in threads:
-                thread.join(1)
-            raise
-    return code, b"".join(output), b"".join(errors)
-
-
 def _words(said: bytes) -> str:
     return plain_lines(said.decode("utf-8", errors="replace"))
-
-
-def _read_all(stream: IO[bytes], into: list[bytes]) -> None:
-    """What is too much is read all the same, and dropped."""
-    room = _MOST_SAID
-    with suppress(ValueError):  # it was closed: nobody waits for it any more
-        while piece := stream.read(_PIECE):
-            into.append(piece[:room])
-            room -= len(into[-1])
-
-
-def _feed(stream: IO[bytes], content: bytes) -> None:
-    """All of it at once would stand still where the other side says more than a pipe takes."""
-    try:
-        stream.write(content)
-        stream.close()
-    except OSError:
-        pass  # it ended early, and says why

@@ -19,6 +19,7 @@ from hub.config import PLAINTEXT, Config, ConfigError
 from hub.config_values import wrong
 from hub.fitting import misfit
 from provisioning.machine_settings import AuthoritySettings, Beside, Machine, host_name
+from provisioning.named_files import TOO_DEEP, file_named, read_toml
 
 CA_FILE, AUTHORITY_FILE = "/etc/carehub/ca.crt", "/etc/carehub/authority.crt"
 CERTIFICATE_FILE = "/etc/carehub/identity/current/hub.crt"
@@ -27,8 +28,10 @@ PASSWORD_FILE = "/etc/carehub/broker.password"
 PAGE_CERTIFICATE_FILE, PAGE_KEY_FILE = "/etc/carehub/page.crt", "/etc/carehub/page.key"
 _OURS = ("machine", "authority")
 _LARGEST = 1 << 20
-_LONGEST_NAME = 64
-"""Characters of a certificate's CN (RFC 5280, ub-common-name)."""
+_PAGE = ".page"
+_LONGEST_NAME = 64 - len(_PAGE)
+"""Characters of the CN of the hub's certificate, so that the page's may have its own with as many as a CN has
+(RFC 5280, ub-common-name)."""
 _FIXED = {
     ("hub", "data_directory"): "the hub's unit lets it write to /var/lib/carehub alone",
     ("hub", "control_socket"): "the hub's unit makes /run/carehub for it",
@@ -75,13 +78,13 @@ class Site:
     def authority_directory(self) -> Path | None:
         """Of the pilot's own authority; None where it is somebody else's."""
         directory = self.authority.directory
-        return None if directory is None else self.path.parent / directory.expanduser()
+        return None if directory is None else file_named(self.path.parent, directory)
 
     @property
     def release_signers_file(self) -> Path | None:
         """Who may sign releases for it; None where the file does not say."""
         signers = self.authority.release_signers
-        return None if signers is None else self.path.parent / signers.expanduser()
+        return None if signers is None else file_named(self.path.parent, signers)
 
     @property
     def host_name(self) -> str:
@@ -93,7 +96,7 @@ class Site:
         """Of the page's certificate from the pilot's own authority. Its file is called by the first, which is
         this hub's alone: two homes may well type the same to reach theirs."""
         names = self.machine.page.names
-        return (f"{self.name}.page"[:_LONGEST_NAME], *names, *({self.host_name} - set(names)))
+        return (f"{self.name}{_PAGE}", *names, *({self.host_name} - set(names)))
 
 
 def load(path: Path) -> Site:
@@ -102,13 +105,7 @@ def load(path: Path) -> Site:
     Raises:
         ConfigError: it cannot be read, is no TOML, or keys are wrong; every wrong one is named.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # Notepad begins a file with a mark
-        document = tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(path, [f"cannot be read: {error.strerror}"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(path, [f"is not TOML: {error}"]) from error
+    text, document = read_toml(path)
     problems: list[str] = []
     beside = _beside(document, problems)
     hubs = {key: value for key, value in document.items() if key not in _OURS}
@@ -168,7 +165,11 @@ def _carried(where: Path, hubs: dict[str, Any], beside: Beside | None, problems:
     def read(key: str, name: object) -> str:
         if not isinstance(name, str | Path):
             return ""
-        file = where / Path(name).expanduser()
+        try:
+            file = file_named(where, name)
+        except ValueError as error:
+            problems.append(f"{key}: {error}")
+            return ""
         try:
             if file.stat().st_size > _LARGEST:
                 problems.append(f"{key}: {file} has more than 1 MB: is it the right file?")
@@ -187,6 +188,11 @@ def _carried(where: Path, hubs: dict[str, Any], beside: Beside | None, problems:
     broker, page = _table(hubs, "broker"), _table(hubs, "page")
     wifi = beside.machine.network.wifi if beside else None
     authority = beside.authority if beside else None
+    if authority is not None and authority.directory is not None:
+        try:
+            file_named(where, authority.directory)
+        except ValueError as error:
+            problems.append(f"authority.directory: {error}")
     carried = Carried(
         broker_ca=read("broker.ca_file", broker.get("ca_file")),
         authority_ca=read("authority.ca_file", authority and authority.ca_file),
@@ -260,13 +266,16 @@ def _for_the_machine(
                 document["page"] = page = tomlkit.table()
             page.update({"certificate_file": PAGE_CERTIFICATE_FILE, "key_file": PAGE_KEY_FILE})
             # It answers to the names that are in its certificate.
-            names = list(_table(hubs, "page").get("names", ()))
-            more = [each for each in _page_names(beside) if each not in names]
-            if more:
-                page["names"] = [*names, *more]
+            names = _table(hubs, "page").get("names", [])
+            if isinstance(names, list):
+                more = [each for each in _page_names(beside) if each not in names]
+                if more:
+                    page["names"] = [*names, *more]
         return tomlkit.dumps(document)
     except TOMLKitError as error:
         raise ConfigError(path, [f"is not TOML: {error}"]) from error
+    except RecursionError as error:
+        raise ConfigError(path, [TOO_DEEP]) from error
 
 
 def _page_names(beside: Beside | None) -> list[str]:

@@ -46,7 +46,8 @@ def command() -> None:
     provisioning/fleet.example.toml does.
 
     Each says how it goes on while it does, with its name before it; at the end there is a table. A hub that
-    cannot be reached stops no other. Ends with 1 if one failed.
+    cannot be reached stops no other. After Ctrl-C no other is begun, and those under way end what they do; a
+    second one cuts them off. Ends with 1 if one failed.
     """
 
 

@@ -29,6 +29,11 @@ class UpdateError(CareportError):
 )
 @click.option("--older", is_flag=True, help="The bundle's version is older, and that is meant.")
 @click.option(
+    "--on-probation",
+    is_flag=True,
+    help="The release in force is watched over still, and could then be taken back no more: that is meant.",
+)
+@click.option(
     "--patience",
     type=click.FloatRange(1, 3600),
     help="Seconds in which the release must have proved itself, and in proportion for the broker; if not"
@@ -46,6 +51,7 @@ def command(
     state: bool,
     roll_back: bool,
     older: bool,
+    on_probation: bool,
     patience: float | None,
     no_compare: bool,
     as_json: bool,
@@ -55,8 +61,9 @@ def command(
     Its signature is verified and it goes into the slot that is not in use. Then it has to prove itself:
     start, answer, get on in every stage, commit, and have the broker take what it publishes if that did so
     before. Otherwise the release before is back within half a minute; and also where the new one ends three
-    times before it has run for ten minutes in a row. Nothing that was committed is lost. It goes on though
-    this command is interrupted or the connection is lost; --state says how it ended.
+    times before it has run for ten minutes in a row. In these no other one is brought. Nothing that was
+    committed is lost. It goes on though this command is interrupted or the connection is lost; --state says
+    how it ended.
 
     Ends with 0 if the release asked for is in force.
     """
@@ -72,6 +79,7 @@ def command(
         return
     arguments = ["roll-back"] if bundle is None else ["update", str(bundle)]
     arguments += ["--older"] * (older and bundle is not None)
+    arguments += ["--on-probation"] * (on_probation and bundle is not None)
     arguments += [] if patience is None else ["--patience", str(patience)]
     arguments += ["--no-compare"] * no_compare + ["--json"] * as_json
     try:

@@ -17,8 +17,8 @@ from provisioning.authority import Authority
 from provisioning.claims import ClaimRefusedError, Claims
 from provisioning.errors import ProvisioningError
 from provisioning.keeper import claim as claiming
-from provisioning.keeper.errors import KeeperError
-from provisioning.keeper.est import LaterError, RefusedError, Server
+from provisioning.keeper.errors import KeeperError, LaterError
+from provisioning.keeper.est import RefusedError, Server
 from provisioning.keeper.identity import ensure
 from provisioning.keeper.resources import Identity
 from tests.rigs.claiming import NAME, machine, made, request, trail

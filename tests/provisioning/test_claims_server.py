@@ -22,7 +22,8 @@ from hub.clock import now
 from provisioning.authority import Authority
 from provisioning.claims_server import Est, server_of
 from provisioning.errors import ProvisioningError
-from provisioning.keeper.est import LaterError, RefusedError
+from provisioning.keeper.errors import LaterError
+from provisioning.keeper.est import RefusedError
 from tests.rigs.claiming import NAME, made, request, running
 
 

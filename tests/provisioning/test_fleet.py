@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import wait
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from provisioning.errors import ProvisioningError
 from provisioning.fleet_table import Row, row_of, summary, table
 from provisioning.inventory import Hub
 from provisioning.machine_words import object_of
+from provisioning.remote import Remote
 from tests.rigs.sshd import Sshd, running_sshd
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -215,6 +218,49 @@ def test_canaries_go_first_and_the_others_only_if_those_kept_it(bad: str, begun:
     assert all(row.failed for row in rows[2:]) == (begun == 2)
 
 
+class CtrlC:
+    """Somebody who presses it while the first machine is worked on, and is told what that does."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.told: list[str] = []
+        self._waits, self._heard = threading.Event(), threading.Event()
+        monkeypatch.setattr(fleet, "wait", self._wait)
+
+    def _wait(self, *arguments: Any) -> Any:
+        self._waits.set()
+        return wait(*arguments)
+
+    @staticmethod
+    def press() -> None:
+        main = threading.main_thread().ident
+        assert main is not None
+        signal.pthread_kill(main, signal.SIGINT)
+
+    def work(self, hub: Hub, tell: fleet.Tell) -> Row:
+        assert self._waits.wait(10)
+        self.press()
+        assert self._heard.wait(10)
+        return Row(hub.name, hub.target, outcome="done whole")
+
+    def tell(self, words: str) -> None:
+        self.told.append(words)
+        self._heard.set()
+
+
+def test_after_ctrl_c_no_other_is_begun_and_what_was_done_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = CtrlC(monkeypatch)
+    rows = fleet.everywhere(hubs(3), one.work, one.tell, 1)
+    assert [row.outcome for row in rows] == ["done whole", *["not begun: interrupted"] * 2]
+    assert [row.failed for row in rows] == [False, True, True]
+    assert "interrupted" in one.told[0]
+
+
+def test_ctrl_c_in_the_canaries_time_begins_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = CtrlC(monkeypatch)
+    rows = fleet.in_waves(hubs(3), one.work, one.tell, 4, 1)
+    assert [row.outcome for row in rows] == ["done whole", *["not begun: interrupted"] * 2]
+
+
 # --- over ssh
 
 
@@ -224,6 +270,22 @@ def server(tmp_path: Path) -> Iterator[Sshd]:
     directory.mkdir()
     with running_sshd(directory) as server:
         yield server
+
+
+def test_the_second_ctrl_c_cuts_off_what_is_under_way(server: Sshd) -> None:
+    def work(hub: Hub, tell: fleet.Tell) -> Row:
+        with Remote(server.target, server.reach()) as remote:
+            for _ in remote.lines("echo begun; sleep 60", b""):
+                CtrlC.press()
+        return Row(hub.name, hub.target)
+
+    def tell(words: str) -> None:
+        if words.startswith("interrupted"):
+            CtrlC.press()
+
+    row, other = fleet.everywhere(hubs(2), work, tell, 1)
+    assert "was cut off from here" in row.to_do
+    assert other.to_do == "not begun: interrupted"
 
 
 def test_a_machine_is_asked_over_ssh_and_one_that_is_not_there_stops_nothing(

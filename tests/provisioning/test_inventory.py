@@ -88,6 +88,33 @@ def test_files_that_are_not_there_and_hubs_that_are_there_twice_are_named(homes:
     assert problems(homes / "no such file")
 
 
+def test_one_site_under_two_names_is_there_twice(homes: Path) -> None:
+    hub = '[[hubs]]\ntarget = "{}"\nsite = "rose-house.toml"\n'
+    path = written(homes, hub.format("pi@10.0.0.7") + hub.format("root@10.0.0.8") + 'name = "spare"\n')
+    assert problems(path) == ["hubs[1].site: rose-house.hub-1 is in the fleet twice"]
+    other = '[[hubs]]\ntarget = "a"\nsite = "oak-house.toml"\nname = "rose-house.hub-1"\n'
+    path = written(homes, hub.format("pi@10.0.0.7") + other)
+    assert problems(path) == ["hubs[1].name: rose-house.hub-1 is in the fleet twice"]
+
+
+def test_files_of_notepads_are_read_as_provision_reads_them(homes: Path) -> None:
+    path = written(homes, '[[hubs]]\ntarget = "a"\nsite = "rose-house.toml"\n')
+    for each in (path, homes / "rose-house.toml"):
+        each.write_bytes(b"\xef\xbb\xbf" + each.read_bytes())
+    assert [hub.name for hub in inventory.load(path)] == ["rose-house.hub-1"]
+
+
+@pytest.mark.parametrize("named", ["~nobody9/x", "a\\u0000b"])
+@pytest.mark.parametrize("key", ["site", "bundle", "identity"])
+def test_a_path_that_leads_nowhere_is_a_wrong_key(homes: Path, key: str, named: str) -> None:
+    paths = {"site": "rose-house.toml"} | {key: named}
+    text = "".join(f'{each} = "{path}"\n' for each, path in paths.items())
+    assert any(
+        each.startswith(f"hubs[0].{key}: ")
+        for each in problems(written(homes, f'[[hubs]]\ntarget = "a"\n{text}'))
+    )
+
+
 def test_only_those_that_are_named_are_chosen(homes: Path) -> None:
     hubs = inventory.load(written(homes, SHIPPED.read_text()))
     assert inventory.chosen(hubs, []) == hubs

@@ -23,18 +23,21 @@ def planned(directory: Path, more: str = "") -> list[Resource]:
 
 
 def test_a_site_that_says_so_has_it_watched_for_and_fetched_from_there_alone(tmp_path: Path) -> None:
-    source, unit = planned(tmp_path, f'\n[update]\nfrom_centre = true\nsource = "{SOURCE}/"\n')
+    source, *units = planned(tmp_path, f'\n[update]\nfrom_centre = true\nsource = "{SOURCE}/"\n')
     assert isinstance(source, File)
     assert (source.path, source.mode, source.owner, source.group) == (
         "/etc/carehub/update_source.json", "0640", "root", "carehub",
     )  # fmt: skip
     assert json.loads(source.content) == {"source": SOURCE, "ca": CERTIFICATE}
-    assert unit == Unit("carehub-fetch.path", "running")
+    assert units == [Unit("carehub-fetch.path", "running"), Unit("carehub-fetch.timer", "running")]
 
 
-def test_a_site_that_does_not_or_not_any_more_has_neither(tmp_path: Path) -> None:
+def test_a_site_that_does_not_or_not_any_more_has_nothing_fetched(tmp_path: Path) -> None:
     for more in ("", f'\n[update]\nsource = "{SOURCE}"\n'):
         assert planned(tmp_path, more) == [
             Absent("/etc/carehub/update_source.json"),
             Unit("carehub-fetch.path", "stopped"),
+            Unit("carehub-fetch.timer", "stopped"),
+            Unit("carehub-fetch.service", "stopped"),
+            Absent("/var/lib/carehub-keeper/order.json"),
         ]

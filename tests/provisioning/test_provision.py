@@ -6,6 +6,7 @@ The whole of it, on machines with a real systemd, is in tests/machine.
 from __future__ import annotations
 
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,12 +24,12 @@ from provisioning.keeper.look import look
 from provisioning.keeper.places import Places
 from provisioning.keeper.resources import File, Identity, Outcome, Resource, Unit
 from provisioning.provision import Seen, _applied, _is_in, _known_as, _Work, provision
-from provisioning.remote import Remote
+from provisioning.remote import Reach, Remote
 from provisioning.site_file import Site, load
 from tests.rigs.box import Box
 from tests.rigs.hub_process import carehub_here
 from tests.rigs.site import CERTIFICATE, HUB, manifest, write_site
-from tests.rigs.sshd import Sshd, make_key, running_sshd
+from tests.rigs.sshd import Sshd, free_port, make_key, running_sshd
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -86,6 +87,17 @@ def test_who_would_lock_themselves_out_by_the_firewall_is_stopped(site: Site, tm
         worker(strict, connection="192.168.1.7 50000 192.168.1.20 22").check()
     worker(strict, connection="10.8.3.4 50000 192.168.1.20 22").check()
     worker(site, connection="192.168.1.7 50000 192.168.1.20 22").check()
+
+
+def test_another_release_does_not_take_the_place_of_the_one_to_go_back_to(site: Site) -> None:
+    another = worker(site, on_probation=True, in_force="1.1 (two)", sha256="6" * 64)
+    with pytest.raises(
+        ProvisioningError, match=r"1\.1 \(two\) is watched over .*1\.2\.0.* nothing was changed"
+    ):
+        another.bring(None)
+    another.dry_run = True
+    assert another.bring(None) == ""
+    assert worker(site, on_probation=True, sha256="5" * 64).bring(None) == "", "the same one again"
 
 
 def test_an_address_is_in_a_network_of_its_own_kind_alone() -> None:
@@ -165,7 +177,7 @@ def test_look_goes_by_what_sshd_itself_makes_of_its_files(tmp_path: Path) -> Non
 SEEN = Seen(
     directory="/var/tmp/x", login="pi", connection="192.168.1.7 50000 192.168.1.20 22",
     architecture="riscv64", python="3.11", system="Debian", systemd=True, machine="m1", hub="",
-    has_data=False, in_force="", certified=False, sha256="", keys=1,
+    has_data=False, in_force="", on_probation=False, certified=False, sha256="", keys=1,
     key_files=[".ssh/authorized_keys"], key_logins=[], ports=[22],
 )  # fmt: skip
 
@@ -176,14 +188,17 @@ class Here(_Work):
     def __init__(self, site: Site, box: Box | None, **seen: Any) -> None:
         self._site, self._box, self._bundle = site, box, bundle("riscv64")
         self._remote = Remote("pi@hub")
-        self.dry_run, self.replaces, self.told = False, False, list[str]()
+        self.dry_run, self.replaces, self.told = False, "", list[str]()
         self.tell = self.told.append
         self.seen = replace(SEEN, **seen)
         self.lists: list[Sequence[Resource]] = []
+        self.cut_before = 0
 
     def apply(self, resources: Sequence[Resource]) -> list[Outcome]:
         assert self._box is not None
         self.lists.append(resources)
+        if len(self.lists) == self.cut_before:
+            raise ProvisioningError("cut off")
         # Of a machine without a systemd, what is no unit.
         kept = [each for each in resources if not isinstance(each, Unit)]
         return list(apply(kept, Places(self._box.root), dry_run=False, live=True))
@@ -193,9 +208,9 @@ def worker(site: Site, box: Box | None = None, **seen: Any) -> Here:
     return Here(site, box, **seen)
 
 
-def identity(site: Site, ca_pem: str) -> list[Resource]:
+def identity(site: Site, ca_pem: str, *, anew: bool = False) -> list[Resource]:
     units = [Unit("carehub.service", "running"), Unit("carehub-page.service", "running")]
-    return [File("/etc/carehub/ca.crt", ca_pem), Identity(site.name), *units]
+    return [File("/etc/carehub/ca.crt", ca_pem), Identity(site.name, anew=anew), *units]
 
 
 def test_a_request_is_signed_and_the_hub_started_only_then(site: Site, tmp_path: Path) -> None:
@@ -231,32 +246,84 @@ def test_another_home_s_hub_is_not_made_this_one_by_a_wrong_address(site: Site) 
     worker(site, has_data=True, hub="rose-house.hub-1").check_who(None, [])
 
 
+def set_up(site: Site, authority: Authority, work: Here, *instead_of: str) -> None:
+    work.check_who(authority, instead_of)
+    resources = identity(site, authority.ca_pem, anew=bool(work.replaces))
+    _applied(site, authority, resources, "", work)
+
+
+def is_good(certificate: Path, authority: Authority) -> bool:
+    verified = subprocess.run(
+        ("openssl", "verify", "-crl_check", "-CAfile", authority.directory / "ca.crt",
+         "-CRLfile", authority.directory / "revoked.crl", certificate),
+        capture_output=True, check=False,
+    )  # fmt: skip
+    return verified.returncode == 0
+
+
+def test_a_card_in_another_machine_gets_a_key_of_its_own_and_the_old_one_s_is_revoked(
+    site: Site, tmp_path: Path
+) -> None:
+    authority, box, known = Authority(tmp_path / "ca"), Box(tmp_path / "box"), {"certified": True}
+    set_up(site, authority, worker(site, box, machine="m1"))
+    current = box("/etc/carehub/identity/current")
+    old = tmp_path / "old"
+    shutil.copytree(current, old)
+    moved = worker(site, box, machine="m2", **known)
+    # The line is cut when the old one's is revoked, and the new one not there yet.
+    moved.cut_before = 2
+    with pytest.raises(ProvisioningError, match="cut off"):
+        set_up(site, authority, moved, site.name)
+    assert not is_good(old / "hub.crt", authority)
+    assert current.joinpath("hub.key").read_bytes() == old.joinpath("hub.key").read_bytes()
+    again = worker(site, box, machine="m2", **known)
+    set_up(site, authority, again)
+    assert is_good(current / "hub.crt", authority)
+    assert current.joinpath("hub.key").read_bytes() != old.joinpath("hub.key").read_bytes()
+    set_up(site, authority, worker(site, box, machine="m2", **known))
+
+
+def test_of_two_machines_that_are_set_up_at_once_by_one_name_the_second_is_refused(
+    site: Site, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path / "ca")
+    first, second = (worker(site, Box(tmp_path / number), machine=number) for number in ("m1", "m2"))
+    for work in (first, second):
+        work.check_who(authority, ())
+    resources = identity(site, authority.ca_pem)
+    _applied(site, authority, resources, "", first)
+    with pytest.raises(
+        ProvisioningError, match="was certified for another machine while this one was set up"
+    ):
+        _applied(site, authority, resources, "", second)
+    assert len((authority.directory / "index").read_text().splitlines()) == 1
+    assert is_good(tmp_path / "m1/etc/carehub/identity/current/hub.crt", authority)
+
+
+def test_what_was_applied_is_told_though_the_hub_cannot_be_asked(site: Site) -> None:
+    work = worker(site)
+    work._remote = Remote("pi@127.0.0.1", Reach(free_port()))
+    (finding,) = work.ask()
+    assert (finding.part, finding.verdict) == ("doctor", "fail")
+    assert "cannot be asked: pi@127.0.0.1: " in finding.words
+
+
 def test_a_copied_site_file_does_not_make_two_hubs_of_one_name(site: Site, tmp_path: Path) -> None:
     authority = Authority(tmp_path / "ca")
 
-    def set_up(number: str, *instead_of: str) -> Box:
+    def made(number: str, *instead_of: str) -> Path:
         box = Box(tmp_path / f"box-{number}")
-        work = worker(site, box, machine=number)
-        work.check_who(authority, instead_of)
-        _applied(site, authority, identity(site, authority.ca_pem), "", work)
-        return box
+        set_up(site, authority, worker(site, box, machine=number), *instead_of)
+        return box("/etc/carehub/identity/current/hub.crt")
 
-    def is_good(box: Box) -> bool:
-        verified = subprocess.run(
-            ("openssl", "verify", "-crl_check", "-CAfile", tmp_path / "ca/ca.crt",
-             "-CRLfile", tmp_path / "ca/revoked.crl", box("/etc/carehub/identity/current/hub.crt")),
-            capture_output=True, check=False,
-        )  # fmt: skip
-        return verified.returncode == 0
-
-    first = set_up("m1")
-    assert is_good(first)
-    set_up("m1")
+    first = made("m1")
+    assert is_good(first, authority)
+    made("m1")
     with pytest.raises(ProvisioningError, match=r"was certified for another machine on 20\d\d-.*a copy"):
-        set_up("m2")
+        made("m2")
     assert not (tmp_path / "box-m2/etc/carehub").exists()
-    second = set_up("m2", "rose-house.hub-1")
-    assert (is_good(first), is_good(second)) == (False, True)
+    second = made("m2", "rose-house.hub-1")
+    assert (is_good(first, authority), is_good(second, authority)) == (False, True)
     worker(site, machine="m2").check_who(authority, ())
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import getpass
 import os
+import shlex
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -63,6 +67,42 @@ def test_lines_come_as_they_are_said_whatever_the_size_of_the_input(machine: Ssh
 def test_one_that_answers_before_it_has_read_all_is_no_stand_still(machine: Sshd) -> None:
     with Remote(machine.target, machine.reach()) as remote:
         assert len(list(remote.lines("seq 100000; exit 1", b"x" * 2_000_000))) == 100000
+
+
+def test_a_machine_that_hangs_is_not_waited_for_for_ever(machine: Sshd) -> None:
+    with Remote(machine.target, machine.reach()) as remote:
+        with pytest.raises(ProvisioningError, match=r"has said nothing for .*it hangs"):
+            list(remote.lines("sleep 60", b"", seconds=0.3))
+        with pytest.raises(ProvisioningError, match=r"did not answer within 0\.3 s"):
+            remote.run("sleep 60", seconds=0.3)
+
+
+_THROUGH_A_JUMP_HOST = """
+import signal, sys
+from pathlib import Path
+from provisioning.remote import Reach, Remote
+target, port, identity, *options = sys.argv[1:]
+signal.signal(signal.SIGINT, lambda *_: print("heard", flush=True))
+with Remote(target, Reach(int(port), Path(identity), options=tuple(options))) as remote:
+    for line in remote.lines("echo begun; sleep 0.5; echo half", b""):
+        print(line, end="", flush=True)
+    print(remote.run("echo whole").output, flush=True)
+"""
+
+
+def test_ctrl_c_cuts_off_nothing_that_is_under_way_nor_the_jump_host(machine: Sshd) -> None:
+    reach = machine.reach()
+    options = [each for option in reach.options for each in ("-o", option)]
+    jump = shlex.join(["ssh", *options, "-i", str(reach.identity), "-p", str(reach.port), machine.target])
+    program = (sys.executable, "-c", _THROUGH_A_JUMP_HOST, machine.target, str(reach.port))
+    with subprocess.Popen(
+        (*program, str(reach.identity), *reach.options, f"ProxyCommand={jump} -W %h:%p"),
+        stdout=subprocess.PIPE, text=True, start_new_session=True, cwd=Path(__file__).parents[2],
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        assert process.stdout.read().split() == ["heard", "half", "whole"]
 
 
 def test_a_keeper_that_only_says_what_is_wrong_is_an_error(machine: Sshd) -> None:
@@ -187,8 +227,8 @@ def test_a_target_that_would_be_an_option_is_none() -> None:
 def test_a_machine_that_says_more_than_there_is_memory_is_heard_so_far_and_no_further(
     machine: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("provisioning.remote._MOST_SAID", 1000)
-    monkeypatch.setattr("provisioning.remote._LONGEST_LINE", 1000)
+    monkeypatch.setattr("provisioning.programs._MOST_SAID", 1000)
+    monkeypatch.setattr("provisioning.programs._LONGEST_LINE", 1000)
     with Remote(machine.target, machine.reach()) as remote:
         done = remote.run("yes | head -c 300000; printf 'no\033[2J\n' >&2; exit 3")
         assert (done.code, len(done.output), done.errors) == (3, 1000, "no [2J\n")

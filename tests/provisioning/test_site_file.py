@@ -138,14 +138,14 @@ def test_the_pages_certificate_is_called_by_its_hub_alone(tmp_path: Path) -> Non
     assert first[0] != other[0]
 
 
-@pytest.mark.parametrize(("hub", "refused"), [("h" * 31, False), ("h" * 32, True)])
+@pytest.mark.parametrize(("hub", "refused"), [("h" * 26, False), ("h" * 27, True)])
 def test_a_name_that_no_certificate_can_bear_is_refused(tmp_path: Path, hub: str, refused: bool) -> None:
     text = HUB.replace('"rose-house"', f'"{"s" * 32}"').replace('"hub-1"', f'"{hub}"')
     path = write_site(tmp_path, hub=text)
     if refused:
-        assert "has 65 of 64 characters" in problems(path)
+        assert "has 60 of 59 characters" in problems(path)
     else:
-        assert len(load(path).name) == 64
+        assert len(load(path).page_names[0]) == 64, "the page's certificate has its own name"
 
 
 def test_who_signs_must_be_said_and_once(tmp_path: Path) -> None:
@@ -257,6 +257,56 @@ def test_a_fixed_address_needs_a_gateway_that_is_near(tmp_path: Path) -> None:
         assert "one is wrong" in problems(write_site(tmp_path, f"[machine.network]\n{taken}"))
     site = load(write_site(tmp_path, f"[machine.network]\n{wired}"))
     assert isinstance(site.machine.network.wired, Wired)
+
+
+@pytest.mark.parametrize(
+    ("address", "gateway", "dns", "words"),
+    [
+        ("192.168.1.255/24", "192.168.1.1", "192.168.1.1", "192.168.1.255 is the address of"),
+        ("192.168.1.20/24", "192.168.1.255", "192.168.1.1", "192.168.1.255 is the address of"),
+        ("192.168.1.20/24", "192.168.1.0", "192.168.1.1", "192.168.1.0 is the address of"),
+        ("127.0.0.5/8", "127.0.0.1", "127.0.0.1", "no address of a machine"),
+        ("192.168.1.20/24", "192.168.1.1", "fd00::1", "dns: give addresses of the same kind"),
+        ("fd00::20/64", "fd00::1", "192.168.1.1", "dns: give addresses of the same kind"),
+        ("10.0.0.1/31", "10.0.0.0", "10.0.0.0", ""),
+        ("fd00::20/64", "fd00::1", "fd00::1", ""),
+    ],
+)
+def test_a_fixed_address_is_one_that_the_machine_can_have(
+    tmp_path: Path, address: str, gateway: str, dns: str, words: str
+) -> None:
+    wired = f'wired = {{ address = "{address}", gateway = "{gateway}", dns = ["{dns}"] }}\n'
+    path = write_site(tmp_path, f"[machine.network]\n{wired}")
+    if words:
+        assert words in problems(path)
+    else:
+        assert isinstance(load(path).machine.network.wired, Wired)
+
+
+@pytest.mark.parametrize("name", ["192.168.1", "hub.1", "a" * 61 + ".lan", "hub:8443", "a..b", "-a.lan", ""])
+def test_a_name_of_the_page_that_no_certificate_can_have_is_a_wrong_key(tmp_path: Path, name: str) -> None:
+    page = f'[machine.page]\nfrom_authority = true\nnames = ["{name}"]\n'
+    assert "machine.page.names[0]: " in problems(write_site(tmp_path, page))
+    assert "machine.hostname: " in problems(write_site(tmp_path, '[machine]\nhostname = "1234"\n'))
+
+
+@pytest.mark.parametrize("named", ["~nobody9/x", "a\\u0000b"])
+@pytest.mark.parametrize("key", ["authority.directory", "authority.release_signers", "broker.ca_file"])
+def test_a_path_that_leads_nowhere_is_a_wrong_key(tmp_path: Path, key: str, named: str) -> None:
+    paths = {"authority.directory": "ca", "authority.release_signers": "release_signers"} | {key: named}
+    authority = "[authority]\n" + "".join(
+        f'{each.partition(".")[2]} = "{path}"\n' for each, path in paths.items() if "authority" in each
+    )
+    hub = f'{HUB}ca_file = "{named}"\n' if key == "broker.ca_file" else HUB
+    assert f"{key}: " in problems(write_site(tmp_path, hub=hub, authority=authority))
+
+
+def test_what_is_of_another_kind_or_too_deep_is_said_too(tmp_path: Path) -> None:
+    page = '[page]\nnames = 5\n[machine.page]\nfrom_authority = true\nnames = ["hub.lan"]\n'
+    assert "page.names: " in problems(write_site(tmp_path, page))
+    for depth in (3000, 150):
+        deep = f"deep = {'[' * depth}{']' * depth}\n"
+        problems(write_site(tmp_path, hub=deep + HUB))
 
 
 def test_the_example_is_good_as_it_is_and_with_all_that_is_commented_out(tmp_path: Path) -> None:

@@ -86,8 +86,7 @@ class Risk:
 
 
 class DeteriorationModel:
-    """One loaded model. Not thread safe, since it has one interpreter: use it from one thread at a time, but
-    for `recalibrate`.
+    """One loaded model, for any thread.
 
     `refused` says in words why a recalibration that is there is not used; None where there is nothing to say.
     """

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Generic, Self, TypeVar
@@ -92,7 +93,8 @@ AnyCard = TypeVar("AnyCard", bound=Card)
 
 
 class ModelFile(Generic[AnyCard]):
-    """One loaded model. Not thread safe, since it has one interpreter: use it from one thread at a time."""
+    """One loaded model. It has one interpreter, for which threads that ask at once wait: beside a card that
+    stalls, what waits is judged while the writer may begin to get on."""
 
     def __init__(self, path: Path, card: AnyCard, content: bytes) -> None:
         self.card = card
@@ -101,6 +103,7 @@ class ModelFile(Generic[AnyCard]):
         self.sha256 = card.file.sha256
         self.sha256_prefix = self.sha256[:HASH_PREFIX]
         self._content = content  # the interpreter reads from it as long as it lives
+        self._alone = threading.Lock()
         self._interpreter, self._input, self._output = _interpreter(path, content, len(card.features.names))
 
     @classmethod
@@ -145,9 +148,10 @@ class ModelFile(Generic[AnyCard]):
 
     def answer(self, vector: Vector) -> float:
         """The probability that the network gives to one feature vector, of shape (features,)."""
-        self._interpreter.set_tensor(self._input, vector[numpy.newaxis])
-        self._interpreter.invoke()
-        return float(self._interpreter.get_tensor(self._output).item())
+        with self._alone:
+            self._interpreter.set_tensor(self._input, vector[numpy.newaxis])
+            self._interpreter.invoke()
+            return float(self._interpreter.get_tensor(self._output).item())
 
     def _check(self, path: Path) -> None:
         names = self.card.features.names

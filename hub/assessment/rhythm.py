@@ -188,7 +188,7 @@ def windows(intervals: Sequence[Interval]) -> list[Window]:
 
 
 class RhythmModel:
-    """One loaded model. Not thread safe, since it has one interpreter: use it from one thread at a time."""
+    """One loaded model, for any thread."""
 
     def __init__(self, file: ModelFile[RhythmCard]) -> None:
         self._file = file

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,19 @@ def probability(
     risk = MODEL.risk(current, earlier, age)
     assert risk is not None
     return risk.probability
+
+
+def test_threads_that_ask_at_once_get_their_own_answers() -> None:
+    asked = [{**WORSE, Vital.PULSE_RATE: pulse} for pulse in (40.0, 80.0, 120.0, 160.0)]
+    alone = [probability(each, [], 84) for each in asked]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(len(asked)) as threads:
+            found = threads.map(lambda each: {probability(each, [], 84) for _ in range(300)}, asked)
+            assert list(found) == [{each} for each in alone]
+    finally:
+        sys.setswitchinterval(before)
 
 
 @given(any_set, any_history, any_age)

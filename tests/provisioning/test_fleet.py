@@ -218,6 +218,16 @@ def test_canaries_go_first_and_the_others_only_if_those_kept_it(bad: str, begun:
     assert all(row.failed for row in rows[2:]) == (begun == 2)
 
 
+@pytest.fixture(autouse=True)
+def hears_ctrl_c() -> Iterator[None]:
+    """As in a terminal: what a shell runs in the background has SIGINT ignored, and so have its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class CtrlC:
     """Somebody who presses it while the first machine is worked on, and is told what that does."""
 

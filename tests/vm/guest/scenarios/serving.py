@@ -93,7 +93,7 @@ class Service:
         """What it last said of a sensor."""
         return next((each for each in self.said.get("sensors", ()) if each["address"] == address), {})
 
-    async def says(self, condition: Callable[[], object], seconds: float = 60) -> float:
+    async def says(self, condition: Callable[[], object], seconds: float = 240) -> float:
         """Wait until what it says is so; says how many seconds that took."""
         began = monotonic()
         while True:

@@ -24,7 +24,7 @@ hub {HUB}        rose-house  hub-1   # the one of tests/rigs/house.py
 hub {OTHER_HUB}  oak-house   hub-1
 ics {ICS}
 """
-_RELOADING = "Reloading config"
+_RUNNING, _RELOADING = " running\n", "Reloading config"
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,12 @@ class RecommendedBroker(Mosquitto):
             shipped = shipped.replace(theirs, ours)
         self._configuration.write_text(shipped)
 
+    def start(self) -> None:
+        """Start, and return when it minds signals: it listens before, and a SIGHUP then ends it."""
+        before = self.log.count(_RUNNING)
+        super().start()
+        self._until_logged(_RUNNING, before)
+
     def reload(self) -> None:
         """Have it read its access list and its revocations again, as `systemctl reload mosquitto` does.
 
@@ -105,13 +111,19 @@ class RecommendedBroker(Mosquitto):
         assert self._process is not None
         before = self.log.count(_RELOADING)
         self._process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + 60  # it may have a hundred thousand messages to write first
-        while self.log.count(_RELOADING) == before:
-            assert time.monotonic() < deadline, "mosquitto did not read its configuration again within 60 s"
-            time.sleep(0.01)
+        self._until_logged(_RELOADING, before)
 
     def client(self, name: str, subscription: str | Sequence[str] = (), **changes: object) -> Broker:
         """The broker as a client of this name sees it, with the hub's own client."""
         return Broker(
             self.authority.client(name).settings(self.port, **changes), "x", subscription=subscription
         )
+
+    def _until_logged(self, words: str, times: int) -> None:
+        """Wait until it has logged this more often."""
+        assert self._process is not None
+        deadline = time.monotonic() + 60  # it may have a hundred thousand messages to write first
+        while self.log.count(words) == times:
+            assert self._process.poll() is None, f"mosquitto ended ({self._process.returncode}):\n{self.log}"
+            assert time.monotonic() < deadline, f"mosquitto did not log {words.strip()!r} within 60 s"
+            time.sleep(0.01)

@@ -15,6 +15,7 @@ from pathlib import Path
 from hub import progress, trail, updates
 from hub.clock import ClockQuality, from_microseconds, now, stamp
 from hub.config import Config
+from hub.patience import in_thread
 from hub.store import scores
 from hub.store.audit import trim
 from hub.store.database import open_for_reading
@@ -74,7 +75,7 @@ class Housekeeping:
         while True:
             progress.turn(_TURN_WITHIN_SECONDS)
             try:
-                if not await asyncio.to_thread(self._on_trial):
+                if not await in_thread(self._on_trial):
                     await self.turn()
             except NotCommittedError:
                 self._progress.begin_anew()  # it was not removed; the reception says what the card has
@@ -87,7 +88,7 @@ class Housekeeping:
             NotCommittedError: the card takes nothing.
             StoreError: the database cannot be read.
         """
-        await asyncio.to_thread(self._writer.reserve.make, self._least_free // 2)
+        await in_thread(partial(self._writer.reserve.make, self._least_free // 2))
         if stamp().quality is ClockQuality.SYNCHRONISED:
             await self._remove("age", lambda: self._plan(too_much=False))
             if self._trimmed_on != now().date():

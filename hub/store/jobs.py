@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from hub.store.errors import is_fault_of_database
 from hub.store.transaction import Transaction
 
 Result = TypeVar("Result")
@@ -47,21 +46,16 @@ class Job(Generic[Result]):
     def run(self, transaction: Transaction) -> None:
         """Do the work as a piece of the transaction.
 
-        A fault of the card (full, read-only, unreadable, damaged) is raised on: it ends the whole
-        transaction. Any other is this job's own, is undone, and travels to whoever asked.
+        A fault of the card is raised on: it ends the whole transaction. Any other is this job's own, is
+        undone, and travels to whoever asked.
         """
         self.error, self.ended = None, False
-        depth = transaction.begin_piece()
-        try:
-            self.result = self.work(transaction)
-            self.urgent = self.urgent or transaction.urgent
-            transaction.keep_piece()
-        except Exception as error:  # it is re-raised where the work was asked for
-            if is_fault_of_database(error):
-                raise
-            transaction.undo_piece(depth)
-            self.error = error
+        self.error = transaction.do_alone(self._do)
         self.ended = True
+
+    def _do(self, transaction: Transaction) -> None:
+        self.result = self.work(transaction)
+        self.urgent = self.urgent or transaction.urgent
 
     def settle(self) -> None:
         """Tell the waiting task; on the event loop's thread."""

@@ -53,19 +53,22 @@ class Pieces:
         self._pieces.append(_Piece(self._recent.mark(), numbers.reading, numbers.assessment, told))
         return len(self._pieces) - 1
 
-    def do_alone(self, work: Callable[[Self], object]) -> None:
-        """Do a piece of work, which is undone alone and without a word where it raises.
+    def do_alone(self, work: Callable[[Self], object]) -> Exception | None:
+        """Do a piece of work, which is undone alone where it raises; says what it raised.
 
-        A fault of the card is raised on: it ends the whole transaction.
+        A fault of the card (full, read-only, unreadable, damaged) is raised on: it ends the whole
+        transaction.
         """
         depth = self.begin_piece()
         try:
             work(self)
             self.keep_piece()
-        except Exception as error:
+        except Exception as error:  # it is said to whoever asked for the work
             if is_fault_of_database(error):
                 raise
             self.undo_piece(depth)
+            return error
+        return None
 
     def keep_piece(self) -> None:
         """The piece is done: what becomes of it becomes of what it is a piece of.

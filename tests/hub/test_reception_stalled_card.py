@@ -21,7 +21,7 @@ from hub.trail import Audited
 from hub.uplink.cloudevents import from_json
 from tests.rigs.broker import until
 from tests.rigs.house import ILL, House, oximeter, thermometer
-from tests.rigs.stalling_card import StallingCard, stalling_card
+from tests.rigs.stalling_card import StallingCard, receiving, stalling_card, until_stored
 from tests.rigs.told import Told
 
 
@@ -44,17 +44,8 @@ def told() -> Told:
 
 @pytest.fixture
 async def reception(house: House, writer: Writer, card: StallingCard, told: Told) -> AsyncIterator[Reception]:
-    reception = Reception(
-        writer,
-        house.intake,
-        retry_seconds=0.01,
-        on_trouble=told.trouble.append,
-        on_uncommitted=told.uncommitted,
-    )
-    watching = asyncio.create_task(writer.watch_card(reception.stalled))
-    yield reception
-    card.come_back()
-    watching.cancel()
+    async with receiving(house, writer, card, told) as reception:
+        yield reception
 
 
 async def test_an_alert_whose_commit_does_not_come_back_is_told_and_is_stored_once_when_it_does(
@@ -64,10 +55,7 @@ async def test_an_alert_whose_commit_does_not_come_back_is_told_and_is_stored_on
     in_hand = asyncio.ensure_future(reception.accept(oximeter(80, noon).raw))
     await until(lambda: told.events)
     assert (told.trouble, reception.is_held_up, in_hand.done()) == (["stalled"], True, False)
-    card.come_back()
-    async with asyncio.timeout(20):
-        await in_hand
-        await reception.settled()
+    await until_stored(card, reception, in_hand)
     assert [event.id for event in house.events("alert")] == [event["id"] for event in told.events]
     assert house.count("reading") == 1
     assert told.trouble == ["stalled", None]
@@ -87,10 +75,7 @@ async def test_what_comes_behind_it_is_judged_with_what_is_in_hand_and_stored_on
     await until(lambda: told.events)
     assert [event["band"] for event in told.events] == ["medium"]
     assert (in_hand.done(), behind.done()) == (False, False)
-    card.come_back()
-    async with asyncio.timeout(20):
-        await asyncio.gather(in_hand, behind)
-        await reception.settled()
+    await until_stored(card, reception, in_hand, behind)
     assert [event.id for event in house.events("alert")] == [event["id"] for event in told.events]
     assert house.count("reading") == 3
 
@@ -167,10 +152,7 @@ async def test_a_card_that_takes_one_commit_and_stalls_again_ends_nothing_that_w
     await until(lambda: writer.is_stalled)
     assert (len(beacon.in_memory), behind.done(), None in told.trouble) == (1, False, False)
     assert "nothing that waited was lost" not in caplog.text
-    card.come_back()
-    async with asyncio.timeout(20):
-        await behind
-        await reception.settled()
+    await until_stored(card, reception, behind)
     watching.cancel()
     assert (beacon.in_memory, told.trouble[-1]) == ([], None)
     assert house.count("alert") == 1

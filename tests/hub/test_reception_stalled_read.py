@@ -15,7 +15,7 @@ from hub.store.errors import NotCommittedError
 from hub.store.writer import Writer
 from tests.rigs.broker import until
 from tests.rigs.house import ILL, House, oximeter, thermometer
-from tests.rigs.stalling_card import StallingCard, stalling_card
+from tests.rigs.stalling_card import StallingCard, receiving, stalling_card, until_stored
 from tests.rigs.told import Told
 
 
@@ -38,17 +38,8 @@ def told() -> Told:
 
 @pytest.fixture
 async def reception(house: House, writer: Writer, card: StallingCard, told: Told) -> AsyncIterator[Reception]:
-    reception = Reception(
-        writer,
-        house.intake,
-        retry_seconds=0.01,
-        on_trouble=told.trouble.append,
-        on_uncommitted=told.uncommitted,
-    )
-    watching = asyncio.create_task(writer.watch_card(reception.stalled))
-    yield reception
-    card.come_back()
-    watching.cancel()
+    async with receiving(house, writer, card, told) as reception:
+        yield reception
 
 
 async def test_an_alert_is_told_that_waits_for_a_page_and_is_stored_once_when_it_is_given(
@@ -61,10 +52,7 @@ async def test_an_alert_is_told_that_waits_for_a_page_and_is_stored_once_when_it
     with pytest.raises(NotCommittedError) as refused:
         await writer.write(lambda _transaction: None)
     assert (refused.value.trouble, in_hand.done()) == ("stalled", False)
-    card.come_back()
-    async with asyncio.timeout(20):
-        await in_hand
-        await reception.settled()
+    await until_stored(card, reception, in_hand)
     assert [event.id for event in house.events("alert")] == [event["id"] for event in told.events]
     assert house.count("reading") == 1
     assert told.trouble == ["stalled", None]
@@ -80,10 +68,7 @@ async def test_what_comes_behind_it_is_judged_with_it(
     behind = asyncio.ensure_future(reception.accept(oximeter(93, noon + timedelta(minutes=1), pulse=112).raw))
     await until(lambda: told.events)
     assert [event["band"] for event in told.events] == ["medium"]
-    card.come_back()
-    async with asyncio.timeout(20):
-        await asyncio.gather(in_hand, behind)
-        await reception.settled()
+    await until_stored(card, reception, in_hand, behind)
     assert [event.id for event in house.events("alert")] == [event["id"] for event in told.events]
     assert house.count("reading") == 2
 
@@ -104,10 +89,7 @@ async def test_an_alert_is_told_that_was_raised_after_the_page_was_given_and_who
     card.stall()
     await until(lambda: told.events)
     assert ([event["band"] for event in told.events], in_hand.done()) == (["medium"], False)
-    card.come_back()
-    async with asyncio.timeout(20):
-        await in_hand
-        await reception.settled()
+    await until_stored(card, reception, in_hand)
     assert [event.id for event in house.events("alert")] == [event["id"] for event in told.events]
 
 
@@ -138,10 +120,7 @@ async def test_of_many_that_wait_for_it_none_is_lost_where_no_more_threads_can_b
     await reception.accept_from_radio(oximeter(80, noon, pulse=135).raw)
     await until(lambda: told.events)
     assert len(started) < 10
-    card.come_back()
-    async with asyncio.timeout(20):
-        await in_hand
-        await reception.settled()
+    await until_stored(card, reception, in_hand)
     assert house.count("reading") == house.count("reading WHERE resident IS NOT NULL") == 32
     assert [event.id for event in house.events("alert")] == [event["id"] for event in told.events]
 
@@ -163,9 +142,6 @@ async def test_a_rehearsal_that_fails_does_not_take_its_reading_with_it(
     monkeypatch.setattr(writer_module, "in_thread", fails)
     behind = asyncio.ensure_future(reception.accept(oximeter(80, noon).raw))
     await until(lambda: reception.waiting)
-    card.come_back()
-    async with asyncio.timeout(20):
-        await asyncio.gather(in_hand, behind)
-        await reception.settled()
+    await until_stored(card, reception, in_hand, behind)
     assert house.count(f"reading WHERE resident = '{ILL}'") == 2
     assert len(house.events("alert")) == 1

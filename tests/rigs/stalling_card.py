@@ -6,16 +6,20 @@ and a library that holds up fsync must be there before Python is. `make test-fau
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
 
+from hub.reception import Reception
 from hub.store import in_hand, writer
 from hub.store.writer import Writer
+from tests.rigs.house import House
+from tests.rigs.told import Told
 
 
 class StallingCard:
@@ -67,3 +71,29 @@ def stalling_card(of: Writer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stall
         yield card
     finally:
         card.come_back()
+
+
+@asynccontextmanager
+async def receiving(house: House, writer: Writer, card: StallingCard, told: Told) -> AsyncIterator[Reception]:
+    """A reception over that card, which is watched; what it tells is heard."""
+    reception = Reception(
+        writer,
+        house.intake,
+        retry_seconds=0.01,
+        on_trouble=told.trouble.append,
+        on_uncommitted=told.uncommitted,
+    )
+    watching = asyncio.create_task(writer.watch_card(reception.stalled))
+    try:
+        yield reception
+    finally:
+        card.come_back()
+        watching.cancel()
+
+
+async def until_stored(card: StallingCard, reception: Reception, *waiting: Awaitable[object]) -> None:
+    """Have the card get on, and all that waited stored."""
+    card.come_back()
+    async with asyncio.timeout(20):
+        await asyncio.gather(*waiting)
+        await reception.settled()

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
-from hub.patience import within
 from hub.readings import RawPayload
+from hub.running.patience import within
 
 logger = logging.getLogger(__name__)
 

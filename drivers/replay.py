@@ -19,7 +19,7 @@ from pathlib import Path
 
 from drivers.recording import LONGEST_LINE, RecordingError, parse
 from hub.clock import now
-from hub.local_socket import serve
+from hub.control.local_socket import serve
 from hub.readings import RawPayload
 
 _log = logging.getLogger(__name__)

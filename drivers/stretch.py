@@ -1,8 +1,8 @@
 """A stretch of a stream as one payload: up to a minute of payloads with their times, packed.
 
 Each sample of a stream as a row of its own costs the card far more than it says. So the hub keeps a stretch
-of them in one row (`hub/streams.py`). Nothing is lost by it: `payloads` gives each one back, byte for byte,
-with its time to a millisecond, and its driver reads it as on the day it came.
+of them in one row (`hub/intake/streams.py`). Nothing is lost by it: `payloads` gives each one back, byte for
+byte, with its time to a millisecond, and its driver reads it as on the day it came.
 
 A packed stretch is told from a single payload by its characteristic, "2a5f/stretch", which no driver has.
 

@@ -1,7 +1,8 @@
 """Readers of wristbands, by barcode or RFID, that are keyboards: they type the code, and Enter.
 
-What is read says whose readings come next (`hub/rounds.py`), and is itself no reading of anybody: there is
-nothing to decode, and what pretends to be one is refused. `drivers/usb/wedge.py` makes codes of keys.
+What is read says whose readings come next (`hub/attribution/rounds.py`), and is itself no reading of anybody:
+there is nothing to decode, and what pretends to be one is refused. `drivers/usb/wedge.py` makes codes of
+keys.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A Raspberry Pi has no clock that survives being unplugged: at boot it says what 
 ago, until it is set from the network. So whatever the hub notes is stamped with the boot of the machine and
 the time since that boot (CLOCK_BOOTTIME: it goes on while the machine sleeps, and nobody can set it), and
 with how far the wall clock could be believed then (`ClockQuality`). What is done with that once the clock
-is set is the business of `hub/correction.py`.
+is set is the business of `hub/timekeeping/correction.py`.
 
 **Synchronised** is what the kernel says: its largest possible error is below 16 s (`adjtimex`, field
 maxerror). systemd-timesyncd, chrony and ntpd all keep that field; setting the clock by hand puts it to 16 s
@@ -286,7 +286,7 @@ class MachineClock:
     A stamp costs two readings of a clock and no system call. It notices by itself that the wall clock was
     set, so that no reading is stamped with what was believed before: `steps` has each step before any stamp
     that comes after it. Whether the kernel is synchronised is asked only by `look`, which the watch
-    (`hub/timekeeping.py`) does each second. Any thread may ask.
+    (`hub/timekeeping/watch.py`) does each second. Any thread may ask.
     """
 
     def __init__(self, look: Callable[[], Look] = look_at_kernel, *, first: Look | None = None) -> None:

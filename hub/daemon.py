@@ -16,50 +16,51 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from drivers.replay import ReplaySocket
-from hub import progress, trail
-from hub.acknowledgements import Acknowledgements, KeptAcknowledgements
-from hub.alert_answers import Acknowledgement as Acknowledged
-from hub.alert_book import AlertBook
-from hub.alerts import AlertPolicy
-from hub.amending import AmendingTeller
+from hub import trail
+from hub.alerts.acknowledgements import Acknowledgements, KeptAcknowledgements
+from hub.alerts.answers import Acknowledgement as Acknowledged
+from hub.alerts.beacon import Beacon
+from hub.alerts.beacon_output import output_of
+from hub.alerts.book import AlertBook
+from hub.alerts.commands import Commands
+from hub.alerts.concern_requests import ConcernRequests
+from hub.alerts.ladders import Ladders
+from hub.alerts.life import AlertPolicy
 from hub.assessment.deterioration import DeteriorationModel
 from hub.assessment.rhythm import RhythmModel
-from hub.beacon import Beacon
-from hub.beacon_output import output_of
+from hub.attribution.requests import RoundRequests
+from hub.attribution.rounds import Rounds
+from hub.attribution.scans import Scans
 from hub.clock import Step, now
-from hub.collecting import collect_bluetooth, collect_usb
-from hub.commands import Commands
-from hub.concern_requests import ConcernRequests
-from hub.config import Config
-from hub.control import ControlServer
-from hub.enrolment import Enrolment, refuse_misfits
-from hub.following import ClockFollower
-from hub.household import Household
-from hub.housekeeping import Housekeeping
-from hub.intake import Intake
-from hub.journal import about
-from hub.ladders import Ladders
-from hub.memory import give_back_memory
-from hub.model_watch import ModelWatch, forget_watched, load_model
-from hub.patience import within
-from hub.ports import open_ports
-from hub.probes import ask_now_and_then, commit_now_and_then, count_what_comes
-from hub.progress import Progress
-from hub.radios import open_radio
-from hub.reboots import Reboots
-from hub.reception import Reception
+from hub.configuration.file import Config
+from hub.control.control_socket import ControlServer
+from hub.intake.amending import AmendingTeller
+from hub.intake.collecting import collect_bluetooth, collect_usb
+from hub.intake.following_the_clock import ClockFollower
+from hub.intake.intake import Intake
+from hub.intake.reception import Reception
+from hub.intake.rhythms import load_rhythm_model
 from hub.requests import Requests
-from hub.resident_requests import ResidentRequests
-from hub.rhythms import load_rhythm_model
-from hub.round_requests import RoundRequests
-from hub.rounds import Rounds
-from hub.scans import Scans
-from hub.sensor_information import SensorInformation
-from hub.sensor_requests import SensorRequests
-from hub.service_manager import ServiceManager
-from hub.staff_requests import StaffRequests
+from hub.residents.household import Household
+from hub.residents.requests import ResidentRequests
+from hub.running import progress
+from hub.running.housekeeping import Housekeeping
+from hub.running.journal import about
+from hub.running.memory import give_back_memory
+from hub.running.patience import within
+from hub.running.probes import ask_now_and_then, commit_now_and_then, count_what_comes
+from hub.running.progress import Progress
+from hub.running.service_manager import ServiceManager
+from hub.running.supervision import keep_running
+from hub.sensors.enrolment import Enrolment, refuse_misfits
+from hub.sensors.information import SensorInformation
+from hub.sensors.ports import open_ports
+from hub.sensors.radios import open_radio
+from hub.sensors.reboots import Reboots
+from hub.sensors.requests import SensorRequests
+from hub.shadow.watch import ModelWatch, forget_watched, load_model
+from hub.staff.requests import StaffRequests
 from hub.starting import Start
-from hub.status import HubStatus
 from hub.store.database import FILE_NAME
 from hub.store.delivery import CardOutbox
 from hub.store.errors import NotCommittedError
@@ -67,11 +68,11 @@ from hub.store.lock import only_hub
 from hub.store.outbox import OutboxRow
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
-from hub.summaries import Summaries
-from hub.supervision import keep_running
-from hub.timekeeping import Timekeeper
+from hub.telling.status import HubStatus
+from hub.telling.summaries import Summaries
+from hub.timekeeping.watch import Timekeeper
 from hub.trail import Moment
-from hub.update_requests import UpdateRequests
+from hub.updates.requests import UpdateRequests
 from hub.uplink.certificate import watch
 from hub.uplink.cloudevents import Event
 from hub.uplink.contract import (

@@ -8,9 +8,9 @@ import os
 import signal
 import sys
 
-from hub.config import Config
+from hub.configuration.file import Config
 from hub.daemon import running
-from hub.memory import share_memory
+from hub.running.memory import share_memory
 
 _log = logging.getLogger(__name__)
 _SWITCH_SECONDS = 0.0005

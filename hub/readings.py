@@ -300,9 +300,9 @@ class Reading:
     `problem` says in words why a payload could not be decoded; then there are no measurements,
     and the raw bytes are kept so that nothing is lost. `streaming` marks one of many that a sensor sends
     for as long as it is worn: alone it is no observation. `stretch` sums up many of them that are one reading
-    (`hub/streams.py`), `measurements` has then the median of each vital. `beat_intervals` are the times from
-    beat to beat in seconds, oldest first, of a sensor that tells them: they are in the raw bytes, so the
-    store does not keep them a second time and a reading from the store has none.
+    (`hub/intake/streams.py`), `measurements` has then the median of each vital. `beat_intervals` are the
+    times from beat to beat in seconds, oldest first, of a sensor that tells them: they are in the raw bytes,
+    so the store does not keep them a second time and a reading from the store has none.
     """
 
     id: uuid.UUID

@@ -6,18 +6,18 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from hub import __version__, trail
+from hub.alerts.beacon import Beacon
+from hub.alerts.commands import Commands
 from hub.assessment.deterioration import DeteriorationModel
-from hub.beacon import Beacon
+from hub.attribution.scans import Scans
 from hub.clock import now
-from hub.commands import Commands
-from hub.control import ControlError, Handler
-from hub.local_socket import Peer
-from hub.manual import POSSIBLE, number_of, observation
-from hub.progress import Progress
+from hub.control.control_socket import ControlError, Handler
+from hub.control.local_socket import Peer
+from hub.intake.manual import POSSIBLE, number_of, observation
+from hub.intake.reception import Reception
 from hub.readings import Breathing, Consciousness
-from hub.reception import Reception
-from hub.scans import Scans
-from hub.sensor_requests import SensorRequests
+from hub.running.progress import Progress
+from hub.sensors.requests import SensorRequests
 from hub.store.writer import Writer
 from hub.trail import Moment
 from hub.uplink.forwarder import Forwarder

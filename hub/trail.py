@@ -19,17 +19,17 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
 from hub import __version__
+from hub.alerts.concern import concern_of
 from hub.clock import ClockStamp, now, stamp
-from hub.concern import concern_of
-from hub.config import Config, Sensor
-from hub.settings import Settings, changed, configuration_hash, files, settings
+from hub.configuration.file import Config, Sensor
+from hub.configuration.settings import Settings, changed, configuration_hash, files, settings
 from hub.store import audit, people, rows
 from hub.store import sensors as sensor_rows
 from hub.store.audit import AuditEntry, AuditError, NewEntry
 
 if TYPE_CHECKING:
     from hub.assessment.deterioration import DeteriorationModel
-    from hub.local_socket import Peer
+    from hub.control.local_socket import Peer
     from hub.readings import Reading
 
 _LONGEST_WORDS = 300
@@ -179,7 +179,7 @@ def hub_started(
     """That the hub started; before it, what begins the trail if it is new; after it, what has changed.
 
     Args:
-        states: of the files that the configuration names (`hub.settings.files`).
+        states: of the files that the configuration names (`hub.configuration.settings.files`).
         version: of the software.
         new: whether the trail has not been begun yet; what a migration brought from before may be in it.
     """
@@ -238,8 +238,8 @@ def acknowledgement_refused(
 ) -> NewEntry:
     """An acknowledgement changed nothing: its alert is not known here, or it is malformed.
 
-    Whoever may send can send for ever: note them within an allowance (`hub/allowance.py`), and with the
-    next one how many were not (`unnoted`).
+    Whoever may send can send for ever: note them within an allowance (`hub/control/allowance.py`), and with
+    the next one how many were not (`unnoted`).
     """
     detail: dict[str, object] = {"words": words[:_LONGEST_WORDS], "via": via}
     if unnoted:

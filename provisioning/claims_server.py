@@ -33,7 +33,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from hub.supervision import keep_running
+from hub.running.supervision import keep_running
 from hub.web.lock_out import LockOut, device_of
 from hub.web.serving import BoundedProtocol, Renewing, context_of, listening
 from provisioning.authority import Authority

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.config import ConfigError
+from hub.configuration.file import ConfigError
 from provisioning.boot_folder import CERTIFICATE, KEY, REQUEST, SITE, Card, Kept, left_of
 from provisioning.errors import ProvisioningError
 from provisioning.keeper import apply as applying

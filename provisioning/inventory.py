@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from hub.config import ConfigError
-from hub.config_values import Identifier, Section, wrong
+from hub.configuration.file import ConfigError
+from hub.configuration.values import Identifier, Section, wrong
 from provisioning.errors import ProvisioningError
 from provisioning.named_files import file_named, read_toml
 

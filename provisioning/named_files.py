@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from hub.config import ConfigError
+from hub.configuration.file import ConfigError
 
 TOO_DEEP = "cannot be read: its tables and lists are one in another, too deep"
 """What to say of a file that nobody wrote by hand."""

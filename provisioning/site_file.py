@@ -15,9 +15,9 @@ import tomlkit
 from pydantic import ValidationError
 from tomlkit.exceptions import TOMLKitError
 
-from hub.config import PLAINTEXT, Config, ConfigError
-from hub.config_values import wrong
-from hub.fitting import misfit
+from hub.configuration.file import PLAINTEXT, Config, ConfigError
+from hub.configuration.values import wrong
+from hub.sensors.fitting import misfit
 from provisioning.machine_settings import AuthoritySettings, Beside, Machine, host_name
 from provisioning.named_files import TOO_DEEP, file_named, read_toml
 
@@ -152,7 +152,7 @@ def _config(hub_toml: str, problems: list[str]) -> Config | None:
     except ValidationError as error:
         problems += [wrong(problem) for problem in error.errors()]
         return None
-    # As hub.enrolment refuses them, which would bring the whole hub along.
+    # As hub.sensors.enrolment refuses them, which would bring the whole hub along.
     for index, sensor in enumerate(config.sensors):
         if (found := misfit(sensor)) is not None:
             problems.append(f"sensors[{index}].{found.key}: {found.words}")

@@ -21,7 +21,7 @@ from drivers.bluetooth.bus import (
     system_bus,
 )
 from drivers.bluetooth.radio import RADIO_ERRORS, Adapter, words
-from hub.patience import within
+from hub.running.patience import within
 
 WATCHED = (
     f"type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',arg0='{BLUEZ}'",

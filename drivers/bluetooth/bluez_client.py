@@ -19,7 +19,7 @@ from dbus_fast.aio import MessageBus
 from drivers.bluetooth.agent import bond
 from drivers.bluetooth.bus import BLUEZ, DEVICE, call, properties_of, system_bus
 from drivers.bluetooth.radio import RADIO_ERRORS, Dropped, Heard, loop_time, stop_if_cancelled, words
-from hub.patience import within
+from hub.running.patience import within
 
 logger = logging.getLogger(__name__)
 

@@ -29,10 +29,10 @@ from drivers.bluetooth.scanning import Scanning
 from drivers.bluetooth.session import EnrolledSensor, SensorSession, SensorStatus
 from drivers.bluetooth.sightings import Sighting, Sightings
 from drivers.handing_over import HandingOver
-from hub import progress
-from hub.journal import about
-from hub.patience import within
 from hub.readings import RawPayload
+from hub.running import progress
+from hub.running.journal import about
+from hub.running.patience import within
 
 __all__ = [
     "BluetoothCollector",

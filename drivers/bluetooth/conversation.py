@@ -25,7 +25,7 @@ from drivers.bluetooth.radio import RADIO_ERRORS, loop_time, stop_if_cancelled, 
 from drivers.bluetooth.records import ABORT, Answer, StoredRecords, answer
 from drivers.driver import DecodeError
 from drivers.gatt import GattDriver
-from hub.patience import within
+from hub.running.patience import within
 
 logger = logging.getLogger(__name__)
 

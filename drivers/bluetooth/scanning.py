@@ -22,8 +22,8 @@ from drivers.bluetooth.radio import (
     stop_if_cancelled,
     words,
 )
-from hub import progress
-from hub.patience import within
+from hub.running import progress
+from hub.running.patience import within
 
 logger = logging.getLogger(__name__)
 

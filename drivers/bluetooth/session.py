@@ -23,8 +23,8 @@ from drivers.bluetooth.patience import Patience
 from drivers.bluetooth.radio import RADIO_ERRORS, Radio, loop_time, stop_if_cancelled, words
 from drivers.driver import DecodeError
 from drivers.gatt import Bonding, GattDriver
-from hub.patience import within
 from hub.readings import RawPayload
+from hub.running.patience import within
 
 logger = logging.getLogger(__name__)
 

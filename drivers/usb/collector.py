@@ -18,11 +18,11 @@ from drivers.usb.bus import Change, Kind, UsbBus, UsbDevice, UsbError
 from drivers.usb.patience import Patience
 from drivers.usb.session import ReaderSession, SerialSession, Session
 from drivers.wristband_reader import KeyboardDriver
-from hub import progress
 from hub.clock import now
-from hub.journal import about
 from hub.readings import RawPayload
-from hub.supervision import keep_running
+from hub.running import progress
+from hub.running.journal import about
+from hub.running.supervision import keep_running
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from drivers.usb.bus import Key, UsbError
 from drivers.usb.readable import readable
-from hub.patience import within
+from hub.running.patience import within
 
 if TYPE_CHECKING:
     from evdev import InputDevice

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from drivers.bluetooth.radio import words
 from drivers.serial_line import LineSettings
 from drivers.usb.bus import UsbError
-from hub.patience import in_thread, within
+from hub.running.patience import in_thread, within
 
 if TYPE_CHECKING:
     import serial

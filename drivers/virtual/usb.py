@@ -26,8 +26,8 @@ from drivers.virtual import VirtualWardError
 from drivers.virtual.typing_keys import keys_of
 from drivers.virtual.usb_scenario import Emulator, UsbScenario, load_usb_scenario, measure
 from drivers.virtual.wrong_baud import misheard
-from hub.patience import within
 from hub.readings import Origin
+from hub.running.patience import within
 
 logger = logging.getLogger(__name__)
 

@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def _main() -> None:
-    from hub.config import ConfigError
+    from hub.configuration.file import ConfigError
 
     try:
         carehub.main(standalone_mode=False)

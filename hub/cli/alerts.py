@@ -17,8 +17,8 @@ from hub.readings import Origin, RawPayload
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from hub.alerts import Alert
-    from hub.config import Config
+    from hub.alerts.life import Alert
+    from hub.configuration.file import Config
     from hub.store.audit import AuditEntry
     from hub.store.rows import AlertRow
 
@@ -41,7 +41,7 @@ _FIRST_DIGITS = re.compile(r"[0-9A-Fa-f]{4}[0-9A-Fa-f-]{0,32}")
 def command(context: click.Context, resolved: bool, most: int, config_path: Path, as_json: bool) -> None:
     """List the alerts that are open; 'show' tells one whole, 'acknowledge' takes it."""
     from hub.cli.options import database, local, show
-    from hub.config import load
+    from hub.configuration.file import load
     from hub.store.queries import alerts
 
     if context.invoked_subcommand is not None:
@@ -72,14 +72,14 @@ def command(context: click.Context, resolved: bool, most: int, config_path: Path
 @json_option
 def show_one(alert: str, config_path: Path, as_json: bool) -> None:
     """Tell all of ALERT (its id or the first digits of it): from which bytes it came, and what happened."""
-    from hub.alert_book import alert_of
+    from hub.alerts.book import alert_of
     from hub.cli.options import database, local
     from hub.cli.words import observations_words, risk_words
-    from hub.config import load
-    from hub.present import clock_rule
+    from hub.configuration.file import load
     from hub.store.audit import history
     from hub.store.rows import assessment_by_number
-    from hub.telling import KeptReadings, alert_alone, assessment_of
+    from hub.telling.teller import KeptReadings, alert_alone, assessment_of
+    from hub.timekeeping.present import clock_rule
     from hub.uplink.contract import assessment_data
 
     config = load(config_path)
@@ -132,8 +132,8 @@ def show_one(alert: str, config_path: Path, as_json: bool) -> None:
 @config_option
 def acknowledge(alert: str, by: str, note: str | None, config_path: Path) -> None:
     """Take ALERT (its id or the first digits of it): it climbs its ladder no further, and the ICS is told."""
-    from hub.config import load
-    from hub.control import ask
+    from hub.configuration.file import load
+    from hub.control.control_socket import ask
 
     config = load(config_path)
     row = _find(config, alert)
@@ -151,7 +151,7 @@ def _payload(raw: RawPayload) -> str:
 
 
 def _readable(rows: Iterable[AlertRow]) -> Iterator[tuple[AlertRow, Alert]]:
-    from hub.alert_book import UnreadableAlertError, alert_of
+    from hub.alerts.book import UnreadableAlertError, alert_of
 
     for row in rows:
         try:

@@ -17,7 +17,7 @@ from click.core import ParameterSource
 from hub.cli.options import config_option, json_option
 
 if TYPE_CHECKING:
-    from hub.config import Config
+    from hub.configuration.file import Config
     from hub.store.audit import AuditEntry, AuditHead
     from hub.store.audit_verification import Finding, Verification
 
@@ -42,7 +42,7 @@ def command(context: click.Context, subject: str | None, most: int, config_path:
     software, what was entered by hand, administrative access. 'verify' tells whether it is still what was
     written. It has names of people: keep what it prints in the home."""
     from hub.cli.options import show
-    from hub.config import load
+    from hub.configuration.file import load
     from hub.store.audit import entries
 
     if context.invoked_subcommand is not None:
@@ -71,7 +71,7 @@ def verify_trail(heads: tuple[str, ...], heads_file: TextIO | None, config_path:
     It runs beside the hub. The trail alone cannot show that its end was cut off, or that all of it was
     written anew: for that, give heads that others have kept.
     """
-    from hub.config import load
+    from hub.configuration.file import load
     from hub.store.audit import AuditError, AuditHead
     from hub.store.audit_verification import verify
     from hub.store.database import FILE_NAME

@@ -19,9 +19,9 @@ def command(config_path: Path, as_json: bool) -> None:
     hub understands it, defaults included.
     """
     from drivers.catalogue import DRIVERS
-    from hub.config import PLAINTEXT, load
-    from hub.enrolment import refuse_misfits
-    from hub.fitting import is_reader
+    from hub.configuration.file import PLAINTEXT, load
+    from hub.sensors.enrolment import refuse_misfits
+    from hub.sensors.fitting import is_reader
 
     config = load(config_path)
     refuse_misfits(config, config_path)

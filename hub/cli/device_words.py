@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from drivers.usb.address import is_usb
 from hub.cli.options import local, one_line
-from hub.plugged_in import is_refused
+from hub.sensors.plugged_in import is_refused
 
 _BLUETOOTH_OFF = 'Bluetooth is off by configuration (bluetooth.radio = "off"): nothing is collected from it.'
 _USB_OFF = 'USB is off by configuration (usb.ports = "off"): nothing is collected from it.'

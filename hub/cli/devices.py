@@ -19,7 +19,7 @@ from hub.cli.record import Span
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from hub.config import Config
+    from hub.configuration.file import Config
 
 _EVERY_SECONDS = 1.0
 
@@ -49,7 +49,7 @@ class Address(click.ParamType[str]):
         from pydantic import TypeAdapter, ValidationError
 
         from drivers.usb.address import is_usb
-        from hub.config_values import Address as Written
+        from hub.configuration.values import Address as Written
 
         text = str(value).strip()
         try:
@@ -100,7 +100,7 @@ def scan(duration: timedelta | None, everything: bool, config_path: Path, as_jso
     as where only the chip in its cable is known: look at it, and name its driver in 'add'. With --json, or
     where the output is no terminal, the list is printed once, after --for if it is given.
     """
-    from hub.config import load
+    from hub.configuration.file import load
 
     config = load(config_path)
     live = sys.stdout.isatty() and not as_json
@@ -132,7 +132,7 @@ def scan(duration: timedelta | None, everything: bool, config_path: Path, as_jso
 @json_option
 def list_sensors(config_path: Path, as_json: bool) -> None:
     """List the enrolled sensors: whose they are, when they were last heard, what is the matter with them."""
-    from hub.config import load
+    from hub.configuration.file import load
 
     config = load(config_path)
     said = _ask(config, "sensors")
@@ -170,7 +170,7 @@ def add(address: str, by: str, config_path: Path, as_json: bool, **said: object)
     Who it belongs to is said by the pseudonym, as 'carehub residents' lists them. Read what is answered: it
     says with their name whose readings these are from now on. To change the owner, forget it and add it anew.
     """
-    from hub.config import load
+    from hub.configuration.file import load
 
     answer = _ask(load(config_path), "enrol", address=address, by=by, **said)
     if as_json:
@@ -192,7 +192,7 @@ def forget(address: str, by: str, config_path: Path, as_json: bool) -> None:
 
     What it measured until now stays with whom it was of; what it measures from now on is nobody's.
     """
-    from hub.config import load
+    from hub.configuration.file import load
 
     answer = _ask(load(config_path), "forget", address=address, by=by)
     click.echo(json.dumps(answer, indent=2) if as_json else f"{one_line(str(answer['words']))}.")
@@ -213,6 +213,6 @@ def _newest_readings(config: Config) -> Mapping[str, datetime]:
 
 
 def _ask(config: Config, what: str, **arguments: object) -> dict[str, Any]:
-    from hub.control import ask
+    from hub.control.control_socket import ask
 
     return ask(config.hub.control_socket, what, **arguments)

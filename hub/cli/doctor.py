@@ -36,9 +36,9 @@ def command(config_path: Path, as_json: bool, bundle: Path | None, no_publish: b
     not see, it says. Where the configuration cannot be used, that is a finding, what does not depend on it is
     looked at all the same, and it ends with 3.
     """
-    from hub.config import Config, ConfigError, load
+    from hub.configuration.file import Config, ConfigError, load
     from hub.doctor import examine
-    from hub.findings import Verdict, summed_up
+    from hub.doctor.findings import Verdict, summed_up
 
     config: Config | ConfigError
     try:
@@ -55,7 +55,7 @@ def command(config_path: Path, as_json: bool, bundle: Path | None, no_publish: b
             click.echo(f"{verdict}  {finding.part}: {one_line(finding.told)}")
         click.echo(one_line(summed_up(findings)))
     if bundle is not None:
-        from hub.support import write
+        from hub.doctor.support import write
 
         click.echo(write(bundle, config, findings), err=as_json)
     if isinstance(config, ConfigError):

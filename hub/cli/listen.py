@@ -16,7 +16,7 @@ import click
 
 from hub.cli.event_words import CALLING, event_lines
 from hub.clock import now
-from hub.config import Broker as BrokerSettings
+from hub.configuration.file import Broker as BrokerSettings
 from hub.errors import CareportError
 from hub.uplink.broker import Broker
 from hub.uplink.cloudevents import Event, EventError, from_message

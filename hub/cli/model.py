@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from hub.assessment.deterioration import DeteriorationModel
     from hub.assessment.recalibration import Recalibration
-    from hub.config import Config
-    from hub.judging import CrossChecked, History
-    from hub.model_watch import Watched
-    from hub.shadow_thresholds import Thresholds
+    from hub.configuration.file import Config
+    from hub.shadow.judging import CrossChecked, History
+    from hub.shadow.thresholds import Thresholds
+    from hub.shadow.watch import Watched
     from hub.store.scores import Score
-    from hub.summary import ShadowSummary
+    from hub.telling.summary import ShadowSummary
 
 _SHOWN = 50
 _DAYS = timedelta(days=28)
@@ -52,8 +52,8 @@ def show_model(config_path: Path, as_json: bool) -> None:
     from what it was trained on."""
     from hub.assessment.deterioration import SHIPPED_MODEL
     from hub.assessment.model_file import beside
-    from hub.config import load
-    from hub.model_page import page
+    from hub.configuration.file import load
+    from hub.shadow.card_page import page
 
     config = load(config_path)
     model = _model(config)
@@ -96,14 +96,14 @@ def _model(config: Config) -> DeteriorationModel:
 
 def _here(config: Config) -> tuple[Watched | None, ShadowSummary | None, str | None]:
     """What the hub found of its model, and what the shadow record has; or why there is nothing."""
-    from hub.alert_book import UnreadableAlertError, alert_of
+    from hub.alerts.book import UnreadableAlertError, alert_of
     from hub.cli.options import database
     from hub.clock import now
-    from hub.model_watch import watched
-    from hub.shadow import ShadowTally
+    from hub.shadow.record import ShadowTally
+    from hub.shadow.watch import watched
     from hub.store.errors import StoreError
     from hub.store.queries import alerts
-    from hub.summary import Period
+    from hub.telling.summary import Period
 
     try:
         tally, moment, raised = ShadowTally(), now(), []
@@ -178,8 +178,8 @@ def show_history(as_csv: bool, most: int, config_path: Path) -> None:
     would_alert is of any set of the hour. clock other than "synchronised": the time may be wrong.
     """
     from hub.cli.options import database, show
-    from hub.config import load
-    from hub.shadow_thresholds import Thresholds, thresholds
+    from hub.configuration.file import load
+    from hub.shadow.thresholds import Thresholds, thresholds
 
     config = load(config_path)
     scores = sorted(_scores(config), key=lambda each: (each.at, each.resident))
@@ -299,8 +299,8 @@ def recalibrate(
     from zoneinfo import ZoneInfo
 
     from hub.clock import now
-    from hub.config import load
-    from hub.judging import judge, outcomes_of, recalibrated
+    from hub.configuration.file import load
+    from hub.shadow.judging import judge, outcomes_of, recalibrated
 
     config = load(config_path)
     model = _model(config)

@@ -48,8 +48,8 @@ def command(
     """
     import json
 
-    from hub.config import load
-    from hub.control import ask
+    from hub.configuration.file import load
+    from hub.control.control_socket import ask
 
     systolic, _, diastolic = (pressure or "").partition("/")
     config = load(config_path)

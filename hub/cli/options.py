@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from hub.config import Config
+from hub.configuration.file import Config
 
 config_option = click.option(
     "--config",
@@ -77,7 +77,7 @@ def start_log(level: str, identifier: str) -> None:
     gave it one; else to standard error, with the time. What ends it in a way that nobody foresaw, too."""
     import logging
 
-    from hub.journal import OneLine, log_to_journal, log_what_ends_it
+    from hub.running.journal import OneLine, log_to_journal, log_what_ends_it
 
     log_what_ends_it()
     if log_to_journal(level, identifier):

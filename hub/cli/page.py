@@ -23,7 +23,7 @@ def command(config_path: Path, log_level: str) -> None:
     import faulthandler
     import os
 
-    from hub.config import load
+    from hub.configuration.file import load
     from hub.web.serving import serve
 
     faulthandler.enable()  # as for the hub

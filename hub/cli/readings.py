@@ -26,12 +26,12 @@ def command(
     """List readings, the newest first, with what the sensor said of their quality."""
     from hub.cli.options import database, local, show
     from hub.cli.words import measurements_words, stretch_data, stretch_words
-    from hub.config import load
-    from hub.listed import residents_of
-    from hub.present import clock_rule
-    from hub.residents import UnknownResidentError
+    from hub.configuration.file import load
+    from hub.residents.listed import residents_of
+    from hub.residents.register import UnknownResidentError
     from hub.store.queries import readings
-    from hub.telling import put_right
+    from hub.telling.teller import put_right
+    from hub.timekeeping.present import clock_rule
     from hub.uplink.contract import measurement_data
 
     config = load(config_path)

@@ -63,7 +63,7 @@ def command(out: TextIO, since: timedelta, duration: timedelta | None, config_pa
       carehub record --since 2d --for 0s > two-days.jsonl
     """
     from hub.cli.options import database
-    from hub.config import load
+    from hub.configuration.file import load
     from hub.readings import Origin
     from hub.store.queries import readings_after
 

@@ -54,7 +54,7 @@ def command(
     As fast as the hub takes them, unless --rate or --speed says otherwise. The payloads go through the very
     same decoders as live ones. Needs replay.socket in the hub's configuration, and so a test site.
     """
-    from hub.config import load
+    from hub.configuration.file import load
 
     path = socket_path or load(config_path).replay.socket
     if path is None:

@@ -13,8 +13,8 @@ from hub.cli.devices import by_option
 from hub.cli.options import config_option, json_option, one_line
 
 if TYPE_CHECKING:
-    from hub.config import Config
-    from hub.listed import Listed
+    from hub.configuration.file import Config
+    from hub.residents.listed import Listed
 
 _NORMAL = re.compile(r"([A-Za-z_-]+)=(?:([0-9]+(?:\.[0-9]+)?)-([0-9]+(?:\.[0-9]+)?))?", re.ASCII)
 _TEXTS = ("name", "room", "birth_year", "oxygen_scale", "oxygen_scale_prescriber", "wristband")
@@ -171,7 +171,7 @@ def care(
     Of whoever is in hospital, has moved, has died or has withdrawn consent nothing is taken from that moment
     on: their round is closed, and their open alert.
     """
-    from hub.config import load
+    from hub.configuration.file import load
 
     known: dict[str, object] = {key: text for key, text in said.items() if text is not None}
     if normals:
@@ -194,7 +194,7 @@ def take_table(table: Path, dry_run: bool, by: str, config_path: Path, as_json: 
     date of birth), SpO2 scale, prescriber, wristband; and id, the pseudonym, for who is listed already. An
     empty cell changes nothing. Whoever is not in the table stays as they are.
     """
-    from hub.resident_import import decoded
+    from hub.residents.table import decoded
 
     try:
         text = decoded(table.read_bytes())
@@ -222,8 +222,8 @@ def _with_normals(listed: Listed, said: dict[str, dict[str, float] | None]) -> d
 
 def _find(config: Config, pseudonym: str) -> Listed:
     from hub.cli.options import database
-    from hub.listed import residents_of
-    from hub.residents import UnknownResidentError
+    from hub.residents.listed import residents_of
+    from hub.residents.register import UnknownResidentError
 
     with database(config) as connection:
         for each in residents_of(config, connection):
@@ -238,8 +238,8 @@ def _tell(config_path: Path, as_json: bool, what: str, **arguments: object) -> N
 
 
 def _ask(config_path: Path, what: str, **arguments: object) -> dict[str, Any]:
-    from hub.config import load
-    from hub.control import ask
+    from hub.configuration.file import load
+    from hub.control.control_socket import ask
 
     return ask(load(config_path).hub.control_socket, what, **arguments)
 
@@ -250,15 +250,15 @@ def _list(config_path: Path, *, everybody: bool, as_json: bool) -> None:
     from hub.cli.options import database, local, show
     from hub.cli.words import risk_words
     from hub.clock import now
-    from hub.config import load
-    from hub.irregular_pulse import pulses_or_none
-    from hub.listed import residents_of
-    from hub.present import clock_rule
+    from hub.configuration.file import load
+    from hub.residents.listed import residents_of
     from hub.store.queries import alerts
     from hub.store.rows import newest_assessment
-    from hub.summaries import first_reading
-    from hub.summary import Period
-    from hub.telling import KeptReadings, assessment_of
+    from hub.telling.irregular_pulse import pulses_or_none
+    from hub.telling.summaries import first_reading
+    from hub.telling.summary import Period
+    from hub.telling.teller import KeptReadings, assessment_of
+    from hub.timekeeping.present import clock_rule
     from hub.uplink.contract import risk_data
 
     config = load(config_path)

@@ -22,7 +22,7 @@ def command(config_path: Path, log_level: str) -> None:
     import io
     from contextlib import suppress
 
-    from hub.config import load
+    from hub.configuration.file import load
     from hub.process import main
 
     with suppress(io.UnsupportedOperation):  # standard error is no file

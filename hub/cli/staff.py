@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from hub.cli.options import config_option, json_option
-from hub.staff import Role
+from hub.staff.rights import Role
 
 if TYPE_CHECKING:
-    from hub.config import Config
+    from hub.configuration.file import Config
 
 by_option = click.option("--by", required=True, metavar="NAME", help="Who does this; noted in the trail.")
 role_names = click.Choice([role.value for role in Role])
@@ -43,7 +43,7 @@ def command() -> None:
 def list_staff(config_path: Path, as_json: bool) -> None:
     """List who may sign in, with their role, and who entered or changed them last."""
     from hub.cli.options import database, local, show
-    from hub.config import load
+    from hub.configuration.file import load
     from hub.store.staff import staff
 
     with database(load(config_path)) as connection:
@@ -67,7 +67,7 @@ def list_staff(config_path: Path, as_json: bool) -> None:
 @config_option
 def add(name: str, role: str, by: str, config_path: Path) -> None:
     """Let NAME sign in from now on, with a PIN of six digits that is asked for."""
-    from hub.config import load
+    from hub.configuration.file import load
 
     config = load(config_path)
     _ask(config, "staff_add", name=name, role=role, pin=_hash_of_new_pin(), by=by)
@@ -81,7 +81,7 @@ def add(name: str, role: str, by: str, config_path: Path) -> None:
 @config_option
 def change(name: str, role: str | None, new_pin: bool, by: str, config_path: Path) -> None:
     """Give NAME another role, or another PIN. Where they are signed in, it ends."""
-    from hub.config import load
+    from hub.configuration.file import load
 
     if role is None and not new_pin:
         raise click.UsageError("say what shall be changed: --role ROLE, --pin, or both")
@@ -96,13 +96,13 @@ def change(name: str, role: str | None, new_pin: bool, by: str, config_path: Pat
 @config_option
 def remove(name: str, by: str, config_path: Path) -> None:
     """Let NAME sign in no more. What they did stays in the trail."""
-    from hub.config import load
+    from hub.configuration.file import load
 
     _ask(load(config_path), "staff_remove", name=name, by=by)
 
 
 def _ask(config: Config, command_name: str, **said: object) -> None:
-    from hub.control import ask
+    from hub.control.control_socket import ask
 
     click.echo(ask(config.hub.control_socket, command_name, **said)["words"])
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from hub import updates
 from hub.cli.options import json_option, local
 from hub.errors import CareportError
+from hub.updates import keeper_notes as updates
 
 
 class UpdateError(CareportError):

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from hub import __version__
-from hub.alerts import AlertState
+from hub.alerts.life import AlertState
 from hub.assessment.news2 import Band
 from hub.contract import profiles
 from hub.contract.elements import BANDS, UUID

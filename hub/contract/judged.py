@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hub.alerts import AlertState, Resolution
+from hub.alerts.concern import SoftSign
+from hub.alerts.life import AlertState, Resolution
 from hub.assessment.news2 import PARAMETERS, Band, OxygenScale
-from hub.concern import SoftSign
 from hub.contract.elements import (
     NAMED,
     NOTE,

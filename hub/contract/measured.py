@@ -29,7 +29,7 @@ from hub.contract.forms import (
     whole,
 )
 from hub.readings import AbsentReason, Vital, type_of_value
-from hub.timing import TimeQuality
+from hub.timekeeping.timing import TimeQuality
 from hub.uplink.fhir import codes
 from hub.uplink.fhir.raw import BODY_SITE
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from time import monotonic, sleep
 from urllib.parse import urlencode
 
-from hub.control import ControlError, ask
+from hub.control.control_socket import ControlError, ask
 from hub.demo.stage import DemoError, last_words
-from hub.staff import Role
+from hub.staff.rights import Role
 
 NAME, PIN = "Sam", "481620"
 """Who may sign in on the demonstration's page."""

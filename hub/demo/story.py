@@ -15,9 +15,9 @@ from typing import Any
 
 from drivers.virtual.usb_scenario import SHARED_KIT
 from drivers.virtual.ward import DETERIORATING
-from hub.alert_book import alert_of
+from hub.alerts.book import alert_of
 from hub.assessment.news2 import Band
-from hub.control import ask
+from hub.control.control_socket import ask
 from hub.demo.mosquitto import Mosquitto, free_port
 from hub.demo.page import NAME, PIN, PageSeen, enter_staff, look_at
 from hub.demo.record import Check, Latency, Record, Sent, checks, failed, latencies
@@ -33,7 +33,7 @@ from hub.demo.stage import (
     lines_of,
     write_configuration,
 )
-from hub.radios import SENT_LOG
+from hub.sensors.radios import SENT_LOG
 from hub.store.database import FILE_NAME, open_for_reading
 from hub.store.queries import alerts
 from hub.uplink.cloudevents import Event, from_json

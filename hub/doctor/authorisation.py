@@ -16,12 +16,12 @@ from typing import Literal
 
 from hub import __version__
 from hub.clock import now
-from hub.config import Config
-from hub.control import ControlError, ask
+from hub.configuration.file import Config
+from hub.control.control_socket import ControlError, ask
 from hub.doctor.daemon import Asked
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import WITH_RIGHTS, in_thread
 from hub.errors import CareportError
-from hub.findings import Finding, Verdict
 from hub.store import audit
 from hub.store.audit import AuditError
 from hub.store.database import FILE_NAME, open_for_reading

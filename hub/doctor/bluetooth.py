@@ -13,14 +13,14 @@ from drivers.catalogue import GATT_DRIVERS
 from drivers.gatt import Bonding
 from drivers.usb.address import is_usb
 from hub.clock import now
-from hub.config import Config
+from hub.configuration.file import Config
 from hub.doctor import usb
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import WITH_RIGHTS, Status, forbidden
-from hub.enrolment import Enrolled, enrolled_sensors
 from hub.errors import CareportError
-from hub.findings import Finding, Verdict
-from hub.listed import residents_of
-from hub.sensor_information import BATTERY_LOW
+from hub.residents.listed import residents_of
+from hub.sensors.enrolment import Enrolled, enrolled_sensors
+from hub.sensors.information import BATTERY_LOW
 from hub.store.database import FILE_NAME, open_for_reading
 from hub.store.queries import newest_by_device, unassigned
 from hub.store.sensors import InformationRow, information

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from hub.clock import look_at_kernel, now
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import Subject, said_by
 from hub.doctor.services import TIME, Unit
-from hub.findings import Finding, Verdict
 
 _BUILT = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hub.config import Broker, Config, ConfigError, Hub, Site
+from hub.configuration.file import Broker, Config, ConfigError, Hub, Site
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import WITH_RIGHTS, Subject, forbidden
-from hub.findings import Finding, Verdict
 
 _PART = "configuration"
 _NOT_SAID = "unknown"

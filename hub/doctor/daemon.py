@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from hub import __version__
-from hub.config import Config
-from hub.control import ControlError, ask
+from hub.configuration.file import Config
+from hub.control.control_socket import ControlError, ask
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import WITH_RIGHTS, Status, in_thread
-from hub.findings import Finding, Verdict
 
 _ANSWERS_WITHIN_SECONDS = 5.0
 

@@ -7,12 +7,12 @@ import sqlite3
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from hub.alerts import AlertState
+from hub.alerts.life import AlertState
 from hub.clock import from_microseconds, now
-from hub.config import Config
+from hub.configuration.file import Config
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import WITH_RIGHTS, forbidden
 from hub.errors import CareportError
-from hub.findings import Finding, Verdict
 from hub.store import audit
 from hub.store.damage import damages
 from hub.store.database import FILE_NAME, SCHEMA_VERSION, open_for_reading, schema_of

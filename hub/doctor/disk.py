@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hub.clock import now
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import WITH_RIGHTS, Subject, is_root
-from hub.findings import Finding, Verdict
 
 _LEAST_FREE, _LITTLE_FREE = 200 * 2**20, 500 * 2**20  # bytes
 _FEW, _HARDLY_ANY = 0.05, 0.01  # of the inodes

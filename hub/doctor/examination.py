@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hub.config import Config, ConfigError
+from hub.configuration.file import Config, ConfigError
 from hub.doctor import (
     clock,
     configuration,
@@ -27,8 +27,8 @@ from hub.doctor import (
     versions,
 )
 from hub.doctor.daemon import Asked
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import Status, Subject, in_thread
-from hub.findings import Finding, Verdict
 
 _SECONDS = 14.0
 """For each part, with what it waits for; all are looked at at the same time."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hub.config import Config
-from hub.patience import in_thread as in_thread
+from hub.configuration.file import Config
+from hub.running.patience import in_thread as in_thread
 
 Status = Mapping[str, Any]
 """What the daemon answers to "status"; empty where it does not run."""

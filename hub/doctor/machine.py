@@ -7,8 +7,8 @@ import platform
 from collections.abc import Sequence
 from datetime import timedelta
 
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import Subject, said_by
-from hub.findings import Finding, Verdict
 
 GET_THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
 """The firmware's bits in hexadecimal, on kernels that have it."""

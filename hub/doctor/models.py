@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
-from hub.config import Config
+from hub.configuration.file import Config
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import forbidden
 from hub.errors import CareportError
-from hub.findings import Finding, Verdict
-from hub.model_watch import watched
+from hub.shadow.watch import watched
 from hub.store.database import FILE_NAME, open_for_reading
 
 

@@ -14,9 +14,9 @@ from ipaddress import IPv6Address, ip_address
 from time import monotonic
 
 from hub.clock import now
-from hub.config import PLAINTEXT, Config
+from hub.configuration.file import PLAINTEXT, Config
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import WITH_RIGHTS, Subject, forbidden, in_thread
-from hub.findings import Finding, Verdict
 from hub.uplink.certificate import FAIL_BEFORE, WARN_BEFORE, certificates
 from hub.uplink.errors import BrokerError
 from hub.uplink.tls import in_words, refusal, tls_context

@@ -9,10 +9,10 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from hub.clock import now
-from hub.config import Config
+from hub.configuration.file import Config
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.services import Unit, is_unwanted
 from hub.doctor.x509 import Certificate, read
-from hub.findings import Finding, Verdict
 from hub.uplink.certificate import FAIL_BEFORE, WARN_BEFORE
 
 _PATIENCE_SECONDS = 3.0

@@ -6,8 +6,8 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import WITH_RIGHTS, Subject
-from hub.findings import Finding, Verdict
 
 _OF_OTHERS, _WRITTEN_BY_GROUP = stat.S_IRWXO, stat.S_IWGRP
 

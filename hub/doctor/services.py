@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from time import monotonic
 
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import WITH_RIGHTS, Subject, is_root, said_by
-from hub.findings import Finding, Verdict
 
 HUB, PAGE = "carehub.service", "carehub-page.service"
 BLUETOOTH, TIME = "bluetooth.service", "systemd-timesyncd.service"

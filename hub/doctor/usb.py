@@ -12,12 +12,12 @@ from drivers.catalogue import DRIVERS
 from drivers.usb.address import is_usb
 from drivers.usb.bus import Kind
 from hub.clock import now
-from hub.config import Config, Resident
+from hub.configuration.file import Config, Resident
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import Status
-from hub.enrolment import Enrolled
-from hub.findings import Finding, Verdict
-from hub.fitting import is_reader
-from hub.plugged_in import is_refused
+from hub.sensors.enrolment import Enrolled
+from hub.sensors.fitting import is_reader
+from hub.sensors.plugged_in import is_refused
 
 RULES = "70-carehub-usb.rules"
 """In systemd/udev/ of the project, and in /etc/udev/rules.d of a hub."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from hub import __version__, updates
+from hub import __version__
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import Subject
-from hub.findings import Finding, Verdict
+from hub.updates import keeper_notes as updates
 
 _SLOTS, _CURRENT = "opt/carehub/slots", "opt/carehub/current"
 _STATE = "var/lib/carehub-keeper/state.json"

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from hub import updates
 from hub.store.damage import damage_of, remove_begun, unfinished
 from hub.store.errors import NoRoomError, StoreError, is_for_want_of_room
 from hub.store.reserve import FULL_BELOW, Reserve
 from hub.store.versions import application_id, readable_from
+from hub.updates import keeper_notes as updates
 
 _log = logging.getLogger(__name__)
 readable_text = partial(str, encoding="utf-8", errors="replace")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hub.clock import now
 from hub.errors import CareportError
-from hub.patience import OneAtATime
+from hub.running.patience import OneAtATime
 from hub.store.database import open_for_reading
 from hub.store.encoding import event_text
 from hub.store.errors import StoreError

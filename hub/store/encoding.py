@@ -17,7 +17,7 @@ from hub.assessment.reason import AGE, REASONED, Reason
 from hub.clock import ClockQuality
 from hub.readings import AbsentReason, Measurement, Quality, Value, Vital, type_of_value
 from hub.stretch import Stretch, StretchedVital
-from hub.timing import TimeQuality
+from hub.timekeeping.timing import TimeQuality
 
 VITAL_NUMBERS: Mapping[Vital, int] = {
     Vital.RESPIRATION_RATE: 1,

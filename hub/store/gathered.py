@@ -14,7 +14,6 @@ from itertools import chain
 
 from hub.assessment.reason import Reason
 from hub.clock import to_microseconds
-from hub.placed import PlacedReading
 from hub.readings import Value, Vital
 from hub.store.encoding import (
     CLOCK_QUALITY_NUMBERS,
@@ -24,6 +23,7 @@ from hub.store.encoding import (
     reasons_text,
     stretch_text,
 )
+from hub.timekeeping.placed import PlacedReading
 
 Row = tuple[object, ...]
 _MICROSECOND = timedelta(microseconds=1)

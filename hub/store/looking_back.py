@@ -1,9 +1,9 @@
 """What the staff page asks of the past: who was measured as what, scored how, and alerted of when.
 
 It reads beside the running hub and touches nothing. Every time is put right, as people and the ICS are told
-it (`hub/correction.py`). No table has an index by resident, since each would be written at every commit: rows
-of some days are found by looking in a few hundred places where those days begin, and are then read in their
-order. What is damaged, or of another version, is left out: what can be read must be seen.
+it (`hub/timekeeping/correction.py`). No table has an index by resident, since each would be written at every
+commit: rows of some days are found by looking in a few hundred places where those days begin, and are then
+read in their order. What is damaged, or of another version, is left out: what can be read must be seen.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from hub.assessment import news2
 from hub.assessment.news2 import OxygenScale
 from hub.assessment.observation_set import taken
 from hub.clock import Step, StepKind, from_microseconds
-from hub.correction import corrected
-from hub.glance import KnownValue, PastScore, RiskSaid, ScoredSet
-from hub.present import Record, told_after
+from hub.overview.glance import KnownValue, PastScore, RiskSaid, ScoredSet
 from hub.readings import OF_THE_ROOM, Vital
 from hub.store.queries import OF_NOBODY_YET
 from hub.store.rows import (
@@ -36,7 +34,9 @@ from hub.store.rows import (
 )
 from hub.store.steps import all_steps
 from hub.stretch import StretchedVital
-from hub.timing import ClockRule, TimeQuality
+from hub.timekeeping.correction import corrected
+from hub.timekeeping.present import Record, told_after
+from hub.timekeeping.timing import ClockRule, TimeQuality
 
 _LOOKS = 256
 _UNREADABLE = (ValueError, TypeError, LookupError, OverflowError)

@@ -20,7 +20,7 @@ from hub.clock import ClockQuality, ClockStamp, from_microseconds
 from hub.readings import AbsentReason, Measurement, Quality, Vital, type_of_value
 from hub.store import audit, schemas
 from hub.store.encoding import TIME_QUALITY_NUMBERS, measurements_text, observations_text, value_of
-from hub.timing import TimeQuality
+from hub.timekeeping.timing import TimeQuality
 
 migrations = Migrations("carehub")
 

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 
-from hub.present import Record
 from hub.store.queries import OF_NOBODY_YET
 from hub.store.rows import (
     SELECT_ALERT,
@@ -17,6 +16,7 @@ from hub.store.rows import (
     AssessmentRow,
     StoredReading,
 )
+from hub.timekeeping.present import Record
 
 _UNREADABLE = (ValueError, TypeError, LookupError, OverflowError)
 

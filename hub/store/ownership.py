@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import cast
 
 from hub.clock import to_microseconds
-from hub.present import Present
 from hub.readings import Measurement
 from hub.store.encoding import measurements_text
 from hub.store.rows import (
@@ -26,6 +25,7 @@ from hub.store.rows import (
     StoredReading,
     numbered,
 )
+from hub.timekeeping.present import Present
 
 DISCARDED = "discarded by a person"
 """The `problem` of a reading that nobody's is and nobody's shall be. What it said is kept."""

@@ -8,10 +8,10 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from hub.clock import to_microseconds
-from hub.present import Present
 from hub.readings import Vital
 from hub.store.recent import StoredMeasurement
 from hub.store.rows import SELECT_READING, StoredReading
+from hub.timekeeping.present import Present
 
 _WIDEST_ZONE = timedelta(hours=26)
 

@@ -45,7 +45,7 @@ class ResidentRow:
 
 @dataclass(frozen=True, slots=True)
 class CareRow:
-    """What is known of a resident, as JSON (`hub.household`), who said so last, and when."""
+    """What is known of a resident, as JSON (`hub.residents.household`), who said so last, and when."""
 
     resident: str
     body: str

@@ -5,8 +5,8 @@ and assessments on the card, from which it is made again at each start: it costs
 
 It follows the writer's transaction: what a transaction that is undone has added is undone here too.
 
-All times here are told by the present clock, so that they can be compared (`hub/correction.py`). So the
-window is loaded when it is first needed, and again after each step of the clock: `tell_anew`.
+All times here are told by the present clock, so that they can be compared (`hub/timekeeping/correction.py`).
+So the window is loaded when it is first needed, and again after each step of the clock: `tell_anew`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from typing import NamedTuple, TypeVar
 from hub.assessment.hour import Hour
 from hub.assessment.observation_set import Observation, taken
 from hub.clock import Step
-from hub.placed import PlacedReading
-from hub.present import Place, Present
 from hub.readings import Value, Vital
 from hub.store.recent_sets import SETS_LOADED, Sets, StoredSet, load_sets, moments_of_sets, with_set
 from hub.store.rows import SELECT_READING, StoredReading
 from hub.store.steps import all_steps
-from hub.timing import TimeQuality
+from hub.timekeeping.placed import PlacedReading
+from hub.timekeeping.present import Place, Present
+from hub.timekeeping.timing import TimeQuality
 
 _Timed = TypeVar("_Timed")
 _Kept = TypeVar("_Kept")
@@ -40,7 +40,7 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 _READINGS_LOADED = 20_000
 _LOADED_FOR = timedelta(hours=1)  # however many these are, up to
 _READINGS_LOADED_MOST = 40_000
-_WAITED_MOST = 2_000  # as `hub.reception.MOST_WAITING`: so many may be older than those behind them
+_WAITED_MOST = 2_000  # as `hub.intake.reception.MOST_WAITING`: so many may be older than those behind them
 _LOADED_AT_ONCE = 500
 _LOOKED_THROUGH = 10  # times as many, for a stream's samples, of which nine in ten are no observation
 _MEASUREMENTS_KEPT = 32  # of one vital of one resident; when there are more, half of them go

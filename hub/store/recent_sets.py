@@ -17,9 +17,9 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from hub.assessment.hour import Hour
-from hub.present import Present
 from hub.readings import Value, Vital
 from hub.store.rows import SELECT_ASSESSMENT, SELECT_READING, AssessmentRow, StoredReading
+from hub.timekeeping.present import Present
 
 SETS_LOADED = 5_000
 """Of so many of the newest it is known when their readings were measured, by the present clock."""

@@ -12,8 +12,6 @@ from typing import Any
 
 from hub.assessment.reason import Reason
 from hub.clock import ClockStamp, from_microseconds, to_microseconds
-from hub.placed import PlacedReading
-from hub.present import Place, Present
 from hub.readings import OF_NO_SCORE, DeviceTime, Flag, Origin, RawPayload, Reading, Value, Vital
 from hub.store.encoding import (
     CLOCK_QUALITIES,
@@ -23,6 +21,8 @@ from hub.store.encoding import (
     reasons_of,
     stretch_of,
 )
+from hub.timekeeping.placed import PlacedReading
+from hub.timekeeping.present import Place, Present
 
 _MICROSECOND = timedelta(microseconds=1)
 

@@ -8,7 +8,7 @@ place. Rows keep their numbers. What refers to what is lost:
 - an assessment, or a window of a rhythm, without the reading that formed it can be told by nobody, and is
   left behind;
 - an outbox row that refers to what is lost, or whose event cannot be read, is set aside with the reason;
-- an alert is kept, and refers to number 0: it climbs on, and is told by itself (`hub/alert_book.py`).
+- an alert is kept, and refers to number 0: it climbs on, and is told by itself (`hub/alerts/book.py`).
 
 A sensor that was forgotten, or has another owner by now, as the trail says, is not enrolled again by an old
 row that is found.

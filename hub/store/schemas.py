@@ -256,10 +256,11 @@ CREATE TABLE rhythm_window (
 """
 
 # `resident` is who was entered by hand or from a table, as a [[residents]] would say it; `resident_care`
-# what is known of anybody who lives here, listed in the configuration or entered: JSON (`hub.care.Care`).
-# `staff` is who may sign in on the staff page; `key` is the name as it is compared. A `withdrawn_assessment`
-# rested on a reading that was given to the wrong resident: out of the way of whoever looks at assessments,
-# and not forgotten; `withdrawn` is the number of the trail's entry that says why.
+# what is known of anybody who lives here, listed in the configuration or entered: JSON
+# (`hub.residents.care.Care`). `staff` is who may sign in on the staff page; `key` is the name as it is
+# compared. A `withdrawn_assessment` rested on a reading that was given to the wrong resident: out of the way
+# of whoever looks at assessments, and not forgotten; `withdrawn` is the number of the trail's entry that says
+# why.
 RESIDENTS_AND_STAFF = """
 CREATE TABLE resident (
     id                      TEXT PRIMARY KEY,

@@ -1,4 +1,4 @@
-"""Who may sign in on the staff page: rows in, rows out. What a name may be is `hub/staff_requests.py`'s."""
+"""Who may sign in on the staff page: rows in, rows out. What a name may be is `hub/staff/requests.py`'s."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hub.clock import from_microseconds, to_microseconds
-from hub.staff import Role, key_of
+from hub.staff.rights import Role, key_of
 
 _log = logging.getLogger(__name__)
 _COLUMNS = "name, role, pin, changed_at, changed_by"
@@ -39,7 +39,7 @@ def staff(connection: sqlite3.Connection) -> list[StaffRow]:
 
 
 def member(connection: sqlite3.Connection, key: str) -> StaffRow | None:
-    """Somebody by the name as it is compared (`hub.staff.key_of`)."""
+    """Somebody by the name as it is compared (`hub.staff.rights.key_of`)."""
     found = _readable(connection.execute(f"SELECT {_COLUMNS} FROM staff WHERE key = ?", (key,)))
     return found[0] if found else None
 

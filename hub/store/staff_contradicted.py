@@ -14,7 +14,7 @@ from datetime import timedelta
 from operator import itemgetter
 from typing import Any
 
-from hub.staff import key_of
+from hub.staff.rights import key_of
 
 ENTERED, CHANGED, REMOVED = "staff entered", "staff changed", "staff removed"
 """What the trail calls it (`hub.trail.Audited`)."""

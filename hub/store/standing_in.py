@@ -1,9 +1,9 @@
 """What the hub works on where the card has no room for its database: a copy of the newest of it, in memory.
 
 Nothing can be committed to it, as on any full card: alerts are told uncommitted (`hub/uplink/unkept.py`),
-readings wait (`hub/reception.py`). It is there so that the hub starts, knows its sensors, and has the ladders
-of open alerts climbed. As soon as the card has room, the database itself is opened, or saved where it is
-damaged, beside the hub that runs; nobody need restart it.
+readings wait (`hub/intake/reception.py`). It is there so that the hub starts, knows its sensors, and has the
+ladders of open alerts climbed. As soon as the card has room, the database itself is opened, or saved where it
+is damaged, beside the hub that runs; nobody need restart it.
 """
 
 from __future__ import annotations

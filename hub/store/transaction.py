@@ -1,4 +1,4 @@
-"""What may be done within one transaction. Rows in, rows out: the meaning is `hub/intake.py`'s."""
+"""What may be done within one transaction. Rows in, rows out: the meaning is `hub/intake/intake.py`'s."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from datetime import datetime
 from hub.assessment.hour import Hour
 from hub.assessment.reason import Reason
 from hub.clock import ClockStamp, Step, to_microseconds
-from hub.placed import PlacedReading
-from hub.present import Place, Present
 from hub.readings import Value, Vital
 from hub.store.audit import AuditEntry, NewEntry, append, history_size
 from hub.store.encoding import event_bytes
@@ -37,6 +35,8 @@ from hub.store.rows import (
     reading_by_number,
 )
 from hub.store.steps import add_step
+from hub.timekeeping.placed import PlacedReading
+from hub.timekeeping.present import Place, Present
 
 READINGS_TOGETHER = 20
 """How many readings one message tells of at the most: about as many as fit into 64 KiB of FHIR."""

@@ -23,8 +23,8 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from hub import progress
-from hub.patience import in_thread
+from hub.running import progress
+from hub.running.patience import in_thread
 from hub.store.beside import in_memory, rehearse_in
 from hub.store.database import Say, open_for_writing
 from hub.store.errors import NoRoomError, NotCommittedError, is_fault_of_database, trouble_of_card

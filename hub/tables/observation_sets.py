@@ -14,7 +14,7 @@ from typing import NamedTuple
 from drivers.quality import PLAUSIBLE
 from hub.assessment.glasgow import SUMS, from_glasgow
 from hub.assessment.news2 import OxygenScale
-from hub.manual import RESPIRATION_RATES
+from hub.intake.manual import RESPIRATION_RATES
 from hub.readings import Breathing, Consciousness, Value, Vital
 from hub.tables.cells import NOTHING, Remark, number
 from hub.tables.csv_text import Row, Table

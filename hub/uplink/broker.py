@@ -20,8 +20,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from hub import config
-from hub.patience import in_thread
+from hub.configuration import file as config
+from hub.running.patience import in_thread
 from hub.uplink.cloudevents import Event, to_binary, to_structured
 from hub.uplink.connection import LARGEST_PACKET, MESSAGES_HELD, Connection
 from hub.uplink.errors import BrokerError, ProtocolRefusedError

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hub import config, progress
 from hub.clock import now
+from hub.configuration import file as config
 from hub.errors import CareportError
+from hub.running import progress
 
 WARN_BEFORE = timedelta(days=30)
 """From then on it is said in the log each day, and `carehub doctor` warns."""

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from hub.alerts import Alert
+from hub.alerts.life import Alert
 from hub.assessment.deterioration import Risk
 from hub.assessment.news2 import News2
 from hub.assessment.observation_set import ObservationSet

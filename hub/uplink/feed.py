@@ -12,13 +12,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from hub.alerts import Alert
-from hub.assessed import Assessment
+from hub.alerts.assessed import Assessment
+from hub.alerts.life import Alert
 from hub.assessment.news2 import Band
 from hub.assessment.observation_set import Observation
-from hub.placed import PlacedReading
 from hub.readings import Vital
-from hub.summary import ResidentSummary
+from hub.telling.summary import ResidentSummary
+from hub.timekeeping.placed import PlacedReading
 from hub.uplink.cloudevents import Event, Written, json_text
 from hub.uplink.contract import AlertChange, Channel, Identity, SummaryOf, event_type
 from hub.uplink.fhir.alerts import Step, acknowledgement_entry, alert_entry

@@ -23,9 +23,10 @@ from functools import partial
 from math import inf
 from time import monotonic
 
-from hub import config, progress
+from hub.configuration import file as config
 from hub.errors import CareportError
-from hub.patience import within
+from hub.running import progress
+from hub.running.patience import within
 from hub.store.errors import StoreError
 from hub.store.outbox import MADE_AT_ONCE, CannotBeToldError, Outbox, OutboxRow
 from hub.uplink.broker import LONGEST_SILENCE_SECONDS, Broker

@@ -15,13 +15,13 @@ from typing import Any, ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
-from hub.alerts import AlertState, Resolution
+from hub.alerts.concern import SoftSign
+from hub.alerts.life import AlertState, Resolution
 from hub.assessment.news2 import Band
 from hub.clock import ClockQuality
-from hub.concern import SoftSign
 from hub.errors import CareportError
 from hub.readings import Vital
-from hub.timing import TimeQuality
+from hub.timekeeping.timing import TimeQuality
 from hub.uplink.cloudevents import Event
 from hub.uplink.contract import AlertChange, Channel, SummaryOf, event_type
 from hub.uplink.fhir import codes

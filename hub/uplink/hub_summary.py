@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from hub.summary import AlertsSummary, DeviceSummary, HubSummary, ResidentSummary
+from hub.telling.summary import AlertsSummary, DeviceSummary, HubSummary, ResidentSummary
 from hub.uplink.cloudevents import Event
 from hub.uplink.contract import Channel, Identity, SummaryOf, event_type
 from hub.uplink.feed import resident_summary_event

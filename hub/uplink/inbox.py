@@ -6,8 +6,8 @@ import asyncio
 from asyncio import Future
 from collections.abc import Awaitable, Callable
 
-from hub import progress
 from hub.errors import CareportError
+from hub.running import progress
 from hub.uplink.cloudevents import Event, EventError, from_message
 from hub.uplink.connection import Connection
 from hub.uplink.errors import BrokerError

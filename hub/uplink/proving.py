@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from hub.patience import within
+from hub.running.patience import within
 from hub.uplink.errors import BrokerError, BrokerRefusedError, DisconnectedError
 
 if TYPE_CHECKING:

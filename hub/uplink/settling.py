@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
-from hub import progress
 from hub.errors import CareportError
+from hub.running import progress
 from hub.store.outbox import Outbox, OutboxRow
 from hub.uplink.link import Link
 

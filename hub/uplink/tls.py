@@ -6,7 +6,7 @@ import socket
 import ssl
 from contextlib import closing
 
-from hub import config
+from hub.configuration import file as config
 from hub.uplink.errors import BrokerError
 
 _PATIENCE_SECONDS = 2.0

@@ -2,8 +2,8 @@
 
 They wait in memory, before all that waits on the card, and say in an extension attribute that they are not
 `committed` (their data is FHIR, and stays as it is): this hub does not know of such an alert after a restart,
-does not escalate it, and keeps in memory that it was acknowledged (`hub/acknowledgements.py`). Their ids are
-those with which they are told again if they are committed later.
+does not escalate it, and keeps in memory that it was acknowledged (`hub/alerts/acknowledgements.py`). Their
+ids are those with which they are told again if they are committed later.
 """
 
 from __future__ import annotations

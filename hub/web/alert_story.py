@@ -10,20 +10,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hub.alert_book import UnreadableAlertError, alert_of
-from hub.alerts import Alert, Resolution
-from hub.assessed import Assessment
+from hub.alerts.assessed import Assessment
+from hub.alerts.book import UnreadableAlertError, alert_of
+from hub.alerts.life import Alert, Resolution
 from hub.assessment.news2 import PARAMETERS
-from hub.glance import ScoredSet
-from hub.hand_over import Act
-from hub.placed import PlacedReading
-from hub.present import Record
+from hub.overview.glance import ScoredSet
+from hub.overview.hand_over import Act
 from hub.readings import Value, Vital
 from hub.store.alert_past import alert_row, sets_back, superseded_by
 from hub.store.audit import AuditEntry, AuditError, history
 from hub.store.looking_back import first_assessment_since, first_reading_since, known_at, scored
 from hub.store.rows import AlertRow, AssessmentRow, assessment_by_number
-from hub.telling import KeptReadings, assessment_of
+from hub.telling.teller import KeptReadings, assessment_of
+from hub.timekeeping.placed import PlacedReading
+from hub.timekeeping.present import Record
 from hub.trail import Audited
 from hub.web.words import duration_words
 

@@ -16,9 +16,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from hub.config import Config
+from hub.configuration.file import Config
+from hub.running.supervision import keep_running
 from hub.store.database import FILE_NAME
-from hub.supervision import keep_running
 from hub.web import words
 from hub.web.asking import Asking
 from hub.web.board import Board

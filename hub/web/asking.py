@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hub.control import ControlError
+from hub.control.control_socket import ControlError
 
 _PATIENCE_SECONDS = 15.0
 _LONGEST_ANSWER = 4 << 20  # bytes; a list of all readings that wait may be long
 _MOST_AT_ONCE = 16
-_LONGEST_REQUEST = 512 * 1024  # a table of residents; as `hub/control.py` takes
+_LONGEST_REQUEST = 512 * 1024  # a table of residents; as `hub/control/control_socket.py` takes
 NOT_DONE = "Nothing was saved."
 
 

@@ -15,16 +15,16 @@ from datetime import datetime, timedelta
 from itertools import chain
 from time import monotonic
 
-from hub.alert_book import UnreadableAlertError, alert_of
-from hub.alerts import Alert
-from hub.attention import next_due
+from hub.alerts.book import UnreadableAlertError, alert_of
+from hub.alerts.life import Alert
 from hub.clock import now
-from hub.config import Config, Resident
-from hub.glance import Glance, KnownValue, OpenRound, PastScore, RiskSaid, ScoredSet
-from hub.listed import Listed, residents_of
-from hub.present import Record, clock_rule
+from hub.configuration.file import Config, Resident
+from hub.overview.attention import next_due
+from hub.overview.glance import Glance, KnownValue, OpenRound, PastScore, RiskSaid, ScoredSet
+from hub.residents.listed import Listed, residents_of
 from hub.store import looking_back
 from hub.store.rows import AlertRow, AssessmentRow, StoredReading
+from hub.timekeeping.present import Record, clock_rule
 from hub.trail import Audited
 from hub.web.remembered import SCORES_KEPT, VALUES_KEPT, Remembered
 from hub.web.topics import ALERTS, HOME, HUB, ROUNDS, SENSORS, TRAY, of_resident

@@ -22,9 +22,9 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from hub.assessment.news2 import OxygenScale, score
-from hub.care import Normal
-from hub.glance import PastScore
+from hub.overview.glance import PastScore
 from hub.readings import Breathing, Value, Vital
+from hub.residents.care import Normal
 from hub.web.chart_table import table_of
 from hub.web.points import Point, inside, point_of
 from hub.web.words import moment_words, number_words, unit_words, value_words, vital_words

@@ -1,7 +1,7 @@
 """What a person typed and chose in a round, before the hub is asked to keep it. Pure.
 
 What cannot be read is said beside its field, and nothing is kept meanwhile: half a round that looks like a
-whole one would be worse than none. Whether a number is possible the hub says (`hub/manual.py`).
+whole one would be worse than none. Whether a number is possible the hub says (`hub/intake/manual.py`).
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from time import monotonic
 from typing import Any
 
 from hub.clock import now
-from hub.config import Config
-from hub.control import ControlError
+from hub.configuration.file import Config
+from hub.control.control_socket import ControlError
 from hub.errors import CareportError
 from hub.store.database import FILE_NAME, open_for_reading
 from hub.store.errors import StoreError

@@ -26,7 +26,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from hub.errors import CareportError
-from hub.staff import Right
+from hub.staff.rights import Right
 from hub.store.errors import StoreError
 from hub.store.staff import member
 from hub.web.asking import SilentHubError

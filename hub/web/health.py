@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hub.findings import Verdict
+from hub.doctor.findings import Verdict
 from hub.web.words import count_words
 
 Status = Mapping[str, Any]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from hub.attention import Standing, Why, in_order, rising_risk
-from hub.glance import Glance
+from hub.overview.attention import Standing, Why, in_order, rising_risk
+from hub.overview.glance import Glance
 from hub.readings import Vital
 from hub.web.namesakes import namesakes, told_apart_by
 from hub.web.shown_score import ShownScore, shown_score
@@ -58,7 +58,7 @@ class Group:
 
 
 def groups(glances: Iterable[Glance], now: datetime) -> Sequence[Group]:
-    """Everybody, who needs somebody first before the others (`hub/attention.py`). `now` is aware."""
+    """Everybody, who needs somebody first before the others (`hub/overview/attention.py`). `now` is aware."""
     by_id = {each.id: each for each in glances}
     standings = in_order([_standing(each, now) for each in by_id.values()], now)
     alike = namesakes(each.resident for each in by_id.values())

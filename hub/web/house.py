@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hub.config import Config
+from hub.configuration.file import Config
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from hub.config import Resident
+from hub.configuration.file import Resident
 
 
 def namesakes(residents: Iterable[Resident]) -> frozenset[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from hub.glance import KnownValue
+from hub.overview.glance import KnownValue
 from hub.readings import Quality
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from hub.assessment.news2 import PARAMETERS, Band
-from hub.attention import Done, Scored
-from hub.glance import KnownValue, PastScore
+from hub.overview.attention import Done, Scored
+from hub.overview.glance import KnownValue, PastScore
 from hub.readings import Quality, Vital
 from hub.store.rows import AssessmentRow
 
@@ -73,7 +73,7 @@ class Remembered:
 
     @property
     def asking(self) -> Iterable[Scored]:
-        """What `hub.attention.next_due` needs to know."""
+        """What `hub.overview.attention.next_due` needs to know."""
         done = [] if self._done_at is None else [Scored(self._done_at, self._done_band, done=True)]
         return [*done, *(Scored(at, band, done=False) for band, at in self._asked.items())]
 

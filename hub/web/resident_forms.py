@@ -1,7 +1,7 @@
 """What a manager types of a resident, as the hub is asked for it. Pure.
 
 What is wrong with a form is a `Wrong`: the field, and the words. The daemon checks everything again
-(`hub/resident_fields.py`); here is found what only a form can have wrong.
+(`hub/residents/fields.py`); here is found what only a form can have wrong.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from hub.care import Care, Consent, Normal, Whereabouts
-from hub.config import Resident
+from hub.configuration.file import Resident
 from hub.readings import Vital
-from hub.resident_fields import NORMALS_OF
+from hub.residents.care import Care, Consent, Normal, Whereabouts
+from hub.residents.fields import NORMALS_OF
 
 Field = Callable[[str], str]
 """What the form says of a field, without the blanks around it; empty where it says nothing."""

@@ -9,18 +9,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hub.alert_book import UnreadableAlertError, alert_of
-from hub.alerts import Alert
-from hub.concern import Concern, concern_of
-from hub.config import Config, Sensor
-from hub.enrolment import enrolled_sensors
-from hub.glance import Glance, KnownValue, PastScore
-from hub.present import clock_rule
+from hub.alerts.book import UnreadableAlertError, alert_of
+from hub.alerts.concern import Concern, concern_of
+from hub.alerts.life import Alert
+from hub.configuration.file import Config, Sensor
+from hub.overview.glance import Glance, KnownValue, PastScore
 from hub.readings import Quality, Vital
+from hub.sensors.enrolment import enrolled_sensors
 from hub.store import looking_back
 from hub.store.audit import AuditError, history
 from hub.store.rows import AlertRow, StoredReading
-from hub.timing import TimeQuality
+from hub.timekeeping.present import clock_rule
+from hub.timekeeping.timing import TimeQuality
 from hub.trail import Audited
 from hub.web.remembered import by_hours
 from hub.web.turn import SHOWN, source_words

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from starlette.responses import Response
 
-from hub.staff import Right
+from hub.staff.rights import Right
 
 if TYPE_CHECKING:
     from hub.web.visit import Visit

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Any
 
 from drivers.catalogue import DRIVERS
-from hub.fitting import drivers_at, is_reader
+from hub.sensors.fitting import drivers_at, is_reader
 
 LOW_BATTERY = 20
 """Per cent: at and below it should be changed."""

@@ -20,10 +20,10 @@ import uvicorn
 from starlette.types import ASGIApp, Message
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from hub.config import Config
+from hub.configuration.file import Config
 from hub.errors import CareportError
-from hub.service_manager import ServiceManager
-from hub.supervision import keep_running
+from hub.running.service_manager import ServiceManager
+from hub.running.supervision import keep_running
 from hub.web.app import application, put_together, running
 from hub.web.lock_out import device_of
 

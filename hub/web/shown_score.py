@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hub.assessment.news2 import Band, News2
-from hub.glance import Glance
+from hub.overview.glance import Glance
 
 SHOWN_FOR = timedelta(hours=24)
 

@@ -6,7 +6,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from hub.staff import LONGEST_NAME, key_of
+from hub.staff.rights import LONGEST_NAME, key_of
 from hub.store.staff import StaffRow, member
 from hub.web.lock_out import LockOut
 from hub.web.looking import Looking

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from hub.glance import PastScore
+from hub.overview.glance import PastScore
 from hub.web.words import band_class, duration_words
 
 _WIDTH, _HEIGHT, _EDGE = 120.0, 36.0, 5.0

@@ -2,7 +2,7 @@
 nobody's and may be theirs, what is missing. Pure.
 
 What is nobody's is never shown among their values: it is offered, with its sensor and its time, and a person
-says whose it is (`hub/attribution.py` has why it is nobody's).
+says whose it is (`hub/attribution/rule.py` has why it is nobody's).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 
 from hub.assessment.news2 import PARAMETERS
 from hub.assessment.observation_set import ObservationSet, Recency
-from hub.config import Sensor
-from hub.placed import PlacedReading
+from hub.configuration.file import Sensor
 from hub.readings import Flag, Measurement, Origin, Quality, Reading, Value, Vital
 from hub.store.rows import StoredReading
-from hub.timing import TimeQuality
+from hub.timekeeping.placed import PlacedReading
+from hub.timekeeping.timing import TimeQuality
 
 OFFERED_BEFORE = timedelta(minutes=1)
 """How long before a round was opened a reading of its kit may have come in and still be offered: measured

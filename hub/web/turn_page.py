@@ -9,22 +9,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from hub.alert_book import UnreadableAlertError, alert_of
-from hub.alerts import Alert, AlertPolicy
-from hub.assessed import Assessment
+from hub.alerts.assessed import Assessment
+from hub.alerts.book import UnreadableAlertError, alert_of
+from hub.alerts.life import Alert, AlertPolicy
 from hub.assessment.news2 import PARAMETERS, Band
-from hub.attention import Done, Due, Scored, Standing, in_order, next_due
 from hub.clock import now
-from hub.config import Config, Sensor
-from hub.control import ControlError
-from hub.enrolment import enrolled_sensors
-from hub.glance import Glance
-from hub.household import Listed, residents_of
-from hub.present import clock_rule
+from hub.configuration.file import Config, Sensor
+from hub.control.control_socket import ControlError
+from hub.overview.attention import Done, Due, Scored, Standing, in_order, next_due
+from hub.overview.glance import Glance
+from hub.residents.household import Listed, residents_of
+from hub.sensors.enrolment import enrolled_sensors
 from hub.store.looking_back import first_reading_since, record_of, scored
 from hub.store.of_late import assessments_of_late, of_nobody, open_alert_row
 from hub.store.rows import AssessmentRow, newest_assessment, numbered
-from hub.telling import KeptReadings, assessment_of
+from hub.telling.teller import KeptReadings, assessment_of
+from hub.timekeeping.present import clock_rule
 from hub.web.namesakes import namesakes, told_apart_by
 from hub.web.shown_score import ShownScore, shown_score
 from hub.web.turn import OFFERED_BEFORE, Offer, OpenTurn, Shown, kits_of, missing, offers, shown, turn_of

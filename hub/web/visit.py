@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from hub.staff import Right, Role
+from hub.staff.rights import Right, Role
 from hub.store.staff import member
 
 if TYPE_CHECKING:

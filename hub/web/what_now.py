@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from hub.alerts import Alert
+from hub.alerts.life import Alert
 from hub.assessment.news2 import Band, News2
-from hub.care import Care
-from hub.config import Rung
+from hub.configuration.file import Rung
+from hub.residents.care import Care
 
 Urgency = Literal["routine", "urgent", "emergency"]
 NOT_KNOWN_PLAN = (

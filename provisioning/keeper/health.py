@@ -1,6 +1,7 @@
 """How the hub says that it is: asked on its control socket, and understood without any of its code.
 
-One line of JSON each way (hub/control.py). What an older or a broken release leaves out counts as not said.
+One line of JSON each way (hub/control/control_socket.py). What an older or a broken release leaves out counts
+as not said.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
-from hub.staff import Role
+from hub.staff.rights import Role
 from tests.rigs.carers_home import PINS, CarersHome, carers_home
 
 expect.set_options(timeout=15_000)  # a machine may be busy; what is quick is not made slower by it

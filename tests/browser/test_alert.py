@@ -7,7 +7,7 @@ import time
 
 from playwright.sync_api import expect
 
-from hub.staff import Role
+from hub.staff.rights import Role
 from tests.browser.conftest import KITCHEN, PHONE, TABLET, Tabs
 from tests.rigs.carers_home import ADA, ADAS_OXIMETER, CarersHome
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from playwright.sync_api import expect
 
 from hub.clock import now
-from hub.staff import Role
+from hub.staff.rights import Role
 from hub.web.words import ago_words, until_words
 from tests.browser.conftest import KITCHEN, Tabs
 from tests.rigs.carers_home import CarersHome

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from hub.staff import Role
+from hub.staff.rights import Role
 from tests.browser.conftest import KITCHEN, PHONE, Tabs
 from tests.rigs.carers_home import ADA, ADAS_OXIMETER, CarersHome, carers_home
 

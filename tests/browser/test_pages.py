@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from hub.staff import Role
+from hub.staff.rights import Role
 from tests.browser.conftest import PHONE, Size, Tabs
 from tests.rigs.carers_home import ADA, ADAS_OXIMETER, BERT, CLARA, OXIMETER, CarersHome
 

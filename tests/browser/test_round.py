@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
-from hub.staff import Role
+from hub.staff.rights import Role
 from tests.browser.conftest import KITCHEN, PHONE, TABLET, Tab, Tabs
 from tests.rigs.carers_home import BERT, CLARA, DORA, CarersHome
 

@@ -16,7 +16,7 @@ from drivers.recording import line_of
 from drivers.virtual import encoding
 from hub.clock import now
 from hub.readings import Origin, RawPayload
-from hub.staff import Role
+from hub.staff.rights import Role
 from tests.browser.conftest import KITCHEN, PHONE, Tab, Tabs
 from tests.browser.measured import told
 from tests.rigs.carers_home import CarersHome, lived_in_home

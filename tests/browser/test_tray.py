@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from hub.staff import Role
+from hub.staff.rights import Role
 from tests.browser.conftest import PHONE, Tabs
 from tests.rigs.carers_home import BERT, CLARA, CarersHome
 

@@ -12,7 +12,7 @@ from drivers.contec_cms50 import DRIVER
 from drivers.contec_memory import NO_TIME, blocks, decode_stored
 from drivers.driver import DecodeError
 from hub.readings import AbsentReason, DeviceTime, Flag, Quality, RawPayload, Vital
-from hub.timing import ClockRule, TimeQuality, measured_at
+from hub.timekeeping.timing import ClockRule, TimeQuality, measured_at
 
 BEGAN = bytes.fromhex("14 1a 02 1b 16 3b 1e")  # 2026-02-27 22:59:30
 SAMPLES = st.lists(st.tuples(st.integers(0, 255), st.integers(0, 255)), max_size=200)

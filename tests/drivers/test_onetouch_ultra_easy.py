@@ -20,7 +20,7 @@ from drivers.usb.collector import EnrolledUsb
 from drivers.virtual.onetouch import OneTouchMeter
 from hub.clock import ClockQuality
 from hub.readings import AbsentReason, DeviceTime, Flag, Measurement, Quality, RawPayload, Vital
-from hub.timing import ClockRule, TimeQuality, measured_at
+from hub.timekeeping.timing import ClockRule, TimeQuality, measured_at
 from tests.rigs.plugging import adapter, plugging
 
 CAPTURES = {

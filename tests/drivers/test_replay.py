@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from drivers.replay import ReplaySocket, paced
-from hub.local_socket import LocalSocketError
+from hub.control.local_socket import LocalSocketError
 from hub.readings import RawPayload
 
 LINE = (

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from time import monotonic
 
-from hub import config
+from hub.configuration import file as config
 from hub.demo.mosquitto import Mosquitto
 from hub.store.outbox import OutboxRow
 from hub.uplink.cloudevents import Event

@@ -16,7 +16,7 @@ import pytest
 from drivers.recording import line_of
 from hub.assessment.news2 import Band
 from hub.clock import now
-from hub.config import load
+from hub.configuration.file import load
 from hub.daemon import Hub, running
 from hub.process import main
 from hub.store.database import FILE_NAME, open_for_writing

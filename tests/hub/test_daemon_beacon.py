@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hub import ladders
+from hub.alerts import ladders
 from hub.clock import now
-from hub.config import load
+from hub.configuration.file import load
 from hub.daemon import running
 from tests.rigs.broker import until
 from tests.rigs.house import oximeter, write_configuration

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers.virtual.ward import DETERIORATING
-from hub.config import load
+from hub.configuration.file import load
 from hub.daemon import running
 from hub.uplink.contract import Channel, event_type
 from tests.rigs.broker import Ics, Mosquitto, free_port, until

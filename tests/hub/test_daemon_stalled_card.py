@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.clock import now
-from hub.config import load
+from hub.configuration.file import load
 from hub.daemon import running
 from hub.store import delivery
 from hub.store.delivery import CardOutbox

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hub.patience import within
+from hub.running.patience import within
 from tests.rigs.broker import free_port, until
 from tests.rigs.house import ILL, WELL, write_configuration
 from tests.rigs.hub_process import HubProcess

@@ -15,11 +15,11 @@ import pytest
 from hub import __version__, trail
 from hub.assessment.deterioration import DeteriorationModel
 from hub.clock import ClockQuality, ClockStamp
-from hub.config import Config, load
-from hub.local_socket import Peer
-from hub.manual import observation
+from hub.configuration.file import Config, load
+from hub.configuration.settings import configuration_hash, settings
+from hub.control.local_socket import Peer
+from hub.intake.manual import observation
 from hub.readings import Breathing, Consciousness
-from hub.settings import configuration_hash, settings
 from hub.store.audit import SCHEMA, TRIMMED, AuditEntry, append, entries, trim
 from hub.store.audit_verification import verify
 from hub.trail import Audited, ModelInUse, Moment, Previous

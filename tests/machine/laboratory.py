@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from hub.control import ask
+from hub.control.control_socket import ask
 from hub.errors import CareportError
 from provisioning.authority import Authority
 from tests.faults.account import Account, Judgement, judge

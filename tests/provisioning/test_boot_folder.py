@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hub.config import ConfigError
+from hub.configuration.file import ConfigError
 from provisioning import first_boot, site_file
 from provisioning.authority import Authority
 from provisioning.boot_folder import README, REQUEST, SITE, STATUS, Card, Kept, left_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import ConfigError
+from hub.configuration.file import ConfigError
 from provisioning.boot_folder import README, SITE, STATUS
 from provisioning.errors import ProvisioningError
 from provisioning.first_boot import take_in

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import ConfigError
+from hub.configuration.file import ConfigError
 from provisioning import inventory
 from provisioning.errors import ProvisioningError
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import ConfigError
-from hub.config import load as load_hub
+from hub.configuration.file import ConfigError
+from hub.configuration.file import load as load_hub
 from provisioning.machine_settings import Wired, host_name
 from provisioning.site_file import Site, load
 from tests.rigs.site import CERTIFICATE, HUB, PUBLIC_KEY, write_site

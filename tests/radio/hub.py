@@ -15,8 +15,8 @@ from drivers.bluetooth.healing import LADDER, Step
 from drivers.bluetooth.patience import Patience
 from drivers.catalogue import GATT_DRIVERS
 from drivers.virtual.ward import VirtualWard
+from hub.intake.reception import Reception
 from hub.readings import RawPayload
-from hub.reception import Reception
 from hub.store.writer import Writer
 from tests.rigs.house import ILL, House
 

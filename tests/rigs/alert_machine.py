@@ -21,12 +21,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from hub.alert_answers import Escalation, acknowledge, deliver, escalate
-from hub.alerts import Alert, AlertPolicy, Decision, Outcome, Resolution, consider
-from hub.assessed import Assessed
+from hub.alerts.answers import Escalation, acknowledge, deliver, escalate
+from hub.alerts.assessed import Assessed
+from hub.alerts.life import Alert, AlertPolicy, Decision, Outcome, Resolution, consider
 from hub.assessment.news2 import PARAMETERS, Band, News2, OxygenScale
 from hub.assessment.observation_set import Observation, ObservationSet
-from hub.config import Rung
+from hub.configuration.file import Rung
 from hub.readings import Vital
 from tests.rigs.assessments import LADDER, MINUTE, NOON, POLICY, WELL
 
@@ -203,7 +203,7 @@ class Ward(RuleBasedStateMachine):
 
     def look_at_the_ladder(self) -> None:
         for alert in list(self.alerts.values()):
-            # As `hub/commands.py` does: the wall clock says nothing of how long it was.
+            # As `hub/alerts/commands.py` does: the wall clock says nothing of how long it was.
             waited = self.lived - self.begun[alert.id]
             escalation = self.tested.escalate(alert, LADDER, alert.raised_at + waited)
             due = [rung for rung in LADDER if waited >= rung.after]

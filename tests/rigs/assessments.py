@@ -3,12 +3,12 @@
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from hub.alert_answers import acknowledge
-from hub.alerts import Alert, AlertPolicy, Decision, Outcome, consider
-from hub.assessed import Assessed
+from hub.alerts.answers import acknowledge
+from hub.alerts.assessed import Assessed
+from hub.alerts.life import Alert, AlertPolicy, Decision, Outcome, consider
 from hub.assessment.news2 import PARAMETERS, Band, News2, OxygenScale
 from hub.assessment.observation_set import Observation, ObservationSet
-from hub.config import Rung
+from hub.configuration.file import Rung
 from hub.readings import Quality, Vital
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

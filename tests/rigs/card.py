@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hub.clock import ClockQuality, ClockStamp
-from hub.placed import PlacedReading
 from hub.readings import Breathing, Consciousness, Measurement, RawPayload, Reading, Value, Vital
 from hub.store.numbers import Numbers
 from hub.store.planner import Planner, Progress
@@ -19,7 +18,8 @@ from hub.store.recent import Recent
 from hub.store.retention import Limits, Piece
 from hub.store.rows import AlertRow
 from hub.store.transaction import Transaction
-from hub.timing import TimeQuality
+from hub.timekeeping.placed import PlacedReading
+from hub.timekeeping.timing import TimeQuality
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)

@@ -25,11 +25,11 @@ from typing import Any
 from drivers.recording import line_of
 from drivers.virtual import encoding
 from hub.clock import now
-from hub.config import Config, load
-from hub.control import ControlError, ask
+from hub.configuration.file import Config, load
+from hub.control.control_socket import ControlError, ask
 from hub.demo.mosquitto import Mosquitto, free_port
 from hub.readings import Origin, RawPayload
-from hub.staff import Role
+from hub.staff.rights import Role
 from hub.store.database import FILE_NAME, open_for_reading
 from tests.rigs.furnished_home import furnished
 

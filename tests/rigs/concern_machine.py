@@ -13,13 +13,13 @@ from typing import ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from hub.alert_answers import acknowledge, escalate
-from hub.alerts import Alert, AlertPolicy, Decision, Outcome, Resolution, consider
-from hub.alerts_of_concern import Settled, heed, settle
-from hub.assessed import Assessed
+from hub.alerts.answers import acknowledge, escalate
+from hub.alerts.assessed import Assessed
+from hub.alerts.concern import Concern, SoftSign
+from hub.alerts.life import Alert, AlertPolicy, Decision, Outcome, Resolution, consider
+from hub.alerts.of_concern import Settled, heed, settle
 from hub.assessment.news2 import PARAMETERS
-from hub.concern import Concern, SoftSign
-from hub.config import Rung
+from hub.configuration.file import Rung
 from hub.readings import Vital
 from tests.rigs.alert_machine import Consider, assessed, scored
 from tests.rigs.assessments import MINUTE, NOON, WELL

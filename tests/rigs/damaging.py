@@ -23,7 +23,7 @@ Rows = dict[str, dict[Any, tuple[Any, ...]]]
 
 
 def enrol_sensor(connection: sqlite3.Connection, number: int, resident: str | None = ILL) -> str:
-    """By command, as `hub/enrolment.py` does it, but for the trail."""
+    """By command, as `hub/sensors/enrolment.py` does it, but for the trail."""
     address, at = f"C4:F2:17:00:02:{number:02X}", datetime(2026, 3, 1, 12, number % 60, tzinfo=UTC)
     row = EnrolledRow(address, "thermometer", resident, "in room 7", "1", "first", 123456, at, "Sam", at)
     enrol(connection, row)

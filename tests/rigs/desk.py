@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hub.alert_book import AlertBook
-from hub.alerts import Alert, AlertPolicy
-from hub.alerts_corrected import AlertsCorrected
-from hub.commands import Commands
+from hub.alerts.book import AlertBook
+from hub.alerts.commands import Commands
+from hub.alerts.life import Alert, AlertPolicy
+from hub.attribution.alerts_corrected import AlertsCorrected
+from hub.attribution.reassignment import Became, Reassignment
 from hub.readings import Reading, Vital
-from hub.reassignment import Became, Reassignment
 from hub.store.audit import entries
 from hub.store.numbers import Numbers
 from hub.store.ownership import assessments_since, reading_by_id

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager, closing
 from functools import lru_cache
 from pathlib import Path
 
-from hub.config import Config, Sensor, load
-from hub.enrolment import Enrolment
+from hub.configuration.file import Config, Sensor, load
+from hub.sensors.enrolment import Enrolment
 from hub.store.database import FILE_NAME, open_for_writing
 from hub.store.writer import Writer
 from tests.rigs.house import ILL, write_configuration

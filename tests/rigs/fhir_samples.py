@@ -10,15 +10,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from hub.alerts import Alert, Resolution
-from hub.assessed import Assessment
+from hub.alerts.assessed import Assessment
+from hub.alerts.concern import Concern, SoftSign
+from hub.alerts.life import Alert, Resolution
 from hub.assessment.deterioration import Risk
 from hub.assessment.news2 import OxygenScale, score
 from hub.assessment.observation_set import Observation, ObservationSet
 from hub.assessment.reason import Reason
 from hub.clock import ClockQuality, ClockStamp
-from hub.concern import Concern, SoftSign
-from hub.placed import PlacedReading
 from hub.readings import (
     OF_THE_ROOM,
     AbsentReason,
@@ -35,7 +34,8 @@ from hub.readings import (
     Vital,
     type_of_value,
 )
-from hub.timing import TimeQuality
+from hub.timekeeping.placed import PlacedReading
+from hub.timekeeping.timing import TimeQuality
 from hub.uplink.cloudevents import Event
 from hub.uplink.contract import Identity
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from hub import config
+from hub.configuration import file as config
 from hub.errors import CareportError
 from hub.store.outbox import MADE_AT_ONCE, Outbox, OutboxRow
 from hub.uplink.broker import Broker

@@ -22,7 +22,7 @@ from time import perf_counter
 from hub.assessment import news2
 from hub.assessment.news2 import OxygenScale
 from hub.clock import now, to_microseconds
-from hub.config import load
+from hub.configuration.file import load
 from hub.readings import Breathing, Consciousness, Measurement, Value, Vital
 from hub.store.database import FILE_NAME, open_for_writing
 from hub.store.encoding import measurements_text, observations_text

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from hub.alert_book import AlertBook
-from hub.alerts import Alert, AlertPolicy
-from hub.commands import Commands
-from hub.intake import Taken
+from hub.alerts.book import AlertBook
+from hub.alerts.commands import Commands
+from hub.alerts.life import Alert, AlertPolicy
+from hub.intake.intake import Taken
 from hub.readings import Reading
 from hub.store.audit import entries
 from hub.trail import Audited

@@ -13,16 +13,18 @@ from zoneinfo import ZoneInfo
 from drivers.catalogue import driver
 from drivers.stretch import payloads
 from drivers.virtual import encoding
-from hub.alert_book import alert_of
-from hub.alerts import Alert
-from hub.amending import AmendingTeller
+from hub.alerts.book import alert_of
+from hub.alerts.life import Alert
 from hub.assessment.deterioration import DeteriorationModel
 from hub.assessment.rhythm import RhythmModel
+from hub.attribution.rounds import Rounds
 from hub.clock import Clock
-from hub.config import Config, load
-from hub.following import ClockFollower
-from hub.intake import Intake, Taken
-from hub.manual import observation
+from hub.configuration.file import Config, load
+from hub.intake.amending import AmendingTeller
+from hub.intake.following_the_clock import ClockFollower
+from hub.intake.intake import Intake, Taken
+from hub.intake.manual import observation
+from hub.intake.streams import ClosedStretch
 from hub.readings import (
     Breathing,
     Consciousness,
@@ -35,9 +37,8 @@ from hub.readings import (
     Vital,
     reading_id,
 )
-from hub.residents import Register
-from hub.risks import Budget
-from hub.rounds import Rounds
+from hub.residents.register import Register
+from hub.shadow.risks import Budget
 from hub.store.audit import history
 from hub.store.database import FILE_NAME, open_for_writing
 from hub.store.encoding import event_text
@@ -47,8 +48,7 @@ from hub.store.queries import alerts
 from hub.store.recent import Recent
 from hub.store.rows import SELECT_ASSESSMENT, AssessmentRow, StoredReading, reading_by_number
 from hub.store.transaction import Transaction
-from hub.streams import ClosedStretch
-from hub.telling import KeptReadings, assessment_of
+from hub.telling.teller import KeptReadings, assessment_of
 from hub.uplink.cloudevents import Event, from_json, to_json
 from hub.uplink.contract import AlertChange, Identity, assessment_data
 from hub.uplink.fhir.understood import HeardAssessment

@@ -18,8 +18,8 @@ from typing import Any, Self
 from drivers.recording import line_of
 from hub.cli import main
 from hub.clock import now
-from hub.config import load
-from hub.control import ask
+from hub.configuration.file import load
+from hub.control.control_socket import ask
 from hub.readings import Reading
 from hub.store.database import FILE_NAME, open_for_reading
 

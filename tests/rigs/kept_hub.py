@@ -6,8 +6,9 @@ import os
 from functools import partial
 from pathlib import Path
 
-from hub import update_requests, updates
 from hub.cli import main
+from hub.updates import keeper_notes as updates
+from hub.updates import requests as update_requests
 
 if __name__ == "__main__":
     notes = Path(os.environ["KEEPERS_NOTES"])

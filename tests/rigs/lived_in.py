@@ -13,11 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from hub.alert_book import AlertBook
-from hub.alerts import AlertPolicy
+from hub.alerts.book import AlertBook
+from hub.alerts.commands import Commands
+from hub.alerts.life import AlertPolicy
 from hub.clock import now
-from hub.commands import Commands
-from hub.staff import Role
+from hub.staff.rights import Role
 from hub.store import people, staff
 from hub.store.audit_verification import verify
 from hub.trail import Moment, hub_stopped

@@ -16,7 +16,7 @@ OTHER_NAME = ModelName("made-up", "2.0", "cd" * 6)
 
 
 class _MadeUp:
-    """What `hub.risks.Risks` asks of a model."""
+    """What `hub.shadow.risks.Risks` asks of a model."""
 
     name, version, sha256 = NAME, VERSION, SHA256
     refused = None

@@ -17,8 +17,8 @@ from drivers.usb.collector import EnrolledUsb, UsbCollector, UsbSensorStatus
 from drivers.usb.patience import Patience
 from drivers.virtual.usb import VirtualUsb
 from drivers.wristband_reader import DRIVER as READER
-from hub.patience import within
 from hub.readings import RawPayload
+from hub.running.patience import within
 
 QUICK = Patience(
     again_least=0.01,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub import config
+from hub.configuration import file as config
 from hub.uplink.broker import Broker
 from tests.rigs.broker import Mosquitto
 from tests.rigs.forwarding import settings

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from hub.config import Config
-from hub.enrolment import Enrolment
-from hub.household import Household
-from hub.resident_requests import ResidentRequests
-from hub.residents import Register
+from hub.configuration.file import Config
+from hub.residents.household import Household
+from hub.residents.register import Register
+from hub.residents.requests import ResidentRequests
+from hub.sensors.enrolment import Enrolment
 from hub.store.audit import AuditEntry, newest
 from hub.store.audit_verification import verify
 from hub.store.database import FILE_NAME, open_for_reading

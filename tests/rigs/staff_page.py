@@ -31,9 +31,9 @@ from typing import Any
 import httpx
 
 from hub.clock import now
-from hub.control import ControlServer, Handler
+from hub.control.control_socket import ControlServer, Handler
 from hub.errors import CareportError
-from hub.staff import Role
+from hub.staff.rights import Role
 from hub.store.staff import StaffRow, put
 from hub.web.app import application, put_together
 from hub.web.guard import cookie_of

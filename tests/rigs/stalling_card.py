@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hub.reception import Reception
+from hub.intake.reception import Reception
 from hub.store import in_hand, writer
 from hub.store.writer import Writer
 from tests.rigs.house import House

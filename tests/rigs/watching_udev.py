@@ -9,7 +9,7 @@ from pathlib import Path
 
 from drivers.usb.bus import Change, UsbDevice
 from drivers.usb.udev import UdevBus
-from hub.patience import within
+from hub.running.patience import within
 from tests.rigs.umockdev import Plug
 
 THERE = Path("/dev/null")  # in the place of udev's socket

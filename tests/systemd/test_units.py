@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from drivers.bluetooth.patience import Patience
 from hub.cli import carehub
-from hub.config import Hub
-from hub.progress import PATIENCE
+from hub.configuration.file import Hub
+from hub.running.progress import PATIENCE
 from tests.systemd.units import SYSTEMD, lines, seconds, setting, settings
 
 HUB, PAGE = "carehub.service", "carehub-page.service"

@@ -11,7 +11,7 @@ from unittest import mock
 
 from drivers.virtual import encoding
 from hub.clock import ClockQuality, ClockStamp, now, stamp
-from hub.reception import Reception
+from hub.intake.reception import Reception
 from hub.store.database import FILE_NAME
 from hub.store.retention import Size
 from hub.store.writer import Writer
@@ -75,7 +75,7 @@ async def _played(directory: Path, seconds: int, saturation: object) -> tuple[in
 @contextmanager
 def _stamped(at: ClockStamp) -> Iterator[None]:
     """The time since boot goes with the day that is played: what says when a stretch is over."""
-    with mock.patch("hub.reception.stamp", return_value=at):
+    with mock.patch("hub.intake.reception.stamp", return_value=at):
         yield
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from drivers.usb.bus import UsbBus
 from drivers.usb.collector import EnrolledUsb, UsbCollector
-from hub.patience import within
-from hub.reception import Reception
+from hub.intake.reception import Reception
+from hub.running.patience import within
 from hub.store.writer import Writer
 from tests.rigs.house import ILL, House
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hub.alerts import Alert, Resolution
+from hub.alerts.life import Alert, Resolution
 from hub.assessment.news2 import Band
 from hub.uplink.contract import told_acknowledger
 from hub.uplink.fhir import codes

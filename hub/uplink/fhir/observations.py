@@ -12,9 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from hub.assessed import Assessment
+from hub.alerts.assessed import Assessment
 from hub.assessment.observation_set import Observation
-from hub.placed import PlacedReading
 from hub.readings import (
     AbsentReason,
     DeviceTime,
@@ -25,7 +24,8 @@ from hub.readings import (
     Value,
     Vital,
 )
-from hub.timing import TimeQuality
+from hub.timekeeping.placed import PlacedReading
+from hub.timekeeping.timing import TimeQuality
 from hub.uplink.fhir import codes
 from hub.uplink.fhir.codes import Json
 from hub.uplink.fhir.resources import (

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from hub.assessment.rhythm import DayFinding, Pulse
-from hub.irregular_pulse import PulseSummary
 from hub.store.rows import ModelName
+from hub.telling.irregular_pulse import PulseSummary
 from hub.uplink.fhir import codes
 from hub.uplink.fhir.codes import Json
 from hub.uplink.fhir.observations import absent

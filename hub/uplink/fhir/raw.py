@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from hub.placed import PlacedReading
 from hub.readings import Measurement, Origin, Quality, Vital
 from hub.stretch import Stretch
+from hub.timekeeping.placed import PlacedReading
 from hub.uplink.fhir import codes
 from hub.uplink.fhir.codes import Json
 from hub.uplink.fhir.observations import absent, is_test, said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hub.assessed import Assessment
+from hub.alerts.assessed import Assessment
 from hub.assessment.deterioration import Risk
 from hub.assessment.news2 import PARAMETERS, Band, News2, in_words
 from hub.assessment.reason import in_words as in_words_of_carers

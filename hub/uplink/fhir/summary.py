@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from hub.readings import Vital
-from hub.summary import AlertsSummary, HighestScore, Period, ResidentSummary, VitalSummary
+from hub.telling.summary import AlertsSummary, HighestScore, Period, ResidentSummary, VitalSummary
 from hub.uplink.fhir import codes
 from hub.uplink.fhir.codes import Json
 from hub.uplink.fhir.observations import absent

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from hub.assessment.news2 import PARAMETERS, Band, OxygenScale
 from hub.assessment.rhythm import Pulse
 from hub.readings import OF_NO_SCORE, AbsentReason, Quality, Value, Vital
-from hub.timing import TimeQuality
+from hub.timekeeping.timing import TimeQuality
 from hub.uplink.fhir import codes
 from hub.uplink.fhir.codes import Json
 from hub.uplink.fhir.raw import BODY_SITE

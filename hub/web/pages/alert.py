@@ -10,16 +10,16 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 from starlette.responses import PlainTextResponse, Response
 
-from hub.alerts import Alert, AlertPolicy
+from hub.alerts.life import Alert, AlertPolicy
 from hub.assessment.news2 import Band
-from hub.care import Care
 from hub.clock import now
-from hub.config import Resident, Rung
-from hub.glance import Glance
-from hub.hand_over import HandOver, Known, hand_over
-from hub.present import clock_rule
-from hub.staff import Right
+from hub.configuration.file import Resident, Rung
+from hub.overview.glance import Glance
+from hub.overview.hand_over import HandOver, Known, hand_over
+from hub.residents.care import Care
+from hub.staff.rights import Right
 from hub.store.looking_back import record_of
+from hub.timekeeping.present import clock_rule
 from hub.web.alert_story import AlertStory, acts, alert_story, ended_words, events, late_words, lines
 from hub.web.asking import RefusedError
 from hub.web.charts import score_chart

@@ -9,10 +9,10 @@ from time import monotonic
 from markupsafe import Markup
 from starlette.responses import Response, StreamingResponse
 
-from hub.attention import Why
 from hub.clock import now
-from hub.glance import Glance
-from hub.staff import Right
+from hub.overview.attention import Why
+from hub.overview.glance import Glance
+from hub.staff.rights import Right
 from hub.store.errors import StoreError
 from hub.web.following import Tab
 from hub.web.home_page import TREND, groups

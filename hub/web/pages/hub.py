@@ -12,8 +12,8 @@ from typing import Any
 from starlette.responses import Response
 
 from hub.clock import look_at_kernel
-from hub.findings import Verdict
-from hub.staff import Right
+from hub.doctor.findings import Verdict
+from hub.staff.rights import Right
 from hub.store.damage import damages
 from hub.store.delivery import set_aside_of
 from hub.store.errors import StoreError

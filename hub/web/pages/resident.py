@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from hub.attention import rising_risk
 from hub.clock import now
 from hub.errors import CareportError
-from hub.glance import Glance
+from hub.overview.attention import rising_risk
+from hub.overview.glance import Glance
 from hub.readings import Breathing, Vital
-from hub.resident_fields import NORMALS_OF
-from hub.staff import Right
+from hub.residents.fields import NORMALS_OF
+from hub.staff.rights import Right
 from hub.web.charts import chart, point_of, score_chart
 from hub.web.packing import packed
 from hub.web.points import beyond_of

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from hub.care import Consent, Whereabouts
 from hub.clock import now
-from hub.listed import Listed, residents_of
-from hub.resident_fields import NORMALS_OF, ResidentError
-from hub.resident_import import LONGEST_TABLE, decoded
-from hub.staff import Right
+from hub.residents.care import Consent, Whereabouts
+from hub.residents.fields import NORMALS_OF, ResidentError
+from hub.residents.listed import Listed, residents_of
+from hub.residents.table import LONGEST_TABLE, decoded
+from hub.staff.rights import Right
 from hub.web.asking import RefusedError
 from hub.web.failing import Trouble, failed
 from hub.web.resident_forms import (

@@ -17,14 +17,14 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from hub.alerts.concern import LONGEST_WORDS, SoftSign
 from hub.clock import now
-from hub.concern import LONGEST_WORDS, SoftSign
-from hub.control import ControlError
-from hub.enrolment import enrolled_sensors
+from hub.control.control_socket import ControlError
 from hub.errors import CareportError
-from hub.household import Listed, residents_of
-from hub.residents import why_not_watched
-from hub.staff import Right
+from hub.residents.household import Listed, residents_of
+from hub.residents.register import why_not_watched
+from hub.sensors.enrolment import enrolled_sensors
+from hub.staff.rights import Right
 from hub.web.asking import RefusedError
 from hub.web.entering import NUMBERS, Entered, entered
 from hub.web.namesakes import namesakes, told_apart_by

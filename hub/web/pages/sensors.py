@@ -7,8 +7,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from hub.enrolment import enrolled_sensors
-from hub.staff import Right
+from hub.sensors.enrolment import enrolled_sensors
+from hub.staff.rights import Right
 from hub.web.asking import RefusedError, SilentHubError
 from hub.web.failing import Trouble, failed
 from hub.web.resident_forms import by_room

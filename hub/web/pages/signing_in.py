@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from hub.alerts import AlertState
+from hub.alerts.life import AlertState
 from hub.assessment.news2 import Band
-from hub.staff import Right
+from hub.staff.rights import Right
 from hub.store.errors import StoreError
 from hub.store.looking_back import open_alerts_as_kept
 from hub.web.guard import let_in, let_out

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from hub.staff import Right, Role
+from hub.staff.rights import Right, Role
 from hub.store.staff import StaffRow, member, staff
 from hub.web.asking import RefusedError
 from hub.web.guard import let_in

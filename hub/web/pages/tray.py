@@ -13,15 +13,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from hub.clock import now
-from hub.config import Sensor
-from hub.enrolment import enrolled_sensors
+from hub.configuration.file import Sensor
 from hub.errors import CareportError
-from hub.household import Listed, residents_of
-from hub.present import clock_rule
-from hub.staff import Right
+from hub.residents.household import Listed, residents_of
+from hub.sensors.enrolment import enrolled_sensors
+from hub.staff.rights import Right
 from hub.store.looking_back import first_reading_since, record_of
 from hub.store.of_late import of_nobody, open_alert_row, reading_by_id
 from hub.store.rows import StoredReading
+from hub.timekeeping.present import clock_rule
 from hub.web.routes import PageRoute
 from hub.web.turn import Offer, offer
 from hub.web.turn_page import by_room, find
@@ -29,7 +29,7 @@ from hub.web.visit import Visit
 
 SHOWN_FOR = timedelta(days=7)
 MOST_SHOWN = 100
-MOST_AT_ONCE = 50  # as the hub takes (`hub/round_requests.py`)
+MOST_AT_ONCE = 50  # as the hub takes (`hub/attribution/requests.py`)
 LONGEST_REASON = 300
 REASONS = (
     "Nobody knows whose it is",

@@ -21,7 +21,7 @@ from drivers.usb.bus import Key, UsbDevice, UsbError
 from drivers.usb.keyboard import open_keyboard
 from drivers.usb.udev import UdevBus
 from drivers.usb.wedge import ScanLostError, Wedge
-from hub.patience import within
+from hub.running.patience import within
 from tests.rigs.umockdev import PlayedKeyboard, Plug, Testbed, on_a_testbed
 
 Event = tuple[int, int, int]  # type, code and value of linux/input.h

@@ -17,7 +17,7 @@ from drivers.serial_line import LineSettings
 from drivers.usb import line as line_module
 from drivers.usb.bus import UsbError
 from drivers.usb.line import Line, open_line
-from hub.patience import within
+from hub.running.patience import within
 
 SETTINGS = LineSettings(115_200)
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.assessment.observation_set import Observation, ObservationSet, form, observed, taken
-from hub.config import ObservationSets
+from hub.configuration.file import ObservationSets
 from hub.readings import (
     OF_NO_SCORE,
     AbsentReason,

@@ -15,8 +15,8 @@ import pytest
 
 from hub import trail
 from hub.clock import ClockQuality, ClockStamp
-from hub.config import load
-from hub.local_socket import Peer
+from hub.configuration.file import load
+from hub.control.local_socket import Peer
 from hub.store.audit import SCHEMA, append, head, trim
 from hub.store.database import FILE_NAME, open_for_writing
 from hub.trail import Audited, Moment

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from hub.cli.event_words import event_lines
 from hub.readings import Vital
-from hub.summary import AlertsSummary, DeviceSummary, ResidentSummary, VitalSummary
+from hub.telling.summary import AlertsSummary, DeviceSummary, ResidentSummary, VitalSummary
 from hub.uplink.cloudevents import Event
 from hub.uplink.contract import AlertChange, status_event
 from hub.uplink.feed import amended_alert_event, amended_observation_event, resident_summary_event

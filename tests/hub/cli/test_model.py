@@ -16,9 +16,9 @@ from hub.assessment.budget import Basis, Threshold
 from hub.assessment.expectations import Expectations
 from hub.assessment.recalibration import Recalibration
 from hub.clock import now, to_microseconds
-from hub.model_watch import look
-from hub.shadow import AlertBudget
-from hub.shadow_thresholds import note
+from hub.shadow.record import AlertBudget
+from hub.shadow.thresholds import note
+from hub.shadow.watch import look
 from hub.trail import Moment
 from tests.rigs.house import NAMES, House, cuff, entry, oximeter, write_configuration
 from tests.rigs.hub_process import Ended, carehub_here

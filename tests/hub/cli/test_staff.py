@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hub.cli import carehub
-from hub.config import load
-from hub.control import ControlServer
+from hub.configuration.file import load
+from hub.control.control_socket import ControlServer
 from hub.errors import CareportError
-from hub.staff_requests import StaffRequests
+from hub.staff.requests import StaffRequests
 from hub.store.database import FILE_NAME, open_for_reading
 from hub.store.staff import member
 from hub.store.writer import Writer

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from hub import updates
 from hub.cli.update import command
 from hub.requests import COMMITTED
+from hub.updates import keeper_notes as updates
 from tests.rigs.hub_process import HubProcess, carehub_here
 
 STATE = {

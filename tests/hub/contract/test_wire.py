@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.alerts import Alert, Resolution
+from hub.alerts.life import Alert, Resolution
 from hub.clock import now, to_microseconds
 from hub.contract.document import EVENTS, document
 from hub.readings import OF_THE_ROOM, Vital

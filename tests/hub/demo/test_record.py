@@ -10,13 +10,13 @@ from uuid import UUID
 
 import pytest
 
-from hub.alerts import Alert
-from hub.assessed import Assessment
+from hub.alerts.assessed import Assessment
+from hub.alerts.life import Alert
 from hub.assessment.news2 import Band
 from hub.demo.record import Check, Record, Sent, checks, latencies
 from hub.demo.stage import ILL, SHARED_OXIMETER, WELL
-from hub.placed import PlacedReading
 from hub.readings import AbsentReason, Measurement, Quality, Vital
+from hub.timekeeping.placed import PlacedReading
 from hub.uplink.cloudevents import Event
 from hub.uplink.contract import AlertChange
 from hub.uplink.feed import alert_event, observation_event, readings_event

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from hub.clock import now
-from hub.config import Config, load
+from hub.configuration.file import Config, load
 from hub.doctor import examine
 from hub.doctor.authorisation import PART, authorisation, how_it_ended, hub_runs
 from hub.doctor.daemon import asked
-from hub.findings import Finding, Verdict
+from hub.doctor.findings import Finding, Verdict
 from tests.rigs.broker import CONNACK, Ics, Mosquitto, VersionGate, free_port, peer, until
 from tests.rigs.house import House, oximeter, write_configuration
 from tests.rigs.hub_process import HubProcess

@@ -11,9 +11,9 @@ import pytest
 
 from drivers.bluetooth.device_information import DeviceInformation
 from hub.clock import now
-from hub.config import Config, load
+from hub.configuration.file import Config, load
 from hub.doctor import bluetooth
-from hub.findings import Finding, Verdict
+from hub.doctor.findings import Finding, Verdict
 from hub.store.sensors import EnrolledRow, InformationRow, enrol, note_information
 from tests.rigs.house import CUFF, ILL, OXIMETER, House, cuff, oximeter, write_configuration
 

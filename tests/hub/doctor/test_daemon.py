@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from hub import __version__
-from hub.config import load
+from hub.configuration.file import load
 from hub.doctor import examine
 from hub.doctor.daemon import Asked, asked, daemon
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import WITH_RIGHTS
-from hub.findings import Finding, Verdict
 from tests.rigs.house import write_configuration
 
 PASS, WARN, FAIL = Verdict.PASS, Verdict.WARN, Verdict.FAIL

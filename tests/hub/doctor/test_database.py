@@ -12,7 +12,7 @@ import pytest
 
 from hub.clock import now, to_microseconds
 from hub.doctor.database import database, oldest_waiting
-from hub.findings import Finding, Verdict
+from hub.doctor.findings import Finding, Verdict
 from hub.store.database import open_for_writing
 from tests.rigs.house import House, oximeter
 

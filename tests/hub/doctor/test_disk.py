@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from hub.clock import now
-from hub.config import load
+from hub.configuration.file import load
 from hub.doctor import disk
+from hub.doctor.findings import Verdict
 from hub.doctor.looking import Subject
-from hub.findings import Verdict
 from tests.rigs.house import write_configuration
 
 PASS, WARN, FAIL = Verdict.PASS, Verdict.WARN, Verdict.FAIL
@@ -45,7 +45,8 @@ def test_a_file_system_that_has_become_read_only_is_a_failure_whoever_asks(subje
     # In a mount namespace of its own, where nobody else sees it.
     directory = subject.config.hub.data_directory
     program = (
-        "import sys; from pathlib import Path; from hub.config import load; from hub.doctor import disk;"
+        "import sys; from pathlib import Path; from hub.configuration.file import load;"
+        "from hub.doctor import disk;"
         "from hub.doctor.looking import Subject;"
         "print([each.told for each in disk.disk(Subject(load(Path(sys.argv[1]))))])"
     )

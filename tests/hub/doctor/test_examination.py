@@ -9,11 +9,11 @@ import pytest
 
 from hub import trail
 from hub.clock import now
-from hub.config import Config, load
+from hub.configuration.file import Config, load
 from hub.doctor import examine
 from hub.doctor.daemon import _card
+from hub.doctor.findings import Verdict
 from hub.doctor.network import _no_tls
-from hub.findings import Verdict
 from hub.store.damage import FACT, Damage
 from hub.store.database import FILE_NAME
 from hub.store.retention import Kind, Piece

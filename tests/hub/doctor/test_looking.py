@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import load
+from hub.configuration.file import load
 from hub.doctor.examination import Check, _bounded
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import Subject, forbidden, in_thread, said_by
-from hub.findings import Finding, Verdict
 from tests.rigs.house import write_configuration
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import load
+from hub.configuration.file import load
 from hub.doctor import machine
+from hub.doctor.findings import Verdict
 from hub.doctor.looking import Subject
-from hub.findings import Verdict
 from tests.rigs.house import write_configuration
 
 PASS, WARN, FAIL = Verdict.PASS, Verdict.WARN, Verdict.FAIL

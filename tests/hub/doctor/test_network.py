@@ -8,10 +8,10 @@ from time import monotonic
 
 import pytest
 
-from hub.config import load
+from hub.configuration.file import load
 from hub.doctor import network
+from hub.doctor.findings import Verdict
 from hub.doctor.looking import Subject
-from hub.findings import Verdict
 from tests.rigs.broker import Mosquitto
 from tests.rigs.certificates import Authority
 from tests.rigs.house import write_configuration

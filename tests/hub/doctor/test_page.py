@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from hub.clock import now
-from hub.config import Config, load
+from hub.configuration.file import Config, load
 from hub.doctor import page
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import in_thread
-from hub.findings import Finding, Verdict
 from hub.web.serving import serve
 from tests.rigs.broker import free_port
 from tests.rigs.certificates import Authority

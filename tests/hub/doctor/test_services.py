@@ -7,12 +7,12 @@ from time import monotonic
 
 import pytest
 
-from hub.config import load
+from hub.configuration.file import load
 from hub.doctor.clock import time_server, timesync
+from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import Subject
 from hub.doctor.page import page
 from hub.doctor.services import is_starting, of_ruleset, of_units, of_watch, parsed, services
-from hub.findings import Finding, Verdict
 from tests.rigs.house import write_configuration
 
 PASS, WARN, FAIL = Verdict.PASS, Verdict.WARN, Verdict.FAIL

@@ -12,10 +12,10 @@ import pytest
 
 from drivers.devices import MODELS
 from hub.clock import now
-from hub.config import Config, Sensor, Usb, load
+from hub.configuration.file import Config, Sensor, Usb, load
 from hub.doctor import bluetooth, usb
-from hub.enrolment import Enrolled
-from hub.findings import Finding, Verdict
+from hub.doctor.findings import Finding, Verdict
+from hub.sensors.enrolment import Enrolled
 from tests.rigs.house import House, oximeter, write_configuration
 
 PASS, WARN, FAIL = Verdict.PASS, Verdict.WARN, Verdict.FAIL

@@ -42,7 +42,7 @@ from hub.store.encoding import (
     reasons_of,
     reasons_text,
 )
-from hub.timing import TimeQuality
+from hub.timekeeping.timing import TimeQuality
 
 
 def values(vital: Vital) -> st.SearchStrategy[Value]:

@@ -12,12 +12,12 @@ from time import sleep, thread_time
 import pytest
 
 from hub.clock import stamp
-from hub.present import Present
 from hub.store import in_hand
 from hub.store.in_hand import InHand
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
-from hub.timing import ClockRule
+from hub.timekeeping.present import Present
+from hub.timekeeping.timing import ClockRule
 from tests.rigs.broker import until
 from tests.rigs.stalling_card import stalling_card
 

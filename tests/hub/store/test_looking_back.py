@@ -9,8 +9,7 @@ import pytest
 
 from hub.assessment.news2 import PARAMETERS
 from hub.clock import now, to_microseconds
-from hub.config import load
-from hub.present import clock_rule
+from hub.configuration.file import load
 from hub.readings import Vital
 from hub.store.looking_back import (
     assessments,
@@ -24,6 +23,7 @@ from hub.store.looking_back import (
     scored,
     values_in,
 )
+from hub.timekeeping.present import clock_rule
 from tests.rigs.furnished_home import furnished, pseudonyms
 from tests.rigs.home import Home
 from tests.rigs.house import ILL, House, oximeter, thermometer

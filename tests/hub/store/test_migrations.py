@@ -22,7 +22,6 @@ import pytest
 
 from drivers.virtual import encoding
 from hub.clock import ClockQuality, ClockStamp, now
-from hub.placed import PlacedReading
 from hub.readings import Flag, Measurement, Origin, Quality, RawPayload, Reading, Vital
 from hub.store.audit import history
 from hub.store.damage import damages
@@ -31,8 +30,9 @@ from hub.store.encoding import event_text
 from hub.store.errors import StoreError
 from hub.store.queries import alerts
 from hub.store.rows import SELECT_ASSESSMENT, SELECT_READING, AssessmentRow, ModelName, StoredReading
-from hub.telling import KeptReadings, assessment_of
-from hub.timing import TimeQuality
+from hub.telling.teller import KeptReadings, assessment_of
+from hub.timekeeping.placed import PlacedReading
+from hub.timekeeping.timing import TimeQuality
 from hub.uplink.contract import assessment_data
 from tests.rigs.first_schema import OldHub, OldReading
 from tests.rigs.house import (

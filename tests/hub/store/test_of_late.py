@@ -7,10 +7,10 @@ import uuid
 import pytest
 
 from hub.clock import now
-from hub.present import Record, clock_rule
 from hub.readings import Door
 from hub.store.looking_back import record_of
 from hub.store.of_late import assessments_of_late, of_nobody, open_alert_row, reading_by_id
+from hub.timekeeping.present import Record, clock_rule
 from tests.rigs.house import ILL, SHARED, WELL, House, cuff, door, oximeter
 
 

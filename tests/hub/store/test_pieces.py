@@ -17,9 +17,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from hub.amending import each_alone
 from hub.clock import ClockQuality, ClockStamp
-from hub.placed import PlacedReading
+from hub.intake.amending import each_alone
 from hub.readings import Measurement, RawPayload, Reading, Vital
 from hub.store import numbers
 from hub.store.database import make_schema, open_for_reading
@@ -29,7 +28,8 @@ from hub.store.recent import Recent
 from hub.store.rows import AlertRow
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
-from hub.timing import TimeQuality
+from hub.timekeeping.placed import PlacedReading
+from hub.timekeeping.timing import TimeQuality
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 RESIDENTS = ("R-1", "R-2")

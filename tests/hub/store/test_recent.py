@@ -15,7 +15,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from hub.assessment.hour import Hour
 from hub.assessment.observation_set import Observation
 from hub.clock import stamp
-from hub.placed import PlacedReading
 from hub.readings import DeviceTime, Measurement, Quality, RawPayload, Reading, Value, Vital, reading_id
 from hub.store import recent, recent_sets
 from hub.store.database import make_schema
@@ -23,7 +22,8 @@ from hub.store.numbers import Numbers
 from hub.store.recent import Recent, StoredMeasurement
 from hub.store.rows import SELECT_ASSESSMENT, SELECT_READING, AssessmentRow, StoredReading
 from hub.store.transaction import Transaction
-from hub.timing import TimeQuality
+from hub.timekeeping.placed import PlacedReading
+from hub.timekeeping.timing import TimeQuality
 
 BEGIN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 RESIDENTS = ("R-1", "R-2")

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from hub.assessment.reason import Reason
 from hub.clock import ClockQuality, ClockStamp, from_microseconds
-from hub.placed import PlacedReading
 from hub.readings import DeviceTime, Flag, Measurement, Origin, RawPayload, Reading, Value, Vital
 from hub.store.database import make_schema
 from hub.store.numbers import Numbers
@@ -29,7 +28,8 @@ from hub.store.rows import (
     reading_rows,
 )
 from hub.store.transaction import Transaction
-from hub.timing import TimeQuality
+from hub.timekeeping.placed import PlacedReading
+from hub.timekeeping.timing import TimeQuality
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 times = st.integers(0, 2**52).map(from_microseconds)

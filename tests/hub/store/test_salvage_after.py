@@ -10,11 +10,11 @@ from time import monotonic
 import pytest
 
 from hub import trail
-from hub.alert_book import AlertBook
-from hub.alerts import AlertPolicy
+from hub.alerts.book import AlertBook
+from hub.alerts.commands import Commands
+from hub.alerts.life import AlertPolicy
 from hub.clock import now
-from hub.commands import Commands
-from hub.config import Sensor
+from hub.configuration.file import Sensor
 from hub.store.audit import append, newest
 from hub.store.damage import Damage
 from hub.store.database import open_for_writing

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from hub import resident_trail
-from hub.staff import Role
-from hub.staff_trail import staff_removed
+from hub.residents import trail as resident_trail
+from hub.staff.rights import Role
+from hub.staff.trail import staff_removed
 from hub.store import people
 from hub.store.audit import append
 from hub.store.database import open_for_writing

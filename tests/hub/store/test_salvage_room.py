@@ -13,7 +13,7 @@ import pytest
 
 from hub import trail
 from hub.clock import now
-from hub.config import Sensor
+from hub.configuration.file import Sensor
 from hub.store.audit import append
 from hub.store.damage import Damage, damages
 from hub.store.database import SCHEMA_VERSION, make_schema, open_for_writing

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from hub.clock import ClockQuality, to_microseconds
-from hub.housekeeping import Housekeeping
 from hub.readings import Vital
-from hub.shadow import AlertBudget
+from hub.running.housekeeping import Housekeeping
+from hub.shadow.record import AlertBudget
 from hub.store import scores
 from hub.store.planner import Planner, Progress
 from hub.store.retention import Limits

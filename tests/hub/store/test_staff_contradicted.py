@@ -12,9 +12,9 @@ from uuid import UUID
 
 import pytest
 
-from hub import staff_trail
 from hub.clock import ClockQuality, ClockStamp
-from hub.staff import Role
+from hub.staff import trail as staff_trail
+from hub.staff.rights import Role
 from hub.store import audit
 from hub.store.database import open_for_writing
 from hub.store.staff import StaffRow, put

@@ -14,10 +14,8 @@ from random import randbytes
 import pytest
 
 from hub.clock import now, stamp
-from hub.config import load
-from hub.following import ClockFollower
-from hub.placed import PlacedReading
-from hub.present import Present
+from hub.configuration.file import load
+from hub.intake.following_the_clock import ClockFollower
 from hub.store import recent
 from hub.store.database import SCHEMA_VERSION, open_for_reading, open_for_writing
 from hub.store.delivery import CardOutbox, waiting_events
@@ -28,7 +26,9 @@ from hub.store.sensors import enrolled
 from hub.store.standing_in import StandIn
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
-from hub.timing import TimeQuality
+from hub.timekeeping.placed import PlacedReading
+from hub.timekeeping.present import Present
+from hub.timekeeping.timing import TimeQuality
 from hub.uplink.contract import Identity
 from tests.rigs.damaging import PAGE, overwrite, root_of, rows
 from tests.rigs.house import ILL, oximeter, untold, write_configuration

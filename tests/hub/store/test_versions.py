@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlite_utils.db import Database
 
-from hub import updates
 from hub.store import salvage
 from hub.store.database import (
     READABLE_FROM,
@@ -28,6 +27,7 @@ from hub.store.salvage import version_of
 from hub.store.versions import application_id, readable_from
 from hub.store.writer import Writer
 from hub.trail import Moment, hub_stopped
+from hub.updates import keeper_notes as updates
 from hub.web.looking import Looking
 from tests.rigs.damaging import PAGE, kept_aside, overwrite, root_of
 from tests.rigs.earlier_hub import EarlierHub

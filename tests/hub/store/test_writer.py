@@ -20,7 +20,6 @@ from pathlib import Path
 import pytest
 
 from hub.clock import stamp
-from hub.placed import PlacedReading
 from hub.readings import Measurement, RawPayload, Reading, Vital, reading_id
 from hub.store.database import SCHEMA_VERSION, open_for_reading, open_for_writing
 from hub.store.delivery import CardOutbox, waiting
@@ -29,7 +28,8 @@ from hub.store.errors import NotCommittedError, StoreError
 from hub.store.migrations import migrations
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
-from hub.timing import TimeQuality
+from hub.timekeeping.placed import PlacedReading
+from hub.timekeeping.timing import TimeQuality
 from tests.rigs.house import untold
 
 

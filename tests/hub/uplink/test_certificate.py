@@ -13,8 +13,8 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub import config
 from hub.clock import now
+from hub.configuration import file as config
 from hub.uplink.broker import Broker
 from hub.uplink.certificate import (
     FAIL_BEFORE,

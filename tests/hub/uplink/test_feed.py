@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.alerts import Resolution
+from hub.alerts.life import Resolution
 from hub.assessment.news2 import Band
-from hub.placed import PlacedReading
 from hub.readings import Flag, Measurement, Origin, Vital
+from hub.timekeeping.placed import PlacedReading
 from hub.uplink.cloudevents import Event, from_message, json_text, to_binary, to_json
 from hub.uplink.contract import AlertChange, Identity
 from hub.uplink.feed import MOST_READINGS, alert_event, observation_event, readings_event

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hub.alert_book import AlertBook
-from hub.alerts import AlertPolicy
+from hub.alerts.book import AlertBook
+from hub.alerts.commands import Commands
+from hub.alerts.life import AlertPolicy
 from hub.clock import stamp
-from hub.commands import Commands
 from hub.readings import Consciousness
 from hub.uplink.cloudevents import Event, from_json, from_message, to_binary, to_json, to_structured
 from hub.uplink.heard import (

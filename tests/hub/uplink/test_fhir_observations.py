@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from drivers.catalogue import DRIVERS
 from hub.assessment.news2 import OxygenScale
 from hub.readings import AbsentReason, DeviceTime, Door, Flag, Measurement, Quality, Vital
-from hub.timing import TimeQuality
+from hub.timekeeping.timing import TimeQuality
 from hub.uplink.cloudevents import to_json
 from hub.uplink.feed import observation_event, readings_event
 from hub.uplink.fhir import codes

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.alerts import AlertState, Resolution
-from hub.assessed import Assessment
+from hub.alerts.assessed import Assessment
+from hub.alerts.life import AlertState, Resolution
 from hub.assessment.observation_set import Observation
 from hub.assessment.reason import in_words
 from hub.readings import OF_THE_ROOM, AbsentReason, Flag, Measurement, Origin, Quality, Vital
-from hub.timing import TimeQuality
+from hub.timekeeping.timing import TimeQuality
 from hub.uplink.cloudevents import Event, from_json, to_json
 from hub.uplink.contract import AlertChange
 from hub.uplink.feed import alert_event, observation_event, readings_event

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hub.assessment.news2 import Band
 from hub.clock import ClockQuality
 from hub.readings import OF_THE_ROOM, Vital, type_of_value
-from hub.summary import (
+from hub.telling.summary import (
     AlertsSummary,
     DeviceSummary,
     HighestScore,

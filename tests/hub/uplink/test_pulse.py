@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from hub.assessment.rhythm import DayFinding, Pulse
 from hub.cli.event_words import event_lines
-from hub.irregular_pulse import PulseSummary
 from hub.store.rows import ModelName
+from hub.telling.irregular_pulse import PulseSummary
 from hub.uplink.cloudevents import LARGEST_EVENT, from_json, to_json
 from hub.uplink.feed import resident_summary_event
 from hub.uplink.fhir import codes

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from hub.alerts.concern import Concern
 from hub.assessment.news2 import Band
-from hub.concern import Concern
 from hub.store.errors import StoreError
 from hub.store.outbox import MADE_AT_ONCE, OutboxRow
 from hub.uplink.cloudevents import from_json, to_json

@@ -10,7 +10,7 @@ import pytest
 from jinja2 import BytecodeCache, Environment
 from jinja2.bccache import Bucket
 
-from hub.staff import Role
+from hub.staff.rights import Role
 from tests.rigs.staff_page import Client, StaffPage, staff_page
 
 

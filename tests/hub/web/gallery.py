@@ -18,10 +18,10 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from hub.assessment.news2 import Band
-from hub.care import Normal
-from hub.glance import PastScore
+from hub.overview.glance import PastScore
 from hub.readings import Vital
-from hub.staff import Role
+from hub.residents.care import Normal
+from hub.staff.rights import Role
 from hub.web import words
 from hub.web.charts import Point, chart, score_chart
 from hub.web.envelope import Envelope, names_of_this_machine

@@ -8,14 +8,14 @@ from datetime import timedelta
 
 import pytest
 
-from hub.alert_book import AlertBook
-from hub.alerts import Alert, AlertPolicy
+from hub.alerts.book import AlertBook
+from hub.alerts.commands import Commands
+from hub.alerts.concern import SoftSign, concern_reading
+from hub.alerts.life import Alert, AlertPolicy
 from hub.assessment.news2 import Band
 from hub.clock import now
-from hub.commands import Commands
-from hub.concern import SoftSign, concern_reading
-from hub.control import ControlError
-from hub.staff import Role
+from hub.control.control_socket import ControlError
+from hub.staff.rights import Role
 from tests.rigs.house import ILL, WELL, cuff, entry, oximeter
 from tests.rigs.staff_page import CARA, SAM, Client, StaffPage
 

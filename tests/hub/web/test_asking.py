@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hub.control import ControlError, ControlServer
-from hub.local_socket import serve
-from hub.resident_import import LONGEST_TABLE
+from hub.control.control_socket import ControlError, ControlServer
+from hub.control.local_socket import serve
+from hub.residents.table import LONGEST_TABLE
 from hub.web.asking import Asking, RefusedError, SilentHubError
 
 Request = Mapping[str, object]

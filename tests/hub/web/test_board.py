@@ -14,13 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub import resident_trail, trail
-from hub.alerts import Resolution
+from hub import trail
+from hub.alerts.life import Resolution
 from hub.assessment.news2 import PARAMETERS, Band
-from hub.care import Care, Whereabouts
 from hub.clock import now
-from hub.glance import OpenRound
+from hub.overview.glance import OpenRound
 from hub.readings import AbsentReason, Door, Measurement, Quality, Vital
+from hub.residents import trail as resident_trail
+from hub.residents.care import Care, Whereabouts
 from hub.store.database import open_for_reading
 from hub.store.people import CareRow, note_care
 from hub.trail import Audited, Moment

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from hub.assessment.news2 import Band, OxygenScale
-from hub.care import Normal
-from hub.glance import KnownValue, PastScore
+from hub.overview.glance import KnownValue, PastScore
 from hub.readings import Breathing, Vital
+from hub.residents.care import Normal
 from hub.web.charts import Area, Point, areas, chart, score_chart
 from hub.web.points import beyond_of
 from hub.web.sparkline import sparkline

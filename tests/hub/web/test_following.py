@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from hub.clock import now
-from hub.control import ControlError
+from hub.control.control_socket import ControlError
 from hub.web.asking import Asking, SilentHubError
 from hub.web.board import Board
 from hub.web.following import MOST_TABS, Following, TooManyTabsError

@@ -13,7 +13,7 @@ import pytest
 from starlette.responses import PlainTextResponse, Response
 
 from hub.errors import CareportError
-from hub.staff import Right, Role
+from hub.staff.rights import Right, Role
 from hub.web.asking import RefusedError, SilentHubError
 from hub.web.routes import PageRoute, all_routes
 from hub.web.visit import Visit

@@ -11,12 +11,12 @@ from uuid import UUID
 import pytest
 
 from hub.assessment.news2 import Band
-from hub.attention import Due, Why
-from hub.care import Care, Whereabouts
 from hub.clock import now
-from hub.config import Resident
-from hub.glance import Glance, OpenRound
-from hub.staff import Role
+from hub.configuration.file import Resident
+from hub.overview.attention import Due, Why
+from hub.overview.glance import Glance, OpenRound
+from hub.residents.care import Care, Whereabouts
+from hub.staff.rights import Role
 from hub.web.home_page import groups
 from hub.web.pages import home
 from tests.rigs.house import ILL, WELL, oximeter

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from hub.control import ControlError
-from hub.findings import Verdict
-from hub.staff import Role
+from hub.control.control_socket import ControlError
+from hub.doctor.findings import Verdict
+from hub.staff.rights import Role
 from hub.web.health import LEAST_FREE, Facts, Health, health, worst
 from tests.rigs.staff_page import CARA, Client, StaffPage, staff_page
 

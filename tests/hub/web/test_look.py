@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from hub.assessment.news2 import Band
-from hub.staff import Role
+from hub.staff.rights import Role
 from hub.web.statics import FOLDER, Statics
 from tests.hub.web.gallery import TEMPLATES, environment, gallery, visit, waiting
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 
-from hub.glance import KnownValue
+from hub.overview.glance import KnownValue
 from hub.readings import Breathing, Quality, Value, Vital
 from hub.web.points import Point, inside, point_of
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from hub.care import Care, Consent, Normal
+from hub.alerts.concern import SoftSign, concern_reading
 from hub.clock import now
-from hub.concern import SoftSign, concern_reading
 from hub.readings import Vital
-from hub.staff import Role
+from hub.residents.care import Care, Consent, Normal
+from hub.staff.rights import Role
 from hub.store.people import CareRow, note_care
 from hub.web.resident_past import MOST_ENTRIES, now_lines, past_of
 from tests.rigs.desk import Desk

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from hub.care import Care
 from hub.clock import now
-from hub.control import ControlError
-from hub.staff import Role
+from hub.control.control_socket import ControlError
+from hub.residents.care import Care
+from hub.staff.rights import Role
 from hub.store import people
 from tests.rigs.house import ILL
 from tests.rigs.staff_page import MO, Client, StaffPage, staff_page

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hub.clock import now
-from hub.staff import Role
+from hub.staff.rights import Role
 from tests.rigs.house import ILL, cuff, entry, oximeter, thermometer
 from tests.rigs.staff_page import Client, StaffPage, staff_page
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from hub.clock import now
-from hub.control import ControlError
-from hub.staff import Role
+from hub.control.control_socket import ControlError
+from hub.staff.rights import Role
 from tests.rigs.house import ILL, SHARED, WELL, cuff, entry, oximeter, thermometer
 from tests.rigs.staff_page import CARA, SAM, Client, StaffPage, staff_page
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from hub.clock import now
-from hub.control import ControlError
-from hub.staff import Role
+from hub.control.control_socket import ControlError
+from hub.staff.rights import Role
 from hub.web.sensor_words import How, enrolled_words, found_devices, sensor_lines
 from tests.rigs.house import ILL, NAMES
 from tests.rigs.staff_page import ELI, SAM, Client, StaffPage, staff_page

@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hub.config import load
-from hub.staff import Role
+from hub.configuration.file import load
+from hub.staff.rights import Role
 from hub.store.errors import StoreError
 from hub.web import guard, lock_out, serving
 from hub.web.app import application

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.responses import PlainTextResponse, Response
 
-from hub.staff import Role
+from hub.staff.rights import Role
 from hub.store.staff import StaffRow, remove
 from hub.web.routes import PageRoute
 from hub.web.sessions import MOST_OF_ALL, MOST_OF_ONE, Sessions

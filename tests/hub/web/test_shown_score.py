@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from hub.alerts import Alert
+from hub.alerts.life import Alert
 from hub.assessment import news2
 from hub.assessment.news2 import Band, News2, OxygenScale
-from hub.config import Resident
-from hub.glance import Glance, ScoredSet
+from hub.configuration.file import Resident
+from hub.overview.glance import Glance, ScoredSet
 from hub.readings import Breathing, Consciousness, Value, Vital
 from hub.web.shown_score import ShownScore, shown_score
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hub.clock import now
-from hub.staff import Role
+from hub.staff.rights import Role
 from hub.store.staff import member, put, remove
 from hub.web.lock_out import WRONG_BY_ADDRESS, WRONG_BY_NAME
 from hub.web.pages.signing_in import safe_path

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from hub.assessment.news2 import Band
-from hub.glance import PastScore
+from hub.overview.glance import PastScore
 from hub.web.sparkline import sparkline
 
 UNTIL = datetime(2026, 3, 10, 4, 0, tzinfo=UTC)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.staff import Role
-from hub.staff_requests import StaffRequests
+from hub.staff.requests import StaffRequests
+from hub.staff.rights import Role
 from hub.store.staff import StaffRow, member
 from hub.store.writer import Writer
 from hub.web.pages.staff import address_of

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from hub.clock import now
-from hub.staff import Role
+from hub.staff.rights import Role
 from hub.store.rows import SELECT_READING, StoredReading
 from hub.web.pages.staff import address_of
 from hub.web.routes import all_routes

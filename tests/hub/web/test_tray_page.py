@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hub.clock import now
-from hub.control import ControlError
+from hub.control.control_socket import ControlError
 from tests.rigs.house import ILL, SHARED, WELL, cuff, oximeter
 from tests.rigs.staff_page import CARA, SAM, Client, StaffPage
 

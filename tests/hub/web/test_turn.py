@@ -10,12 +10,12 @@ import pytest
 
 from hub.assessment.observation_set import Observation, ObservationSet
 from hub.clock import stamp
-from hub.config import ObservationSets, Sensor
-from hub.manual import observation
-from hub.placed import PlacedReading
+from hub.configuration.file import ObservationSets, Sensor
+from hub.intake.manual import observation
 from hub.readings import Flag, Quality, Reading, Vital
 from hub.store.rows import StoredReading
-from hub.timing import TimeQuality
+from hub.timekeeping.placed import PlacedReading
+from hub.timekeeping.timing import TimeQuality
 from hub.web.turn import (
     OFFERED_BEFORE,
     OpenTurn,

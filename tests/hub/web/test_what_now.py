@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hub.alerts import Alert
+from hub.alerts.concern import Concern
+from hub.alerts.life import Alert
 from hub.assessment.news2 import OxygenScale, score
-from hub.care import Care
-from hub.concern import Concern
-from hub.config import Rung
+from hub.configuration.file import Rung
 from hub.readings import Breathing, Consciousness, Value, Vital
+from hub.residents.care import Care
 from hub.web.what_now import NOT_KNOWN_PLAN, Step, WhatNow, what_now
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

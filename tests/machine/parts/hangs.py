@@ -116,9 +116,10 @@ _BESIDE = ("writer thread", "event loop")
 _NO_PART = frozenset({"the card", "reception", "Bluetooth, handing over", "USB, handing over"})
 """Counted, and no loop of their own: they hang with the writer's thread or the event loop."""
 _BESIDE_THEIRS = frozenset({"delivery settled", "acknowledgements", "Bluetooth", "USB"})
-"""Loops in tasks of their own: what is planted does not reach them (`tests/hub/test_stages.py` does)."""
+"""Loops in tasks of their own: what is planted does not reach them (`tests/hub/running/test_stages.py`
+does)."""
 _SELDOM = frozenset({"housekeeping", "summaries", "model watch"})
-"""Their rounds may last minutes, and a hang is noticed after one (`tests/hub/test_stages.py`)."""
+"""Their rounds may last minutes, and a hang is noticed after one (`tests/hub/running/test_stages.py`)."""
 _AT_ONCE = 4
 _Scenario = Callable[["Hub"], Row]
 
@@ -153,7 +154,7 @@ def scenarios(lab: Laboratory) -> Iterator[Row]:
 
 def _played(hub: Hub, todo: queue.SimpleQueue[_Scenario]) -> Iterator[Row]:
     """As many as one hub comes to; it is rigged first."""
-    for module, text in (("hub.progress", _PLANTED), ("hub.store.writer", _PLANTED_IN_WRITER)):
+    for module, text in (("hub.running.progress", _PLANTED), ("hub.store.writer", _PLANTED_IN_WRITER)):
         path = sources(hub.machine.path("/opt/carehub/current/lib"), module)
         path.write_text(path.read_text() + text)
     hub.machine.as_root("systemctl restart carehub").insist()

@@ -86,11 +86,14 @@ ServiceManager.ready = _ready_and_ended
 
 BAD = {
     "crash-at-start": ("crashes at start", appended("hub.daemon", "\n\nraise RuntimeError('planted')\n")),
-    "hang-after-ready": ("hangs after it is ready", appended("hub.service_manager", _HANGS)),
-    "other-configuration": ("finds the configuration wrong", appended("hub.config", _OTHER_CONFIGURATION)),
-    "no-broker": ("cannot reach the broker", appended("hub.config", _NO_BROKER)),
-    "stage-hangs": ("has a stage that hangs from the start", appended("hub.progress", _STAGE_HANGS)),
-    "stage-crashes": ("has a stage that crashes for ever", appended("hub.progress", _STAGE_CRASHES)),
+    "hang-after-ready": ("hangs after it is ready", appended("hub.running.service_manager", _HANGS)),
+    "other-configuration": (
+        "finds the configuration wrong",
+        appended("hub.configuration.file", _OTHER_CONFIGURATION),
+    ),
+    "no-broker": ("cannot reach the broker", appended("hub.configuration.file", _NO_BROKER)),
+    "stage-hangs": ("has a stage that hangs from the start", appended("hub.running.progress", _STAGE_HANGS)),
+    "stage-crashes": ("has a stage that crashes for ever", appended("hub.running.progress", _STAGE_CRASHES)),
 }
 """Each by its build: in words, and what is changed."""
 
@@ -181,7 +184,7 @@ def _reported(lab: Laboratory, hub: Hub, build: str, since: float) -> bool:
 def _ends_again_and_again(lab: Laboratory, hub: Hub, first: str) -> Row:
     """It proves itself, and is not well afterwards."""
     build, began = "ends-later", monotonic()
-    ended = update(hub, lab.releases.variant(build, appended("hub.service_manager", _ENDS_LATER)))
+    ended = update(hub, lab.releases.variant(build, appended("hub.running.service_manager", _ENDS_LATER)))
     found = [] if ended.code == 0 else [f"carehub update ended with {ended.code}: {ended.output}"]
     back = wait(lambda: _build_in_force(hub) == first and hub.collects, _PROBATION_SECONDS, pause=0.5)
     took = monotonic() - began

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from drivers.virtual.nonin import VirtualNonin
-from hub.control import ControlError, ask
+from hub.control.control_socket import ControlError, ask
 from tests.vm.guest.scenarios.conftest import Measured
 from tests.vm.guest.sockets import Console, Sockets, adapter, opened_by, reader
 from tests.vm.guest.stage import systemctl, until

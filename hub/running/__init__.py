@@ -1,0 +1,1 @@
+"""That the process gets on: progress, restarts, patience, memory, the log, room on the card."""

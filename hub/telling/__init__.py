@@ -1,0 +1,1 @@
+"""What the ICS is told, made from what the store keeps: events, summaries, status."""

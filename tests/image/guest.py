@@ -24,6 +24,8 @@ class Kind:
     arguments: tuple[str, ...]
     console: str
     tree: str = ""
+    words: str = ""
+    """Further words for the kernel."""
 
 
 VIRT = Kind(
@@ -43,6 +45,8 @@ PI = Kind(
     ),
     "ttyS1,115200",
     "bcm2837-rpi-3-b.dtb",
+    # QEMU's watchdog of the Pi does not count: it resets the machine once it is set (bcm2835_powermgt.c).
+    "systemd.watchdog_sec=0",
 )
 
 
@@ -80,7 +84,7 @@ class Guest:
             *("-display", "none", "-netdev", "user,id=home", "-qmp", "unix:qmp,server=on,wait=off"),
             *self._kind.arguments,
             *("-kernel", kernel, "-initrd", initrd, *tree),
-            *("-append", f"{line} systemd.show_status=no"),
+            *("-append", f"{line} systemd.show_status=no {self._kind.words}".rstrip()),
         )
         with (self._directory / "qemu.log").open("wb") as log:
             self._process = subprocess.Popen(

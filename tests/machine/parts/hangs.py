@@ -139,7 +139,7 @@ Writer._take = _take_or_hang
 _BESIDE = ("writer thread", "event loop")
 _NO_PART = frozenset({"the card", "reception", "Bluetooth, handing over", "USB, handing over"})
 """Counted, and no loop of their own: they hang with the writer's thread or the event loop."""
-_SELDOM = frozenset({"housekeeping", "summaries", "model watch"})
+_SELDOM = frozenset({"housekeeping", "summaries", "model watch", "updates"})
 """Their rounds may last minutes, and a hang is noticed after one (`tests/hub/running/test_stages.py`)."""
 _AT_ONCE = 4
 _Scenario = Callable[["Hub"], Row]

@@ -269,16 +269,15 @@ class Reception:
             return await self._try(work, urgent=urgent)
         except NotCommittedError as error:
             self._note(error)
-        if samples and self.waiting >= MOST_WAITING:
-            self.let_go += samples
-            await self._rehearse(work)
-            return None
+        is_let_go = samples > 0 and self.waiting >= MOST_WAITING
         self.waiting += 1
-        if source is not None:
+        if is_let_go:
+            self.let_go += samples
+        elif source is not None:
             self._newest_waiting[source] = work
         try:
             await self._rehearse(work)
-            while True:
+            while not is_let_go:
                 async with self._turn:
                     if self._trouble.is_set():
                         await asyncio.sleep(self._retry_seconds)
@@ -289,6 +288,7 @@ class Reception:
                     return await self._try(work, urgent=urgent)
                 except NotCommittedError as error:
                     self._note(error)
+            return None
         finally:
             self.waiting -= 1
             if source is not None and self._newest_waiting.get(source) is work:
@@ -352,7 +352,9 @@ class Reception:
                 transaction.do_alone(each)
 
         try:
-            self._on_uncommitted(await self._writer.rehearse(all_of_them))
+            told = await self._writer.rehearse(all_of_them)
+            if self._since is not None:  # else all of it is on the card meanwhile, and calls from there
+                self._on_uncommitted(told)
         except NotCommittedError:
             pass  # the card takes nothing, of which the status tells
         except Exception:  # noqa: BLE001  # whatever it is, the reading waits for the card all the same

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -21,31 +20,8 @@ from hub.trail import Audited
 from hub.uplink.cloudevents import from_json
 from tests.rigs.broker import until
 from tests.rigs.house import ILL, House, oximeter, thermometer
-from tests.rigs.stalling_card import StallingCard, receiving, stalling_card, until_stored
+from tests.rigs.stalling_card import StallingCard, until_stored
 from tests.rigs.told import Told
-
-
-@pytest.fixture
-async def writer(house: House) -> AsyncIterator[Writer]:
-    async with Writer(house.path, timedelta(0)) as writer:
-        yield writer
-
-
-@pytest.fixture
-def card(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> Iterator[StallingCard]:
-    with stalling_card(writer, monkeypatch) as card:
-        yield card
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
-
-
-@pytest.fixture
-async def reception(house: House, writer: Writer, card: StallingCard, told: Told) -> AsyncIterator[Reception]:
-    async with receiving(house, writer, card, told) as reception:
-        yield reception
 
 
 async def test_an_alert_whose_commit_does_not_come_back_is_told_and_is_stored_once_when_it_does(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,34 +12,12 @@ import pytest
 from hub.intake.reception import Reception
 from hub.store import writer as writer_module
 from hub.store.errors import NotCommittedError
+from hub.store.transaction import Transaction
 from hub.store.writer import Writer
 from tests.rigs.broker import until
 from tests.rigs.house import ILL, House, oximeter, thermometer
-from tests.rigs.stalling_card import StallingCard, receiving, stalling_card, until_stored
+from tests.rigs.stalling_card import StallingCard, until_stored
 from tests.rigs.told import Told
-
-
-@pytest.fixture
-async def writer(house: House) -> AsyncIterator[Writer]:
-    async with Writer(house.path, timedelta(0)) as writer:
-        yield writer
-
-
-@pytest.fixture
-def card(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> Iterator[StallingCard]:
-    with stalling_card(writer, monkeypatch) as card:
-        yield card
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
-
-
-@pytest.fixture
-async def reception(house: House, writer: Writer, card: StallingCard, told: Told) -> AsyncIterator[Reception]:
-    async with receiving(house, writer, card, told) as reception:
-        yield reception
 
 
 async def test_an_alert_is_told_that_waits_for_a_page_and_is_stored_once_when_it_is_given(
@@ -145,3 +123,31 @@ async def test_a_rehearsal_that_fails_does_not_take_its_reading_with_it(
     await until_stored(card, reception, in_hand, behind)
     assert house.count(f"reading WHERE resident = '{ILL}'") == 2
     assert len(house.events("alert")) == 1
+
+
+async def test_what_a_rehearsal_finds_out_when_all_is_on_the_card_again_is_told_no_more(
+    house: House,
+    writer: Writer,
+    reception: Reception,
+    card: StallingCard,
+    told: Told,
+    noon: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody would end it: it would call from memory when it was acknowledged long since."""
+    found, late, rehearse = list[str](), asyncio.Event(), writer.rehearse
+
+    async def rehearse_late(work: Callable[[Transaction], object]) -> Sequence[str]:
+        found.extend(await rehearse(work))
+        await late.wait()
+        return found
+
+    monkeypatch.setattr(writer, "rehearse", rehearse_late)
+    card.stall("SELECT")
+    in_hand = asyncio.ensure_future(reception.accept(oximeter(80, noon).raw))
+    await until(lambda: found)
+    card.come_back()
+    await until(lambda: told.trouble == ["stalled", None])
+    late.set()
+    await until_stored(card, reception, in_hand)
+    assert (len(house.events("alert")), told.events) == (1, [])

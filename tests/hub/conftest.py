@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.rigs.broker import Ics, Mosquitto
 from tests.rigs.home import Home
 from tests.rigs.house import House
 
@@ -26,3 +27,17 @@ def homes() -> Iterator[list[Home]]:
     yield made
     for home in made:
         home.house.connection.close()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    """Where a test has not one of its own kind."""
+    with Mosquitto(tmp_path / "broker") as broker:
+        yield broker
+
+
+@pytest.fixture
+def ics(broker: Mosquitto) -> Iterator[Ics]:
+    """Who listens there."""
+    with Ics(broker) as ics:
+        yield ics

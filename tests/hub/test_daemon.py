@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -37,18 +36,6 @@ tell = "senior carer"
 after = "2 s"
 tell = "GP"
 """
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path / "broker") as broker:
-        yield broker
-
-
-@pytest.fixture
-def ics(broker: Mosquitto) -> Iterator[Ics]:
-    with Ics(broker) as ics:
-        yield ics
 
 
 def told(ics: Ics, change: AlertChange) -> list[HeardAlert]:

@@ -41,18 +41,6 @@ UNKNOWN = str(uuid.uuid4())
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path / "broker") as broker:
-        yield broker
-
-
-@pytest.fixture
-def ics(broker: Mosquitto) -> Iterator[Ics]:
-    with Ics(broker) as ics:
-        yield ics
-
-
-@pytest.fixture
 async def hub(tmp_path: Path, broker: Mosquitto, ics: Ics) -> AsyncIterator[HubProcess]:
     async with HubProcess(write_configuration(tmp_path, port=broker.port)) as hub:
         await until(lambda: ics.on("status"))

@@ -49,18 +49,6 @@ def card(tmp_path: Path) -> Iterator[SmallCard]:
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path / "broker") as broker:
-        yield broker
-
-
-@pytest.fixture
-def ics(broker: Mosquitto) -> Iterator[Ics]:
-    with Ics(broker) as ics:
-        yield ics
-
-
-@pytest.fixture
 async def hub(tmp_path: Path, card: SmallCard, broker: Mosquitto, ics: Ics) -> AsyncIterator[HubProcess]:
     (tmp_path / "data").symlink_to(card.root)
     config = write_configuration(tmp_path, LADDER, port=broker.port)

@@ -31,12 +31,6 @@ HUB = "careport/v1/rose-house/hub-1"
 TRUNCATED = raw(OXIMETER, "pulse_oximeter", b"\x00", now())
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path / "broker") as broker:
-        yield broker
-
-
 class Listening:
     """What a listening process has printed so far."""
 

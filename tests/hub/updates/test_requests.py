@@ -7,7 +7,7 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -76,12 +76,6 @@ class Served:
 def asked(sha256: str = SHA256, build: str = "two", **changes: Any) -> Event:
     said = UpdateAsked(manifest_sha256=sha256, version="1.1", build=build)
     return replace(update_event("uk.example.ics", said, now()), **changes)
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path / "broker") as broker:
-        yield broker
 
 
 @pytest.fixture

@@ -22,16 +22,13 @@ PARTS: dict[str, Callable[[parts.Given], Iterator[Line]]] = {
     "pi": parts.on_a_pi,
     "bundle": parts.of_the_bundle,
 }
-_USUALLY = ("image", "boot", "bundle")
 
 
 def main() -> int:
     """Make the release, play the parts, tell."""
     parser = argparse.ArgumentParser(prog="python -m tests.image", description=__doc__)
-    parser.add_argument(
-        "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} ({', '.join(_USUALLY)})"
-    )
-    asked = parser.parse_args().parts or list(_USUALLY)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (all)")
+    asked = parser.parse_args().parts or list(PARTS)
     if unknown := [name for name in asked if name not in PARTS]:
         parser.error(f"there is no {unknown[0]}; there are {', '.join(PARTS)}")
     CACHE.mkdir(parents=True, exist_ok=True)

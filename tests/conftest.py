@@ -33,6 +33,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_runtest_setup() -> None:
+    """Each begins as from a login: a hub that ran in this process before it writes for itself alone."""
+    os.umask(0o022)
+
+
 def memory_for_what_tests_write() -> Path | None:
     """A file system in memory for `tmp_path`; None where there is none with room enough, that runs programs.
 

@@ -19,13 +19,15 @@ _ENTERS_PASSKEYS = frozenset({"KeyboardOnly", "KeyboardDisplay"})
 
 
 class FakePairing:
-    """The agents, and what they were asked. `asked` holds each question's name and its device."""
+    """The agents, and what they were asked. `asked` holds each question's name and its device; `has_default`
+    says that one has been made the default agent, which is the last that one asks for."""
 
     def __init__(self, bus: MessageBus) -> None:
         self._bus = bus
         self._agents: dict[str, tuple[str, str]] = {}
         self._defaults: list[str] = []
         self.asked: list[tuple[str, str]] = []
+        self.has_default = False
 
     @property
     def capabilities(self) -> list[str]:
@@ -50,6 +52,7 @@ class FakePairing:
             case "RequestDefaultAgent" if sender in self._agents:
                 self._defaults.remove(sender)
                 self._defaults.insert(0, sender)
+                self.has_default = True
             case _:
                 return Message.new_error(message, "org.bluez.Error.DoesNotExist", "Does Not Exist")
         return Message.new_method_return(message)

@@ -158,7 +158,7 @@ async def test_a_remedy_without_a_bus_or_without_what_it_needs_is_refused_in_wor
 
 async def test_a_bluetoothd_that_hangs_while_it_collects_is_noticed(system_bus: str) -> None:
     async with FakeBlueZ() as bluez, using(BlueZRadio(look_seconds=0.02)) as use:
-        await until(lambda: bluez.pairing is not None and bool(bluez.pairing.capabilities))
+        await until(lambda: bluez.pairing is not None and bluez.pairing.has_default)
         bluez.hung = True
         assert await use.lost == "bluetoothd does not answer: sudo systemctl restart bluetooth"
 
@@ -168,7 +168,7 @@ async def test_a_bluetoothd_that_was_busy_for_a_moment_is_not_taken_for_one_that
 ) -> None:
     monkeypatch.setattr("drivers.bluetooth.bus.ANSWER_SECONDS", 3.0)  # this machine may be busy, too
     async with FakeBlueZ() as bluez, using(BlueZRadio(look_seconds=0.02)) as use:
-        await until(lambda: bluez.pairing is not None and bool(bluez.pairing.capabilities))
+        await until(lambda: bluez.pairing is not None and bluez.pairing.has_default)
         bluez.unanswered = 1
         await until(lambda: not bluez.unanswered)
         await asyncio.sleep(3.4)

@@ -78,12 +78,13 @@ class ClockFollower:
     def _catch_up(self, transaction: Transaction) -> None:
         if transaction.followed is None:
             self._begin(transaction)
-        now = self.clock.stamp()
+        # Both clocks at one moment: what follows may take seconds, which the next start took for a step.
+        now, wall = self.clock.stamp(), self.clock.now()
         steps = self.clock.steps  # after the stamp: with all that came before it
         missed = steps[transaction.followed or 0 :]
         put_right = [self._apply(transaction, step) for step in missed]
         transaction.tell_anew(Present.of(self.rule, transaction.steps, now), len(steps))
-        transaction.set_fact(_STATE, _text(ClockState.noted(self.clock.now(), now)))
+        transaction.set_fact(_STATE, _text(ClockState.noted(wall, now)))
         for step, alerts in zip(missed, put_right, strict=True):
             if step.kind is StepKind.FIRST_SET:
                 counts = {"open alerts": alerts, **self.on_first_set(transaction, step)}

@@ -15,7 +15,9 @@ from hub.readings import Reading
 from hub.store.audit import entries
 from hub.store.rows import reading_by_number
 from hub.store.steps import all_steps
+from hub.store.transaction import Transaction
 from hub.telling.teller import KeptReadings
+from hub.timekeeping.present import Present
 from hub.timekeeping.timing import TimeQuality
 from hub.trail import Audited
 from tests.rigs.home import Home
@@ -174,6 +176,22 @@ def test_a_step_while_no_hub_ran_is_found_and_followed_once(home: Home) -> None:
     assert home.well().outcome is Outcome.UNCHANGED
     home.machine.pass_time(11 * MINUTE)
     assert home.well().outcome is Outcome.RESOLVED
+
+
+def test_a_window_that_takes_long_to_load_is_no_step_for_the_next_start(
+    tmp_path: Path, homes: list[Home], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = synchronised(tmp_path, homes)
+    tell_anew = Transaction.tell_anew
+
+    def slowly(transaction: Transaction, present: Present, followed: int) -> None:
+        home.machine.pass_time(10 * SECOND)
+        tell_anew(transaction, present, followed)
+
+    monkeypatch.setattr(Transaction, "tell_anew", slowly)
+    home.start_again()
+    home.start_again()
+    assert len(all_steps(home.house.connection)) == 0
 
 
 def test_steps_from_before_a_restart_are_regarded_after_it(home: Home) -> None:

@@ -79,7 +79,8 @@ def lines(process: subprocess.Popen[bytes], seconds: float) -> Iterator[bytes]:
     with process.stdout as stream:
         while (left := until - time.monotonic()) > 0:
             if not select.select([stream], [], [], min(left, _LOOK_SECONDS))[0]:
-                if process.poll() is not None:
+                # Only what is silent after its end: it may have said its last words since it was looked.
+                if process.poll() is not None and not select.select([stream], [], [], 0)[0]:
                     return  # it was ended, and another holds its output open
                 continue
             piece = os.read(stream.fileno(), _PIECE)

@@ -9,8 +9,8 @@ from contextlib import closing
 from hub.configuration import file as config
 from hub.uplink.errors import BrokerError
 
-_PATIENCE_SECONDS = 2.0
-"""How long a broker has to say why it refuses; it does so at once."""
+_PATIENCE_SECONDS = 10.0
+"""How long a broker has to say why it refuses; at once, but where a line or a machine is slow."""
 
 _ALERTS = {
     "CERTIFICATE_REVOKED": "it refuses the hub's certificate, which was revoked",

@@ -120,7 +120,9 @@ class Reception:
 
         To be asked before a sensor is forgotten: what is stored after that is nobody's.
         """
-        if storing := [self._hold(self._store(closed)) for closed in self._streams.close(device)]:
+        urgent = patience_seconds is not None  # somebody waits, and what comes later than that is nobody's
+        over = self._streams.close(device)
+        if storing := [self._hold(self._store(closed, urgent=urgent)) for closed in over]:
             await asyncio.wait(storing, timeout=patience_seconds)
 
     async def accept(self, raw: RawPayload) -> None:
@@ -171,12 +173,13 @@ class Reception:
         taken = await asyncio.gather(*map(self._store, over))
         return taken[-1] if taken else Taken()
 
-    async def _store(self, closed: ClosedStretch) -> Taken:
+    async def _store(self, closed: ClosedStretch, *, urgent: bool = False) -> Taken:
         return await self._take(
             closed.reading,
             closed.stamp,
             lambda transaction: self._intake.take_stretch(transaction, closed),
             stretch=closed,
+            urgent=urgent,
         )
 
     async def _take(
@@ -186,6 +189,8 @@ class Reception:
         work: Callable[[Transaction], Taken],
         resident: str | None = None,
         stretch: ClosedStretch | None = None,
+        *,
+        urgent: bool = False,
     ) -> Taken:
         self.under_way += 1
         try:
@@ -196,7 +201,7 @@ class Reception:
             taken = await self._commit(
                 work,
                 None if stretch and not stretch.observed else f"{reading.raw.device} {whose}",
-                urgent=resident is not None,  # a person waits for the answer
+                urgent=urgent or resident is not None,  # a person waits for the answer
                 samples=stretch.samples if stretch else 0,
             )
             if taken is not None and taken.alert is not None:

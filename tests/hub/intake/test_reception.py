@@ -222,6 +222,16 @@ async def test_one_sensors_stream_is_stored_before_it_is_forgotten(
     assert [row.placed.resident for row in house.stretches()] == [ILL]
 
 
+async def test_a_stretch_that_somebody_waits_for_waits_for_no_company(house: House, noon: datetime) -> None:
+    """When they have waited for long enough the sensor is forgotten, and what comes then is nobody's."""
+    async with Writer(house.path, timedelta(minutes=1)) as writer:
+        reception = Reception(writer, house.intake)
+        await writer.write(lambda _transaction: None)
+        await reception.accept(streamed(0, noon))
+        await reception.close_streams(OXIMETER, patience_seconds=30)
+        assert [row.placed.resident for row in house.stretches()] == [ILL]
+
+
 async def test_on_a_full_disk_a_stretch_waits_and_patience_ends(
     house: House, reception: Reception, noon: datetime
 ) -> None:

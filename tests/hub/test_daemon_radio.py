@@ -10,7 +10,7 @@ from drivers.virtual.ward import DETERIORATING
 from hub.configuration.file import load
 from hub.daemon import running
 from hub.uplink.contract import Channel, event_type
-from tests.rigs.broker import Ics, Mosquitto, free_port, until
+from tests.rigs.broker import Ics, Mosquitto, until
 from tests.rigs.contract import data_validator, in_words
 from tests.rigs.house import CUFF, write_configuration
 from tests.rigs.hub_process import HubProcess
@@ -44,7 +44,7 @@ async def test_its_retained_status_says_how_its_radio_is(tmp_path: Path) -> None
 
 
 async def test_the_collector_may_restart_the_machine_only_while_nothing_would_be_lost(tmp_path: Path) -> None:
-    config = load(with_a_radio(write_configuration(tmp_path, port=free_port())))
+    config = load(with_a_radio(write_configuration(tmp_path)))
     async with running(config) as hub:
         assert hub._collector is not None
         may_reboot = hub._collector._healer._may_reboot
@@ -59,7 +59,7 @@ async def test_the_collector_may_restart_the_machine_only_while_nothing_would_be
 
 
 async def test_where_that_is_forbidden_it_never_may(tmp_path: Path) -> None:
-    config = load(with_a_radio(write_configuration(tmp_path, port=free_port()), "may_reboot = false\n"))
+    config = load(with_a_radio(write_configuration(tmp_path), "may_reboot = false\n"))
     async with running(config) as hub:
         assert hub._collector is not None
         assert not await hub._collector._healer._may_reboot()

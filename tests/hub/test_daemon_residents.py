@@ -13,7 +13,7 @@ from hub.clock import now
 from hub.daemon import running
 from hub.store.database import FILE_NAME, open_for_writing
 from hub.store.people import CareRow, ResidentRow, enter, note_care
-from tests.rigs.broker import free_port, until
+from tests.rigs.broker import until
 from tests.rigs.enrolling import new_home
 from tests.rigs.house import CUFF, ILL, OXIMETER, SHARED, oximeter, raw, write_configuration
 from tests.rigs.hub_process import HubProcess
@@ -25,7 +25,7 @@ IN_HOSPITAL = {"whereabouts": "in hospital"}
 async def test_their_round_is_over_and_what_their_sensor_streamed_until_then_stays_theirs(
     tmp_path: Path,
 ) -> None:
-    async with HubProcess(write_configuration(tmp_path, port=free_port())) as hub:
+    async with HubProcess(write_configuration(tmp_path)) as hub:
         await hub.ask("round_open", resident=ILL, kit=None, by=SAM)
         assert hub.config.replay.socket is not None
         _, writer = await asyncio.open_unix_connection(hub.config.replay.socket)

@@ -9,16 +9,13 @@ from hub.clock import now
 from hub.store.database import FILE_NAME, open_for_writing
 from hub.store.lock import only_hub
 from hub.store.writer import Writer
-from tests.rigs.broker import free_port
 from tests.rigs.house import oximeter, write_configuration
 from tests.rigs.hub_process import HubProcess, carehub
 
 
 async def refused(tmp_path: Path) -> str:
     """Run the hub, which must end with 1 and one line; return that line."""
-    ended = await asyncio.to_thread(
-        carehub, "run", "--config", write_configuration(tmp_path, port=free_port())
-    )
+    ended = await asyncio.to_thread(carehub, "run", "--config", write_configuration(tmp_path))
     assert ended.code == 1, ended.errors
     (line,) = ended.errors.splitlines()
     return line
@@ -36,7 +33,7 @@ async def test_a_file_that_is_no_database_is_kept_aside_and_the_hub_begins_anew(
     path = tmp_path / "data" / FILE_NAME
     path.parent.mkdir()
     path.write_bytes(b"a shopping list" * 1000)
-    async with HubProcess(write_configuration(tmp_path, port=free_port())) as hub:
+    async with HubProcess(write_configuration(tmp_path)) as hub:
         assert await hub.feed([oximeter(97, now())]) == 1
         assert str(path) in hub.log
     (aside,) = path.parent.glob(f"{FILE_NAME}.damaged*")
@@ -56,21 +53,21 @@ async def test_real_data_never_becomes_test_data_nor_test_data_real(tmp_path: Pa
 
 
 async def test_what_it_writes_is_for_its_own_user_only(tmp_path: Path) -> None:
-    async with HubProcess(write_configuration(tmp_path, port=free_port())) as hub:
+    async with HubProcess(write_configuration(tmp_path)) as hub:
         await hub.feed([oximeter(97, now())])
         for path in hub.config.hub.data_directory.iterdir():
             assert path.stat().st_mode & 0o077 == 0, path
 
 
 async def test_a_second_hub_on_the_same_data_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
-    async with HubProcess(write_configuration(tmp_path, port=free_port())) as hub:
+    async with HubProcess(write_configuration(tmp_path)) as hub:
         assert "another hub runs on this data directory" in await refused(tmp_path)
         assert await hub.feed([oximeter(91, now())]) == 1
         assert await hub.ask("status")
 
 
 async def test_a_hub_that_was_killed_does_not_lock_out_the_next(tmp_path: Path) -> None:
-    async with HubProcess(write_configuration(tmp_path, port=free_port())) as hub:
+    async with HubProcess(write_configuration(tmp_path)) as hub:
         await hub.kill()
         with only_hub(hub.config.hub.data_directory):
             pass

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.running.patience import within
-from tests.rigs.broker import free_port, until
+from tests.rigs.broker import until
 from tests.rigs.house import ILL, WELL, write_configuration
 from tests.rigs.hub_process import HubProcess
 
@@ -39,15 +39,15 @@ at = 0
 device = "reader"
 do = "plug in"
 [[events]]
-at = 1
+at = 3
 device = "reader"
 scan = "W-OF-{ILL}"
 [[events]]
-at = 2
+at = 5
 device = "reader"
 scan = "W-OF-{WELL}"
 [[events]]
-at = 3
+at = 7
 device = "reader"
 scan = "W-OF-NOBODY"
 """
@@ -67,7 +67,6 @@ resident = "{ILL}"
 address = "{READER}"
 driver = "wristband_reader"
 """,
-        port=free_port(),
         usb=f'[usb]\nports = "virtual"\nscenario = "{scenario}"\n',
     )
     text = path.read_text()
@@ -89,7 +88,7 @@ async def test_a_meter_on_a_cable_is_read_and_wristbands_open_and_close_rounds(t
                 assert len(scans["open"]) <= 1, "one kit is one resident's"
                 await asyncio.sleep(0.05)
 
-        await within(20, all_scanned())
+        await within(60, all_scanned())
         assert open_for == {ILL, WELL}
         assert scans == {"open": [], "unknown_scans": 1, "damaged_scans": 0}
         await until(lambda: hub.query("SELECT resident FROM reading") == [(ILL,)], 20)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,8 @@ async def test_a_renewed_certificate_is_used_at_the_next_connection_and_no_conne
     files = ClientFiles(places.etc / "ca.crt", current / "hub.crt", current / "hub.key")
     old = ClientFiles(files.ca, current.resolve() / "hub.crt", current.resolve() / "hub.key")
     with RecommendedBroker(tmp_path / "broker", script) as broker:
-        hub = Broker(files.settings(broker.port), HUB)
+        # The loop stands still while openssl works; by five seconds of keepalive it would be hung up on.
+        hub = Broker(files.settings(broker.port, keepalive=timedelta(minutes=5)), HUB)
         async with hub.connect() as connection:
             await connection.publish(f"{OWN}/status", event(1))
             renewal = Identity(HUB, renew_days=5000)

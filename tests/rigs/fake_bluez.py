@@ -185,9 +185,9 @@ class FakeBlueZ:
         device = sensor.path(adapter)
         if not self._objects.get(device, {}).get(DEVICE, {}).get("Connected", Variant("b", False)).value:
             return
-        self._change(device, DEVICE, {"Connected": Variant("b", False)})
-        # A property that changes when all is over: bleak reports it as if it were an advertisement.
-        late = {"ServicesResolved": Variant("b", False)}
+        self._change(device, DEVICE, dict.fromkeys(("Connected", "ServicesResolved"), Variant("b", False)))
+        # What changes after that bleak reports like an advertisement; the next link may be there by then.
+        late = {"Alias": Variant("s", "fake cuff")}
         asyncio.get_running_loop().call_later(0.01, self._change, device, DEVICE, late)
 
     # --- D-Bus

@@ -119,7 +119,10 @@ def write_configuration(
     model: str = '[model]\nmode = "off"\n[rhythm]\nmode = "off"\n',
     usb: str = '[usb]\nports = "off"\n',
 ) -> Path:
-    """Write a hub.toml for this house; `further`, `model` and `usb` are further tables."""
+    """Write a hub.toml for this house; `further`, `model` and `usb` are further tables.
+
+    Nobody listens at port 1, nor will: a port that is only free now may soon be another test's broker.
+    """
     path = directory / "hub.toml"
     path.write_text(_CONFIGURATION.format(directory=directory, port=port) + model + usb + further)
     return path

@@ -26,7 +26,7 @@ QUICK = Patience(
     sensor_long=0.1,
     refused_least=0.05,
     refused_most=0.1,
-    stored=0.5,
+    stored=5.0,
     late=0.05,
     idle=0.05,
     busy=0.5,
@@ -57,6 +57,7 @@ class OneSensor:
         self.received: list[RawPayload] = []
         self.learned: list[DeviceInformation] = []
         self.queue = ConnectionQueue()
+        self.begun = asyncio.Event()
         self.session = SensorSession(
             sensor,
             radio,
@@ -86,6 +87,7 @@ class OneSensor:
 
         scanner = radio.scanner(heard)
         await scanner.start()
+        self.begun.set()  # whoever waits for it goes on when the session waits: it begins by forgetting
         try:
             await self.session.run()
         finally:
@@ -104,6 +106,8 @@ async def collecting_from(
     one = OneSensor(radio, sensor, local_now, patience)
     running = asyncio.create_task(one.run(radio))
     try:
+        async with asyncio.timeout(30):
+            await one.begun.wait()
         yield one
     finally:
         running.cancel()

@@ -17,6 +17,7 @@ import pytest
 
 from hub.intake.reception import Reception
 from hub.store import in_hand, writer
+from hub.store.in_hand import InHand
 from hub.store.writer import Writer
 from tests.rigs.house import House
 from tests.rigs.told import Told
@@ -30,6 +31,8 @@ class StallingCard:
         self._kept = "COMMIT"
         self._gets_on = threading.Event()
         self._gets_on.set()
+        self.keeps = False
+        """Something is in its hand now."""
         self.reached = threading.Event()
         """A statement is in its hand, and does not come back."""
 
@@ -39,8 +42,10 @@ class StallingCard:
     def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
         """As the connection's own, but that what it keeps is kept for as long as it stalls."""
         if statement.startswith(self._kept) and not self._gets_on.is_set():
+            self.keeps = True
             self.reached.set()
             self._gets_on.wait(60)
+            self.keeps = False
         return self._connection.execute(statement, *parameters)
 
     def stall(self, at: str = "COMMIT") -> None:
@@ -66,6 +71,9 @@ def stalling_card(of: Writer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stall
     monkeypatch.setattr(in_hand, "STALLED_AFTER", 0.1)
     monkeypatch.setattr(writer, "_LOOKS_EVERY", 0.01)
     card = StallingCard(of._connection)
+    stalled = InHand.stalled.fget  # type: ignore[attr-defined]  # of a property
+    # What this machine is slow in is not the card's, nor what the writer does once the card has let go.
+    monkeypatch.setattr(InHand, "stalled", property(lambda held: stalled(held) if card.keeps else None))
     of._connection = card  # type: ignore[assignment]  # it is one, but for what it keeps
     try:
         yield card

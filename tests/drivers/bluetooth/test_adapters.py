@@ -183,6 +183,6 @@ async def test_a_bluetoothd_that_ended_is_started_again_by_the_bus(
 
 
 async def until_no_problem(radio: BlueZRadio) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):  # a Python begins
         while await radio.problem() is not None:
             await asyncio.sleep(0.05)

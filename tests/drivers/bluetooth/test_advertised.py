@@ -72,8 +72,8 @@ async def test_what_a_new_scanner_repeats_is_not_new() -> None:
         one = OneSensor(radio, sensor, lambda: None, replace(QUICK, repeated=0.3))
         for _ in range(2):
             running = asyncio.create_task(one.run(radio))
-            await until(lambda: radio.hub.is_scanning)
-            await asyncio.sleep(0.02)
+            await one.begun.wait()
+            one.begun.clear()
             hear(one, b"pressed")
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):

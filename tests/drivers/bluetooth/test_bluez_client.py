@@ -32,8 +32,7 @@ def open_descriptors() -> int:
 async def test_client_and_scanner_of_a_bluetoothd_that_died_or_hangs_are_let_go(
     system_bus: str, dies: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("drivers.bluetooth.bus.ANSWER_SECONDS", 0.3)
-    sensor, radio, dropped = cuff(), BlueZRadio(look_seconds=0.02), asyncio.Event()
+    sensor, radio, dropped = cuff(), BlueZRadio(look_seconds=0.1), asyncio.Event()
     async with FakeBlueZ(sensor) as bluez, using(radio) as use:
         client = radio.client(await use.device(ADDRESS), lambda _: dropped.set())
         descriptors = open_descriptors()
@@ -42,6 +41,7 @@ async def test_client_and_scanner_of_a_bluetoothd_that_died_or_hangs_are_let_go(
         if dies:
             bluez.stop()
         else:
+            monkeypatch.setattr("drivers.bluetooth.bus.ANSWER_SECONDS", 0.3)  # not before: all else answers
             bluez.hung = True
         await use.lost
         async with asyncio.timeout(_FOR_EVER):

@@ -221,7 +221,9 @@ async def test_a_radio_that_scanned_for_long_before_it_was_lost_is_only_looked_a
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where nothing is heard, as at night, nothing says that it is well."""
-    monkeypatch.setattr("drivers.bluetooth.collector._LONG_USABLE_SECONDS", 0.0)
+    clock = 0.0
+    for module in ("collector", "healing"):
+        monkeypatch.setattr(f"drivers.bluetooth.{module}.loop_time", lambda: clock)
     async with VirtualRadio.open() as radio:
         given: list[Remedy] = []
 
@@ -230,12 +232,11 @@ async def test_a_radio_that_scanned_for_long_before_it_was_lost_is_only_looked_a
             return "done"
 
         monkeypatch.setattr(radio, "heal", heal)
-        ladder = [Step(step.remedy, 0.01) for step in LADDER]
-        collector = collecting_nothing(radio, EnrolledSensor(CUFF_ADDRESS, CUFF), ladder=ladder)
+        collector = collecting_nothing(radio, EnrolledSensor(CUFF_ADDRESS, CUFF), ladder=LADDER)
         async with running(collector):
             for _ in range(4):
                 await until(lambda: collector.status().usable)
-                await asyncio.sleep(0.05)
+                clock += 700.0
                 radio.lose("bluetoothd was restarted")
                 await until(lambda: not collector.status().usable)
     assert given == []

@@ -116,7 +116,7 @@ async def test_where_the_clock_comes_first_it_is_set_before_anything_is_told() -
 async def test_a_clock_that_never_answers_costs_no_measurement() -> None:
     sensor = EnrolledSensor(ADDRESS, THERMOMETER_DRIVER)
     profile = replace(THERMOMETER, clock=CURRENT_TIME, battery=70, stays=True)
-    patience = replace(QUICK, request=0.1)
+    patience = replace(QUICK, request=0.5)  # which the battery has as well
     async with (
         VirtualWard.open() as ward,
         collecting_from(ward.radio, sensor, local_now=noon, patience=patience) as one,

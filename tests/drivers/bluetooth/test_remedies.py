@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,10 +18,17 @@ from tests.rigs.using import using
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not answered is waited for shortly."""
-    monkeypatch.setattr("drivers.bluetooth.bus.ANSWER_SECONDS", 1.0)
-    monkeypatch.setattr("drivers.bluetooth.remedies._POWER_SECONDS", 0.2)
+    """What was refused is tried again soon."""
     monkeypatch.setattr("drivers.bluetooth.remedies._BETWEEN_TRIES", 0.01)
+
+
+@contextlib.contextmanager
+def hanging(bluez: FakeBlueZ) -> Iterator[None]:
+    """It answers nothing, and is waited for shortly: only here, as all else may be slow to answer."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("drivers.bluetooth.bus.ANSWER_SECONDS", 0.5)
+        bluez.hung = True
+        yield
 
 
 async def test_a_power_cycle_switches_the_adapter_in_use_off_and_on_and_heals_its_controller(
@@ -66,8 +75,7 @@ async def test_no_power_cycle_where_there_is_no_adapter_or_a_bluetoothd_that_han
         await radio.heal(Remedy.POWER_CYCLE)
     async with FakeBlueZ() as bluez:
         assert await radio.problem() is None
-        bluez.hung = True
-        with pytest.raises(RemedyError, match="power cycle: no answer in time"):
+        with hanging(bluez), pytest.raises(RemedyError, match="power cycle: no answer in time"):
             await radio.heal(Remedy.POWER_CYCLE)
         assert bluez.powered == []
 
@@ -112,8 +120,8 @@ async def test_a_hung_bluetoothd_is_killed_and_restarted_by_systemd(system_bus: 
         await bluez.start()
 
     async with FakeSystem(on_restart=restart) as system:
-        bluez.hung = True
-        assert await radio.problem() == "bluetoothd does not answer: sudo systemctl restart bluetooth"
+        with hanging(bluez):
+            assert await radio.problem() == "bluetoothd does not answer: sudo systemctl restart bluetooth"
         assert await radio.heal(Remedy.RESTART_BLUETOOTHD) == "bluetoothd was restarted"
         assert system.calls == [
             ("KillUnit", "bluetooth.service", "all", "9"),
@@ -157,10 +165,11 @@ async def test_a_remedy_without_a_bus_or_without_what_it_needs_is_refused_in_wor
 
 
 async def test_a_bluetoothd_that_hangs_while_it_collects_is_noticed(system_bus: str) -> None:
-    async with FakeBlueZ() as bluez, using(BlueZRadio(look_seconds=0.02)) as use:
+    async with FakeBlueZ() as bluez, using(BlueZRadio(look_seconds=0.2)) as use:
         await until(lambda: bluez.pairing is not None and bluez.pairing.has_default)
-        bluez.hung = True
-        assert await use.lost == "bluetoothd does not answer: sudo systemctl restart bluetooth"
+        await asyncio.sleep(0.05)  # what it asks now was to be answered as at all other times
+        with hanging(bluez):
+            assert await use.lost == "bluetoothd does not answer: sudo systemctl restart bluetooth"
 
 
 async def test_a_bluetoothd_that_was_busy_for_a_moment_is_not_taken_for_one_that_hangs(

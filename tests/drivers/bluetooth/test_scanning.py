@@ -81,15 +81,25 @@ class Watched:
         self.heard: list[str] = []
         self.lives = 0
         self.begun = 0
+        self.looks = 0
         self.failure: Failure | None = None
         self.scanning = Scanning(controller, lambda device, _: self.heard.append(device.address), patience)
-        self.task = asyncio.create_task(self.scanning.run(self._begin, self._live, lambda: self.failure))
+        self.task = asyncio.create_task(self.scanning.run(self._begin, self._live, self._look))
 
     def _begin(self) -> None:
         self.begun += 1
 
     def _live(self) -> None:
         self.lives += 1
+
+    def _look(self) -> Failure | None:
+        self.looks += 1
+        return self.failure
+
+    async def looked(self) -> None:
+        """Wait until it has looked whether it is time to scan anew, and has done so where it was."""
+        before = self.looks
+        await until(lambda: self.looks >= before + 2)
 
     async def ended(self) -> Failure:
         async with asyncio.timeout(5):
@@ -119,17 +129,22 @@ async def test_where_nothing_is_heard_it_scans_anew_and_goes_on() -> None:
     assert controller.scanning == 0
 
 
-async def test_where_something_is_heard_it_leaves_the_scanner_alone() -> None:
+async def test_where_something_is_heard_it_leaves_the_scanner_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 0.0  # the test's own: a machine that stood still would have heard nothing
+    monkeypatch.setattr(scanning, "loop_time", lambda: clock)
     controller = Controller()
     async with watching(controller) as watched:
         await until(lambda: controller.scanning == 1)
-        for _ in range(20):
+        await watched.looked()
+        for _ in range(10):
             controller.hears()
-            await asyncio.sleep(0.01)
+            clock += 0.8 * QUICK.silence_least
+            await watched.looked()
         assert controller.starts == 1
-        for _ in range(20):  # a payload on a link is as good
+        for _ in range(10):  # a payload on a link is as good
             watched.scanning.alive()
-            await asyncio.sleep(0.01)
+            clock += 0.8 * QUICK.silence_least
+            await watched.looked()
         assert controller.starts == 1
 
 
@@ -159,7 +174,8 @@ async def test_a_radio_that_is_lost_ends_it_though_its_scanner_cannot_be_stopped
 ) -> None:
     monkeypatch.setattr(scanning, "_FOR_WHAT_IS_LOST", 0.05)
     controller = Controller()
-    async with watching(controller, replace(QUICK, scan=60.0)) as watched:
+    patience = replace(QUICK, scan=60.0, silence_least=60.0, silence_most=60.0)  # nor does it scan anew
+    async with watching(controller, patience) as watched:
         await until(lambda: controller.scanning == 1)
         controller.hangs = True
         controller.lose("bluetoothd stopped")

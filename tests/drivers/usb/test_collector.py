@@ -315,7 +315,10 @@ async def test_two_hundred_times_plugged_in_and_out_leave_nothing_open() -> None
         descriptors, tasks = len(list(Path("/proc/self/fd").iterdir())), len(asyncio.all_tasks())
         for number in range(1, 201):
             await once(plugged, number)
-        await asyncio.sleep(0.05)
-        assert len(list(Path("/proc/self/fd").iterdir())) <= descriptors
-        assert len(asyncio.all_tasks()) <= tasks
+        await plugged.until(
+            lambda: (
+                len(list(Path("/proc/self/fd").iterdir())) <= descriptors
+                and len(asyncio.all_tasks()) <= tasks
+            )
+        )
     assert plugged.said == [b"%d" % number for number in range(201)]

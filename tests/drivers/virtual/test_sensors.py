@@ -98,10 +98,11 @@ async def test_battery_and_device_information_can_be_read() -> None:
 
 
 async def test_a_read_that_is_never_answered_ends_with_the_link() -> None:
-    async with ward_with(replace(CLOCK_CUFF, connected_for=0.1, stays=True)) as (ward, cuff):
+    async with ward_with(replace(CLOCK_CUFF, stays=True)) as (ward, cuff):
         cuff.gatt.silent.add("2a19")
         cuff.be_found()
         async with linked(ward) as link:
+            asyncio.get_running_loop().call_later(0.1, cuff.go_out_of_reach)
             with pytest.raises(BleakError, match="disconnected before it answered"):
                 await link.client.read_gatt_char(normalize_uuid_str("2a19"))
 
@@ -178,7 +179,7 @@ async def test_a_strap_streams_while_it_is_worn() -> None:
 
 
 async def test_an_and_cuff_is_found_for_its_time_only_and_keeps_what_nobody_took() -> None:
-    async with ward_with(replace(AND_CUFF, advertises_for=0.2, connected_for=0.3)) as (ward, cuff):
+    async with ward_with(replace(AND_CUFF, advertises_for=0.2, connected_for=1.5)) as (ward, cuff):
         first = cuff.report(b"\x01")
         await until(lambda: cuff.advertised_at is not None)
         await asyncio.sleep(0.4)
@@ -186,6 +187,7 @@ async def test_an_and_cuff_is_found_for_its_time_only_and_keeps_what_nobody_took
             async with asyncio.timeout(0.2), linked(ward):
                 pass
         assert not first.done()
+        cuff.profile = replace(cuff.profile, advertises_for=60.0)
         cuff.report(b"\x02")
         async with linked(ward) as link:
             await link.subscribe("2a35")

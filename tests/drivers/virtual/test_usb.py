@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -218,6 +219,7 @@ async def test_a_keyboard_pulled_out_says_so_to_its_taker_and_cannot_be_taken() 
 
 
 async def test_nothing_is_left_of_sockets_that_are_closed() -> None:
+    gc.collect()  # what other tests left in it
     descriptors = set(Path("/proc/self/fd").iterdir())
     async with VirtualUsb.open() as usb:
         for number in range(20):

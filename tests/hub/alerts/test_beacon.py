@@ -267,10 +267,11 @@ async def test_a_relay_on_a_serial_line_gets_the_bytes_as_they_are() -> None:
 
 
 async def test_what_hangs_is_given_up_and_holds_nobody_up() -> None:
-    let_go = threading.Event()
+    begun, let_go = threading.Event(), threading.Event()
 
     class Hanging:
         def switch(self, *, on: bool) -> None:
+            begun.set()
             let_go.wait(10)
 
         def close(self) -> None:
@@ -283,6 +284,7 @@ async def test_what_hangs_is_given_up_and_holds_nobody_up() -> None:
     for _ in range(2):
         with pytest.raises(BeaconError, match="does not answer"):
             await output.switch(on=True)
+    assert await asyncio.to_thread(begun.wait, 10)
     assert output._jobs.empty(), "nothing gathers behind what hangs"
     let_go.set()
 

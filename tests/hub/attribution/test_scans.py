@@ -281,7 +281,8 @@ async def test_no_name_is_in_the_log(home: Home, caplog: pytest.LogCaptureFixtur
 
 
 async def test_when_a_round_has_timed_out_the_trail_says_so_with_when_it_was(writer: Writer) -> None:
-    home = Home(writer, timedelta(milliseconds=60))
+    lasts = timedelta(seconds=1)  # both are to be opened before the first is over
+    home = Home(writer, lasts)
     home.scans.scanned(READER, ANNAS_CODE)
     await asyncio.sleep(0.02)
     home.scans.scanned(READER_B, BERTS_CODE)
@@ -295,7 +296,7 @@ async def test_when_a_round_has_timed_out_the_trail_says_so_with_when_it_was(wri
         assert (entry.what, entry.detail["why"]) == (Audited.ROUND_CLOSED, "time-out")
         (of_it,) = (each for each in rounds if each.resident == entry.detail["resident"])
         assert entry.stamp.since_boot == of_it.until
-        assert entry.at - opened[str(entry.detail["resident"])].at == timedelta(milliseconds=60)
+        assert entry.at - opened[str(entry.detail["resident"])].at == lasts
     home.scans.scanned(READER, UNKNOWN)
     assert len(await home.trail()) == 4, "it is told once"
 

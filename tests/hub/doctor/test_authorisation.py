@@ -16,7 +16,7 @@ from hub.doctor import examine
 from hub.doctor.authorisation import PART, authorisation, how_it_ended, hub_runs
 from hub.doctor.daemon import asked
 from hub.doctor.findings import Finding, Verdict
-from tests.rigs.broker import CONNACK, Ics, Mosquitto, VersionGate, free_port, peer, until
+from tests.rigs.broker import CONNACK, Ics, Mosquitto, VersionGate, peer, until
 from tests.rigs.house import House, oximeter, write_configuration
 from tests.rigs.hub_process import HubProcess
 from tests.rigs.recommended_broker import HUB, OTHER_HUB, AuthorityScript, ClientFiles, RecommendedBroker
@@ -201,7 +201,7 @@ async def test_a_broker_that_answers_nothing_is_a_failure_within_seconds(tmp_pat
 
 
 async def test_a_hub_without_a_connection_says_so(tmp_path: Path) -> None:
-    async with HubProcess(write_configuration(tmp_path, port=free_port())) as hub:
+    async with HubProcess(write_configuration(tmp_path)) as hub:
         finding = await examined(hub.config)
     assert finding.verdict is FAIL
     assert finding.words.startswith("the hub is not connected to the broker")

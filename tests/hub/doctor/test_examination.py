@@ -20,7 +20,7 @@ from hub.store.retention import Kind, Piece
 from hub.store.writer import Writer
 from hub.trail import Moment
 from hub.uplink.link import NOBODY_LISTENS
-from tests.rigs.broker import Ics, Mosquitto, free_port, until
+from tests.rigs.broker import Ics, Mosquitto, until
 from tests.rigs.certificates import Authority
 from tests.rigs.house import OXIMETER, SHARED, House, oximeter, write_configuration
 from tests.rigs.hub_process import HubProcess
@@ -30,7 +30,7 @@ PASS, WARN, FAIL = Verdict.PASS, Verdict.WARN, Verdict.FAIL
 
 
 def house_with(tmp_path: Path, further: str = "", **settings: object) -> Config:
-    port = settings.pop("port", None) or free_port()
+    port = settings.pop("port", 1)
     assert isinstance(port, int)
     return load(write_configuration(tmp_path, further, port=port, **settings))  # type: ignore[arg-type]  # model
 
@@ -306,7 +306,7 @@ async def test_the_hubs_certificate_is_told_before_it_ends(
     tmp_path: Path, authority: Authority, days: int, expected: Verdict
 ) -> None:
     certificate, key = authority.certify("hub", ends=now() + timedelta(days=days, hours=1))
-    path = write_configuration(tmp_path, port=free_port())
+    path = write_configuration(tmp_path)
     files = f'certificate_file = "{certificate}"\nkey_file = "{key}"\n'
     path.write_text(path.read_text().replace("tls = false\n", files))
     verdict, words = (await findings(load(path)))["the hub's certificate"]

@@ -16,7 +16,6 @@ from hub.telling.summary import Period
 from hub.uplink.cloudevents import from_json, to_json
 from hub.uplink.feed import resident_summary_event
 from hub.uplink.heard import HeardSummary, resident_summary_heard
-from tests.rigs.broker import free_port
 from tests.rigs.contract import event_faults
 from tests.rigs.house import CUFF, House, decoded, raw, write_configuration
 from tests.rigs.hub_process import HubProcess, carehub_here
@@ -87,7 +86,7 @@ async def test_a_running_hub_judges_what_is_replayed_to_it_and_beats_of_a_moment
     tmp_path: Path,
 ) -> None:
     """What is replayed counts as received when it comes: all at once, and no pulse was irregular for long."""
-    path = write_configuration(tmp_path, STRAPS, port=free_port(), model='[model]\nmode = "off"\n')
+    path = write_configuration(tmp_path, STRAPS, model='[model]\nmode = "off"\n')
     readings = list(worn(irregular(500), NOON))
     async with HubProcess(path) as hub:
         assert await hub.feed(readings) == len(readings)

@@ -116,6 +116,8 @@ async def test_a_task_whose_fault_nobody_asked_for_is_told_without_its_words(kep
     async def fails() -> None:
         raise ValueError("Edith Quincey: 86 %")
 
+    gc.collect()  # what other tests of this process have left
+    kept.lines.clear()
     task = asyncio.create_task(fails())
     await asyncio.wait([task])
     del task

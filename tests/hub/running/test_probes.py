@@ -11,6 +11,7 @@ import pytest
 from hub.running import probes
 from hub.running.probes import ask_now_and_then
 from hub.running.progress import PATIENCE, Progress
+from tests.rigs.broker import until
 
 
 @pytest.mark.parametrize(("reason", "hangs"), [(errno.ENOENT, []), (errno.EMFILE, ["asked"])])
@@ -23,13 +24,15 @@ async def test_a_socket_that_is_not_there_is_no_hang_and_one_that_nobody_can_rea
     serving = await asyncio.start_unix_server(lambda _reader, writer: writer.close(), socket)
     account = Progress()
     asking = asyncio.create_task(account.watched("asked", lambda: ask_now_and_then(socket))())
-    await asyncio.sleep(0.02)
+    await until(lambda: "it gets on" in str(account.data()))
+    tried = asyncio.Event()
 
     async def fails(_path: str) -> None:
+        tried.set()
         raise OSError(reason, "planted")
 
     monkeypatch.setattr(asyncio, "open_unix_connection", fails)
-    await asyncio.sleep(0.02)
+    await asyncio.wait_for(tried.wait(), 20)  # what follows the error is done in the same step
     account.look(0.0)
     assert account.look(PATIENCE + 1) == hangs
     asking.cancel()

@@ -42,7 +42,7 @@ from hub.uplink import forwarder
 from hub.uplink.cloudevents import to_json
 from hub.uplink.contract import acknowledgement_event
 from hub.uplink.unkept import WithUnkept
-from tests.rigs.broker import Ics, Mosquitto, free_port, until
+from tests.rigs.broker import Ics, Mosquitto, until
 from tests.rigs.house import oximeter, write_configuration
 from tests.rigs.small_card import small_card
 from tests.rigs.stalling_card import stalling_card
@@ -155,7 +155,7 @@ async def test_a_hub_that_has_nothing_to_do_is_well(tmp_path: Path, broker: Mosq
 
 
 async def test_a_hub_whose_broker_is_away_is_well(tmp_path: Path) -> None:
-    async with a_hub(tmp_path, free_port(), radio=False) as hub:
+    async with a_hub(tmp_path, 1, radio=False) as hub:
         await hub._reception.accept(oximeter(97, now()).raw)
         assert await hanging(hub, 8) == set()
 
@@ -308,6 +308,7 @@ async def test_what_the_broker_answered_and_is_not_settled_is_named(
         async with a_hub(tmp_path, broker.port, radio=False) as hub:
             await hub._reception.accept(oximeter(97, now()).raw)
             await until(lambda: ics.on("observation"))
+            await until(lambda: stages(hub)["delivery settled"]["words"] == "it gets on")
             assert await hanging(hub) == {"delivery settled"}
 
 
@@ -322,4 +323,5 @@ async def test_an_acknowledgement_that_is_not_taken_is_named(
             ics.publish(
                 hub._identity.topic("ack"), to_json(event), ContentType="application/cloudevents+json"
             )
+            await until(lambda: stages(hub)["acknowledgements"]["words"] == "it gets on")
             assert await hanging(hub) == {"acknowledgements"}

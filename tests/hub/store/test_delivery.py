@@ -181,6 +181,7 @@ async def test_a_card_that_gives_no_page_is_asked_once_and_keeps_nobody_else_wai
     card.stall("SELECT")
     for limit in (10, 20):
         await does_not_come_back(outbox, limit, monkeypatch)
+    assert card.reached.wait(20)
     assert asked == [10]
     outbox.close()  # which would have to wait for it
     card.come_back()

@@ -374,8 +374,11 @@ async def test_what_is_gathered_is_seen_by_a_rehearsal_which_leaves_nothing(path
     assert list(stored(path)) == [1, 3]
 
 
-async def test_what_many_pieces_add_is_written_by_few_statements_and_without_savepoints(path: Path) -> None:
+async def test_what_many_pieces_add_is_written_by_few_statements_and_without_savepoints(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each statement hands the processor to the event loop, in the midst of a commit."""
+    monkeypatch.setattr("hub.store.writer._LONGEST_IN_ONE_COMMIT", 60.0)
     async with Writer(path, AN_HOUR) as writer, asyncio.timeout(20):
         await together(writer, *(adds(which) for which in range(3)))  # its devices and its boot are known now
         heard: list[str] = []

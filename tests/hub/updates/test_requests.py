@@ -28,7 +28,7 @@ from hub.updates.requests import ANSWERS_AT_ONCE, UpdateRequests
 from hub.uplink.cloudevents import Event, to_json
 from hub.uplink.contract import update_event
 from hub.uplink.plain import UpdateAsked
-from tests.rigs.broker import Ics, Mosquitto, free_port, until
+from tests.rigs.broker import Ics, Mosquitto, until
 from tests.rigs.contract import data_validator, in_words
 from tests.rigs.house import ILL, oximeter, write_configuration
 from tests.rigs.hub_process import HubProcess
@@ -61,16 +61,17 @@ class Served:
         self.request.unlink()
 
     async def answer(self, event: Event) -> dict[str, Any]:
-        """Send it, and wait for the answer."""
-        before = len(self.answers())
+        """Send it, and wait for its own answer: the end of another may be told meanwhile."""
+        before = len(self.answers(event))
         self.ics.publish(TOPIC, to_json(event))
-        await until(lambda: len(self.answers()) > before)
-        return self.answers()[-1]
+        await until(lambda: len(self.answers(event)) > before)
+        return self.answers(event)[-1]
 
-    def answers(self) -> list[dict[str, Any]]:
+    def answers(self, of: Event | None = None) -> list[dict[str, Any]]:
+        """All of them, or those to one message."""
         said = [json.loads(each.payload) for each in self.ics.on("answer")]
         assert [fault for each in said for fault in in_words(_ANSWERS, each)] == []
-        return said
+        return [each for each in said if of is None or each["answers"]["id"] == of.id]
 
 
 def asked(sha256: str = SHA256, build: str = "two", **changes: Any) -> Event:
@@ -250,7 +251,7 @@ async def asking(tmp_path: Path) -> AsyncIterator[Asking]:
     notes = tmp_path / "notes"
     notes.mkdir()
     (notes / "update_source.json").touch()
-    config = load(write_configuration(tmp_path, ALLOWED, port=free_port()))
+    config = load(write_configuration(tmp_path, ALLOWED))
     keepers = updates.Keepers(notes, notes / "update_source.json", notes / "slot")
     async with running(config) as hub:
         requests = UpdateRequests(config, hub._identity, hub._writer, hub._beacon, hub._scans, keepers)

@@ -137,8 +137,9 @@ async def test_an_alert_that_was_set_aside_by_a_hub_before_is_tried_by_this_one(
 
 
 async def test_a_broker_that_hangs_up_at_what_it_refuses_is_not_sent_it_at_each_connection(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("random.uniform", lambda _least, _most: 0.02)  # until the next connection
     with Mosquitto(tmp_path, ["message_size_limit 500"]) as mosquitto, Ics(mosquitto):
         async with forwarding(mosquitto, reconnect_most=HOURS) as hub:
             hub.outbox.add("alert", event("alert", padding=1000))

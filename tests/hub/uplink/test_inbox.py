@@ -20,7 +20,7 @@ async def test_they_all_come_over_as_many_connections_as_it_takes_and_alerts_go_
     with Ics(mosquitto) as ics:
         async with forwarding(mosquitto) as hub:
             await until(lambda: hub.forwarder.status().connected)
-            hub.refuse_acknowledgements = [DiskFullError("the disk is full") for _ in range(10)]
+            hub.refuse_acknowledgements = [DiskFullError("the disk is full") for _ in range(50)]
             for name in sorted(expected):
                 ics._client.publish(ACK, to_json(event(name)), qos=1)
             hub.outbox.add("alert", event("alert"))

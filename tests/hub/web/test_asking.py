@@ -68,7 +68,7 @@ async def test_where_it_does_not_answer_nobody_knows(tmp_path: Path) -> None:
         server = asyncio.create_task(serve("test", path, conversation, longest_line=1000))
         async with listening(path, server):
             with pytest.raises(SilentHubError, match="It is not known whether this was saved"):
-                await Asking(path, patience_seconds=0.05).ask("status")
+                await Asking(path, patience_seconds=1.0).ask("status")
         path.unlink()
 
 

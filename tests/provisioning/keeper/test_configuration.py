@@ -16,7 +16,7 @@ from provisioning.keeper.resources import File, Identity, Outcome, Release
 from tests.rigs.box import Box, changes
 from tests.rigs.releases import PYTHON, Machine
 
-AT_ONCE = Pace(patience=2, soak=0.0, steady=0.0, answer=1.0, look=0.01, kill=0.2, back=2.0)
+AT_ONCE = Pace(patience=2, soak=0.0, steady=0.0, answer=20, look=0.01, kill=0.2, back=2.0)
 CHECKS = """#!/bin/sh
 # The program of a release that knows this key, and no other.
 [ "$1" = check-config ] || exit 2

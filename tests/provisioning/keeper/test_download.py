@@ -144,13 +144,13 @@ def test_a_redirection_is_not_followed(allowed: Machine, source: ReleaseSource) 
 def test_a_line_that_falls_silent_again_and_again_gets_on_all_the_same(
     allowed: Machine, source: ReleaseSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("provisioning.keeper.download._SECONDS", 0.3)
+    monkeypatch.setattr("provisioning.keeper.download._SECONDS", 2.0)
     bundle, left_alone = large(allowed), threading.Event()
 
     def falls_silent(to: BaseHTTPRequestHandler) -> None:
         content = bundle.read_bytes()
         to.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content) + content[:100_000])
-        left_alone.wait(10)
+        left_alone.wait(60)
 
     source.instead = [falls_silent]
     ask(allowed, source.serve(bundle))
@@ -220,7 +220,7 @@ def test_a_server_that_says_a_byte_now_and_then_is_given_up_in_time(
     def drips(to: BaseHTTPRequestHandler) -> None:
         _said(to, begins)
         try:
-            for _ in range(60):
+            for _ in range(1200):  # a minute
                 _said(to, "x")
                 time.sleep(0.05)
         except OSError:
@@ -230,7 +230,7 @@ def test_a_server_that_says_a_byte_now_and_then_is_given_up_in_time(
     ask(allowed, "2" * 64)
     began = time.monotonic()
     assert brought(allowed, Pace(least=0.01, most=0.02, gives_up=0.3)).requests == []
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     assert last(allowed).outcome == "not fetched"
 
 

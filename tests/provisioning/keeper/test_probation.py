@@ -83,7 +83,7 @@ def test_one_that_ends_again_and_again_is_taken_back_once_and_told(kept: Machine
     said = watched(kept)
     assert "the hub ended 3 times soon after it was kept; going back to 1.0 (one)" in said
     assert in_force(kept) == "1.0"
-    assert ask(kept.places, 1) is not None, "the release before answers"
+    assert ask(kept.places, 20) is not None, "the release before answers"
     state = noted(kept)
     assert (state.probation, state.trial) == (None, None)
     assert state.last is not None

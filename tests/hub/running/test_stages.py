@@ -124,6 +124,11 @@ def stages(hub: Hub) -> dict[str, dict[str, object]]:
     return named
 
 
+async def until_at_work(hub: Hub, name: str) -> None:
+    """Wait until a stage has begun and gets on."""
+    await until(lambda: stages(hub).get(name, {}).get("words") == "it gets on")
+
+
 async def hanging(hub: Hub, looks: int = 4, seconds: float = _STEP) -> set[str]:
     """What hangs after so many looks, so many seconds after one another."""
     hub.progress.look(0.0)
@@ -308,7 +313,7 @@ async def test_what_the_broker_answered_and_is_not_settled_is_named(
         async with a_hub(tmp_path, broker.port, radio=False) as hub:
             await hub._reception.accept(oximeter(97, now()).raw)
             await until(lambda: ics.on("observation"))
-            await until(lambda: stages(hub)["delivery settled"]["words"] == "it gets on")
+            await until_at_work(hub, "delivery settled")
             assert await hanging(hub) == {"delivery settled"}
 
 
@@ -323,5 +328,5 @@ async def test_an_acknowledgement_that_is_not_taken_is_named(
             ics.publish(
                 hub._identity.topic("ack"), to_json(event), ContentType="application/cloudevents+json"
             )
-            await until(lambda: stages(hub)["acknowledgements"]["words"] == "it gets on")
+            await until_at_work(hub, "acknowledgements")
             assert await hanging(hub) == {"acknowledgements"}

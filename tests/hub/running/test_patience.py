@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
-from hub.running.patience import within
+from hub.running.patience import OneAtATime, within
+
+LONG = 30.0  # seconds
 
 
 async def test_work_that_is_done_in_time_gives_its_result() -> None:
@@ -76,3 +79,38 @@ async def test_cancelling_the_wait_cancels_the_work() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     await asyncio.wait_for(cancelled.wait(), 5)
+
+
+async def test_what_fails_in_the_thread_is_raised_where_it_was_asked_and_the_next_is_done() -> None:
+    def fail() -> threading.Thread:
+        raise LookupError("no such thing")
+
+    one = OneAtATime[threading.Thread]()
+    with pytest.raises(LookupError):
+        await one.ask(fail, LONG)
+    assert await one.ask(threading.current_thread, LONG) is not threading.current_thread()
+
+
+async def test_while_one_hangs_no_other_is_begun_and_when_it_is_back_the_next_is_done() -> None:
+    back = threading.Event()
+    begun: list[str] = []
+
+    def hang() -> threading.Thread:
+        begun.append("the first")
+        back.wait(LONG)
+        return threading.current_thread()
+
+    def another() -> threading.Thread:
+        begun.append("another")
+        return threading.current_thread()
+
+    one = OneAtATime[threading.Thread]()
+    with pytest.raises(TimeoutError):
+        await one.ask(hang, 0.01)
+    with pytest.raises(TimeoutError):
+        await one.ask(another, 0.01)
+    assert one.is_under_way
+    back.set()
+    await one.ask(another, LONG)
+    assert not one.is_under_way
+    assert begun == ["the first", "another"]

@@ -32,7 +32,9 @@ _BETWEEN_TRIES = 0.3  # seconds, in which bluetoothd notes that the link is gone
 _TO_PAUSE = 2.0  # seconds
 _TO_RESUME = 10.0  # seconds
 _BETWEEN_RESUMING = 1.0  # seconds
-_ABORTED = "le-connection-abort-by-local"
+_ENDED_AT_ONCE = frozenset({"le-connection-abort-by-local", "br-connection-canceled"})
+"""How bluetoothd says it of a link, by what it hears of first: that its connecting failed, or the link's end
+(src/device.c, att_connect_cb and device_remove_connection; the latter says "br" of LE too)."""
 
 
 class BlueZClient(BleakClient):
@@ -107,14 +109,14 @@ class BlueZClient(BleakClient):
     async def _connect_bonded(self, bus: MessageBus) -> None:
         """Connect to a sensor that there is a bond with.
 
-        One that has lost the bond ends each link at once, which bluetoothd calls "aborted". bleak would try
-        again for ever then; so it is handed a link that is made, and who called learns the reason.
+        One that has lost the bond ends each link at once. bleak would try again for ever then; so it is
+        handed a link that is made, and who called learns the reason.
         """
         for tries_left in reversed(range(_TRIES)):
             try:
                 await call(bus, BLUEZ, self._path, DEVICE, "Connect", seconds=_CONNECT_SECONDS)
             except BleakDBusError as error:
-                if not tries_left or error.dbus_error_details != _ABORTED:
+                if not tries_left or error.dbus_error_details not in _ENDED_AT_ONCE:
                     raise
                 await asyncio.sleep(_BETWEEN_TRIES)
             else:

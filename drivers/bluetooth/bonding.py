@@ -49,6 +49,7 @@ _DROPPED = (
     "failed to discover services, device disconnected",  # bleak's words
     "le-connection-abort-by-local",
     "le-connection-unknown",
+    "br-connection-canceled",  # of LE too, where BlueZ hears of the link's end first
 )
 
 _DROPS_OF_A_LOST_BOND = 3

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bleak.exc import BleakDBusError
 
 from drivers.bluetooth.bluez import BlueZRadio
+from drivers.gatt import Bonding
 from tests.rigs.collecting import CUFF, collecting, until
 from tests.rigs.fake_bluez import FakeBlueZ, FakeSensor
 from tests.rigs.fake_pairing import FakePairing
@@ -123,6 +125,38 @@ async def test_a_sensor_that_lost_its_bond_says_so_and_is_bonded_anew_when_it_wa
         bluez.advertise(sensor)
         async with use.connected(ADDRESS, bond=True):
             assert sensor.bonds
+
+
+async def test_a_sensor_that_lost_its_bond_is_bonded_anew_by_whichever_name_bluez_calls_the_end_of_a_link(
+    system_bus: str,
+) -> None:
+    sensor = FakeSensor(ADDRESS)
+    bonding = replace(CUFF, bonding=Bonding.FIRST)
+    radio = BlueZRadio(settle_seconds=0.05)
+    async with FakeBlueZ(sensor) as bluez, collecting(radio, (ADDRESS, bonding)) as collected:
+        await until(lambda: bluez.discovering)
+        bluez.tell(sensor, b"bonded")
+        await collected.until_received(1)
+        assert sensor.bonds
+        sensor.bonds.clear()
+        bluez.tell(sensor, b"bonded anew")
+        async with asyncio.timeout(30):
+            while len(collected.received) < 2:
+                bluez.advertise(sensor)
+                await asyncio.sleep(0.05)
+        assert sensor.bonds
+    assert collected.payloads == [b"bonded", b"bonded anew"]
+
+
+@pytest.mark.parametrize("end", ["le-connection-abort-by-local", "br-connection-canceled"])
+async def test_a_link_to_a_bonded_sensor_that_ends_at_once_is_tried_again(system_bus: str, end: str) -> None:
+    sensor, radio = cuff(), BlueZRadio()
+    async with FakeBlueZ(sensor), using(radio) as use:
+        async with use.connected(ADDRESS, bond=True):
+            pass
+        sensor.connect_errors.append(("Failed", end))
+        async with use.connected(ADDRESS, bond=True):
+            assert await radio.is_bonded(ADDRESS)
 
 
 async def test_what_is_not_known_is_not_bonded_and_forgotten_without_a_word(system_bus: str) -> None:

@@ -48,9 +48,22 @@ def test_a_key_that_is_missing_is_a_lost_bond() -> None:
     assert refusal(BleakDBusError("org.bluez.Error.Failed", ["le-connection-key-missing"])) is Refusal.KEY
 
 
-def test_a_link_that_was_dropped_at_once_is_told_from_one_that_was_not_made() -> None:
-    assert was_dropped(BleakError("failed to discover services, device disconnected"))
+@pytest.mark.parametrize(
+    "error",
+    [
+        BleakError("failed to discover services, device disconnected"),
+        BleakDBusError("org.bluez.Error.Failed", ["le-connection-abort-by-local"]),
+        BleakDBusError("org.bluez.Error.Failed", ["br-connection-canceled"]),
+        BleakDBusError("org.bluez.Error.Failed", ["le-connection-unknown"]),
+    ],
+)
+def test_a_link_that_was_dropped_at_once_is_known_by_each_of_its_names(error: Exception) -> None:
+    assert was_dropped(error)
+
+
+def test_a_link_that_was_not_made_was_not_dropped() -> None:
     assert not was_dropped(TimeoutError("no answer in time"))
+    assert not was_dropped(BleakDBusError("org.bluez.Error.Failed", ["le-connection-refused"]))
 
 
 def test_a_sensor_that_is_bonded_with_first_and_refuses_is_read_without() -> None:

@@ -6,6 +6,8 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
+from time import monotonic
 
 from tests.faults.patience import wait
 from tests.faults.system import RAISED, READING, Heard
@@ -25,6 +27,7 @@ class Account:
         self._arrived: dict[str, set[int]] = {READING: set(), RAISED: set()}
         self.heard: list[Heard] = []
         self.offered = 0
+        self._power_went = -inf  # monotonic seconds
         self.waits: list[float] = []  # seconds from handing a batch over to its confirmation
 
     def offer(self, payloads: Iterable[Payload]) -> None:
@@ -36,11 +39,28 @@ class Account:
                 for name in names:
                     self._by_name[name] = payload
 
-    def confirm(self, payloads: Iterable[Payload], seconds: float = 0.0) -> None:
-        """The system said that it has these for good: they must arrive."""
+    def power_goes(self) -> None:
+        """The power is about to be cut: nobody is there any more to confirm what is being handed over.
+
+        The rig's machine lives on for a moment, and an ext4 that is shut down answers that a sync which was
+        under way has ended well, though what was synced is gone.
+        """
         with self._lock:
+            self._power_went = monotonic()
+
+    def confirm(self, payloads: Iterable[Payload], began: float | None = None) -> None:
+        """The system said that it has these for good: they must arrive.
+
+        `began` is the monotonic second in which they were handed over, now if it is not given. Where the
+        power went since, this is no word of the system's: they may arrive, and need not.
+        """
+        ended = monotonic()
+        began = ended if began is None else began
+        with self._lock:
+            if began <= self._power_went:
+                return
             self._confirmed.update((payload.number, payload) for payload in payloads)
-            self.waits.append(seconds)
+            self.waits.append(ended - began)
 
     def confirmed(self) -> dict[int, Payload]:
         """What was confirmed so far, by number."""

@@ -85,5 +85,5 @@ def hand_over(system: System, account: Account, batch: Sequence[Payload]) -> boo
     except AwayError:
         return False
     if confirmed:
-        account.confirm(batch, monotonic() - began)
+        account.confirm(batch, began)
     return True

@@ -93,6 +93,7 @@ def _cuts(
                 parts.broker.stop()
             with parts.feeding(rate=2000, lanes=20):
                 time.sleep(dice.uniform(0.3, 1.2))
+                parts.account.power_goes()
                 its_card.cut()
                 hub.kill()
             its_card.unmount()

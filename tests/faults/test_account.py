@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from time import monotonic
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +56,25 @@ def test_an_alert_that_never_arrived_is_lost_though_its_reading_did_arrive() -> 
     account, batch = _fed()
     judgement = _judged(account, _told(batch)[:-1])
     assert (judgement.lost_readings, judgement.lost_alerts) == (0, 1)
+
+
+def test_what_was_being_handed_over_when_the_power_went_is_not_confirmed() -> None:
+    account, batch = Account(), _BATCH
+    account.offer(batch)
+    began = monotonic()
+    account.power_goes()
+    account.confirm(batch, began)
+    judgement = _judged(account, [])
+    assert (judgement.confirmed, judgement.faults) == (0, "")
+
+
+def test_what_was_confirmed_before_the_power_went_or_handed_over_since_must_arrive() -> None:
+    account, batch = Account(), _BATCH
+    account.offer(batch)
+    account.confirm(batch[:1], monotonic())
+    account.power_goes()
+    account.confirm(batch[1:2], monotonic())
+    assert _judged(account, []).lost_readings == 2
 
 
 def test_what_was_offered_and_not_confirmed_may_be_missing() -> None:

@@ -163,6 +163,11 @@ class Hub:
         assert self._ward is not None, "it has no ward"
         return Feeder(self.fed, self._ward, self.account, rate=rate, lanes=lanes, even=True)
 
+    def cut_power(self) -> None:
+        """Cut its machine's power; see `Account.power_goes`."""
+        self.account.power_goes()
+        self.machine.cut_power()
+
     def judgement(self, quiet: float = _QUIET_SECONDS) -> Judgement:
         """Wait until everything confirmed has arrived, or until nothing more has for so long."""
         seen, since = -1, monotonic()

@@ -111,7 +111,7 @@ def _good(lab: Laboratory, hub: Hub, source: ReleaseSource, asked: UpdateAsked) 
     question = _Question(lab, hub, asked)
     found = [] if wait(lambda: len(source.asked) > before, _ENDS_SECONDS) else ["nothing was fetched"]
     wait(lambda: False, 2.0)  # the piece has come, and it waits for 5 s before it goes on
-    hub.machine.cut_power()
+    hub.cut_power()
     hub.machine.boot()
     said = question.answers(2)
     took = monotonic() - began

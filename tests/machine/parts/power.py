@@ -104,7 +104,7 @@ def _updating(lab: Laboratory) -> Row:
                 thread = threading.Thread(target=_cut_update, args=(hub, bundles[build]))
                 thread.start()
                 time.sleep(moment)
-                hub.machine.cut_power()
+                hub.cut_power()
                 thread.join()
             hub.machine.boot()
             try:
@@ -157,7 +157,7 @@ def _running(lab: Laboratory, what: str, rounds: int, *, control: bool = False) 
             try:
                 with hub.feeding(rate=1000, lanes=10):
                     time.sleep(dice.uniform(0.5, 2.5))
-                    hub.machine.cut_power()
+                    hub.cut_power()
                 _examine(hub, found)
                 hub.machine.boot()
                 hub.wait_until_it_collects()

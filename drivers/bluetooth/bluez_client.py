@@ -17,6 +17,7 @@ from dbus_fast import Message, MessageFlag
 from dbus_fast.aio import MessageBus
 
 from drivers.bluetooth.agent import bond
+from drivers.bluetooth.bonding import ENDED_AT_ONCE
 from drivers.bluetooth.bus import BLUEZ, DEVICE, call, properties_of, system_bus
 from drivers.bluetooth.radio import RADIO_ERRORS, Dropped, Heard, loop_time, stop_if_cancelled, words
 from hub.running.patience import within
@@ -32,9 +33,6 @@ _BETWEEN_TRIES = 0.3  # seconds, in which bluetoothd notes that the link is gone
 _TO_PAUSE = 2.0  # seconds
 _TO_RESUME = 10.0  # seconds
 _BETWEEN_RESUMING = 1.0  # seconds
-_ENDED_AT_ONCE = frozenset({"le-connection-abort-by-local", "br-connection-canceled"})
-"""How bluetoothd says it of a link, by what it hears of first: that its connecting failed, or the link's end
-(src/device.c, att_connect_cb and device_remove_connection; the latter says "br" of LE too)."""
 
 
 class BlueZClient(BleakClient):
@@ -116,7 +114,7 @@ class BlueZClient(BleakClient):
             try:
                 await call(bus, BLUEZ, self._path, DEVICE, "Connect", seconds=_CONNECT_SECONDS)
             except BleakDBusError as error:
-                if not tries_left or error.dbus_error_details not in _ENDED_AT_ONCE:
+                if not tries_left or error.dbus_error_details not in ENDED_AT_ONCE:
                     raise
                 await asyncio.sleep(_BETWEEN_TRIES)
             else:

@@ -45,11 +45,13 @@ _NOT_PERMITTED, _NOT_PAIRED = "org.bluez.Error.NotPermitted", "Not paired"
 """What BlueZ makes of all three (src/gatt-client.c, create_gatt_dbus_error)."""
 
 _KEY_MISSING = "le-connection-key-missing"  # since BlueZ 5.79; src/error.h
+ENDED_AT_ONCE = frozenset({"le-connection-abort-by-local", "br-connection-canceled"})
+"""How bluetoothd says it of a link, by what it hears of first: that its connecting failed, or the link's end
+(src/device.c, att_connect_cb and device_remove_connection; the latter says "br" of LE too)."""
 _DROPPED = (
     "failed to discover services, device disconnected",  # bleak's words
-    "le-connection-abort-by-local",
+    *ENDED_AT_ONCE,
     "le-connection-unknown",
-    "br-connection-canceled",  # of LE too, where BlueZ hears of the link's end first
 )
 
 _DROPS_OF_A_LOST_BOND = 3

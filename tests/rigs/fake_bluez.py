@@ -24,9 +24,8 @@ _OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 _BLUEZ_ERROR = "org.bluez.Error"
 _NO_ANSWER = True
-_LOST_BOND = ("le-connection-abort-by-local", "br-connection-canceled")
-"""What bluetoothd says in turns of a link that a sensor without the key ends: by which it hears of first."""
 """Makes dbus-fast regard a call as dealt with."""
+_LOST_BOND = ("le-connection-abort-by-local", "br-connection-canceled")  # by what it hears of first: in turns
 
 
 class FakeBlueZ:

@@ -92,6 +92,7 @@ def _updating(lab: Laboratory) -> Row:
     bundles = {build: lab.releases.variant(*good(build)) for build in ("even", "odd")}
     found: list[str] = []
     outcomes: dict[str, int] = {}
+    on_card = _Found()
     began = monotonic()
     with lab.hub(on_a_card=True, ward=Ward(ill=200, alert_every=100)) as hub:
         whole = update(hub, bundles["even"])
@@ -106,6 +107,8 @@ def _updating(lab: Laboratory) -> Row:
                 time.sleep(moment)
                 hub.cut_power()
                 thread.join()
+            missed = _examine(hub, on_card)
+            found += [f"round {number}, cut after {moment:.1f} s: {missed}"] if missed else []
             hub.machine.boot()
             try:
                 hub.wait_until_it_collects()
@@ -187,8 +190,11 @@ def _loosen(hub: Hub) -> None:
     hub.wait_until_it_collects()
 
 
-def _examine(hub: Hub, found: _Found) -> None:
-    """Look at a copy, so that the hub itself finds the database as the cut left it."""
+def _examine(hub: Hub, found: _Found) -> str:
+    """What of the confirmed this cut took from the card, and whether it damaged the database; in words.
+
+    It looks at a copy, so that the hub itself finds the database as the cut left it.
+    """
     with tempfile.TemporaryDirectory(prefix="careport-machine-") as directory:
         copy = Path(directory) / "data"
         shutil.copytree(hub.machine.tree / _DATABASE.lstrip("/"), copy)
@@ -200,7 +206,7 @@ def _examine(hub: Hub, found: _Found) -> None:
             answer = str(error)
         finally:
             connection.close()
-        found.damaged += answer != "ok"
+        damaged = "" if answer == "ok" else f"the database is damaged: {answer}"
         try:
             readings, alerts = stored(database)
         except StoreError:
@@ -208,5 +214,9 @@ def _examine(hub: Hub, found: _Found) -> None:
     confirmed = hub.account.confirmed().values()
     lost = sum(payload.names[0] not in readings for payload in confirmed)
     lost_alerts = sum(payload.alerts and payload.names[0] not in alerts for payload in confirmed)
-    found.lossy += lost > found.readings or lost_alerts > found.alerts
+    more, more_alerts = lost - found.readings, lost_alerts - found.alerts
+    missed = f"not on the card: {more} readings ({more_alerts} alerts)" if more > 0 or more_alerts > 0 else ""
+    found.lossy += bool(missed)
+    found.damaged += bool(damaged)
     found.readings, found.alerts = lost, lost_alerts
+    return ", ".join(filter(None, (missed, damaged)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
 from time import monotonic
@@ -27,6 +28,7 @@ class Account:
         self._arrived: dict[str, set[int]] = {READING: set(), RAISED: set()}
         self.heard: list[Heard] = []
         self.offered = 0
+        self._power_is_going = False
         self._power_went = -inf  # monotonic seconds
         self.waits: list[float] = []  # seconds from handing a batch over to its confirmation
 
@@ -39,14 +41,20 @@ class Account:
                 for name in names:
                     self._by_name[name] = payload
 
-    def power_goes(self) -> None:
-        """The power is about to be cut: nobody is there any more to confirm what is being handed over.
+    @contextmanager
+    def power_goes(self) -> Iterator[None]:
+        """While the power is being cut: nobody is there any more to confirm what is being handed over.
 
         The rig's machine lives on for a moment, and an ext4 that is shut down answers that a sync which was
         under way has ended well, though what was synced is gone.
         """
         with self._lock:
-            self._power_went = monotonic()
+            self._power_is_going = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._power_is_going, self._power_went = False, monotonic()
 
     def confirm(self, payloads: Iterable[Payload], began: float | None = None) -> None:
         """The system said that it has these for good: they must arrive.
@@ -57,7 +65,7 @@ class Account:
         ended = monotonic()
         began = ended if began is None else began
         with self._lock:
-            if began <= self._power_went:
+            if self._power_is_going or began <= self._power_went:
                 return
             self._confirmed.update((payload.number, payload) for payload in payloads)
             self.waits.append(ended - began)

@@ -93,9 +93,9 @@ def _cuts(
                 parts.broker.stop()
             with parts.feeding(rate=2000, lanes=20):
                 time.sleep(dice.uniform(0.3, 1.2))
-                parts.account.power_goes()
-                its_card.cut()
-                hub.kill()
+                with parts.account.power_goes():
+                    its_card.cut()
+                    hub.kill()
             its_card.unmount()
             its_card.mount()
             _examine(parts, hub, its_card, outcome)

@@ -62,8 +62,10 @@ def test_what_was_being_handed_over_when_the_power_went_is_not_confirmed() -> No
     account, batch = Account(), _BATCH
     account.offer(batch)
     began = monotonic()
-    account.power_goes()
-    account.confirm(batch, began)
+    with account.power_goes():
+        account.confirm(batch[:1], began)
+        account.confirm(batch[1:2], monotonic())
+    account.confirm(batch[2:3], began)
     judgement = _judged(account, [])
     assert (judgement.confirmed, judgement.faults) == (0, "")
 
@@ -72,7 +74,8 @@ def test_what_was_confirmed_before_the_power_went_or_handed_over_since_must_arri
     account, batch = Account(), _BATCH
     account.offer(batch)
     account.confirm(batch[:1], monotonic())
-    account.power_goes()
+    with account.power_goes():
+        pass
     account.confirm(batch[1:2], monotonic())
     assert _judged(account, []).lost_readings == 2
 

@@ -165,8 +165,8 @@ class Hub:
 
     def cut_power(self) -> None:
         """Cut its machine's power; see `Account.power_goes`."""
-        self.account.power_goes()
-        self.machine.cut_power()
+        with self.account.power_goes():
+            self.machine.cut_power()
 
     def judgement(self, quiet: float = _QUIET_SECONDS) -> Judgement:
         """Wait until everything confirmed has arrived, or until nothing more has for so long."""

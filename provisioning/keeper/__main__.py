@@ -28,7 +28,8 @@ from provisioning.keeper.resources import from_json
 from provisioning.keeper.settle import settle
 from provisioning.keeper.slots import Slot, Slots
 from provisioning.keeper.state import Notes
-from provisioning.keeper.trial import Keeper, Verdict
+from provisioning.keeper.trial import Keeper
+from provisioning.keeper.verdict import Verdict
 
 _HUB_ANSWERS_SECONDS = 120.0
 """In which the hub says whether it may be stopped; after a power cut it is only starting."""

@@ -17,7 +17,7 @@ from provisioning.keeper.places import Places
 from provisioning.keeper.requested import UPDATE_UNIT, Request
 from provisioning.keeper.state import Notes
 from provisioning.keeper.systemd import Services, Systemd
-from provisioning.keeper.trial import Verdict
+from provisioning.keeper.verdict import Verdict
 
 FETCH_UNIT = "carehub-fetch.service"
 

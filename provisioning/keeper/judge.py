@@ -67,8 +67,8 @@ class Pace:
     """For so long in a row, after it was kept, it must run without having ended."""
 
     ends: int = 3
-    """So often it may not end on probation. Once may be chance; and of what hangs the watchdog makes three
-    ends in as many minutes."""
+    """So often it may not end on probation, or the machine be started. Once may be chance; and of what hangs
+    the watchdog makes three ends in as many minutes."""
 
     watch: float = 5.0
     """Between two looks on probation."""
@@ -339,12 +339,13 @@ class Judge:
 class Probation:
     """Judges the time after a release was kept: whether it goes on running."""
 
-    def __init__(self, pace: Pace = PACE, database: int = 0) -> None:
-        """Nothing was seen of it yet; the hub's database has so many bytes."""
+    def __init__(self, pace: Pace = PACE, database: int = 0, *, boots: int = 0) -> None:
+        """Nothing was seen of it yet; the hub's database has so many bytes, and the machine was started so
+        often since the release was kept."""
         self._pace = pace
         # What a power cut has left of a database is read whole before the hub is ready.
         self._longest_start = max(pace.probation, 2 * database / _CHECKED_A_SECOND)
-        self._seen = self._ends = 0
+        self._seen, self._ends, self._boots = 0, boots, boots
         self._since = 0.0
         self._starting_since: float | None = None
 
@@ -364,7 +365,9 @@ class Probation:
         self._ends += more
         if self._ends >= self._pace.ends:
             last = "" if hub.result in ("", "success") else f"; the last time it {hub.ended}"
-            return Judgement(False, f"the hub ended {self._ends} times soon after it was kept{last}")
+            ends = f"the hub ended {self._ends - self._boots} times"
+            machine = f"this machine was started {self._boots} times and " if self._boots else ""
+            return Judgement(False, f"{machine}{ends} soon after it was kept{last}")
         if self._starting_since is not None and at - self._starting_since >= self._longest_start:
             return Judgement(False, f"the hub was not ready for {self._longest_start:.0f} s")
         if at - self._since >= self._pace.probation:

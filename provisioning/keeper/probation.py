@@ -1,8 +1,8 @@
 """Watches over a release for the first minutes after it was kept, in carehub-probation.service: one that ends
 again and again is taken back, once and by the same steps as one that did not prove itself.
 
-The ten minutes begin anew after each end, and at each boot, since nothing of them is noted but that they are
-not over. It also watches over whoever tries a release: where that process was killed (by an engineer's lost
+The ten minutes begin anew after each end, and at each boot, which counts as one: a release may bring down the
+machine. It also watches over whoever tries a release: where that process was killed (by an engineer's lost
 session, or since the memory was full), it settles what was left, at once and not only at the next boot.
 """
 
@@ -51,7 +51,7 @@ def watch(
         else:
             if state.probation != watched:
                 watched, began = state.probation, time.monotonic()
-                judge = Probation(pace, database_size(places))
+                judge = Probation(pace, database_size(places), boots=max(0, len(watched.boots) - 1))
             judgement = judge.look(time.monotonic() - began, services.seen(UNIT))
             if judgement is not None:
                 keeper = Keeper(places, services=services, disk=disk, pace=pace, tell=tell)

@@ -5,6 +5,7 @@ So whatever was in the middle, the hub that starts next is a release that had pr
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,8 +14,11 @@ from provisioning.keeper.configuration import Configuration
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.places import PAGE_UNIT, PROBATION_UNIT, SLOT_NAMES, UNIT, Places
 from provisioning.keeper.slots import Slot, Slots
-from provisioning.keeper.state import Named, Notes, State, Trial, judged
+from provisioning.keeper.state import Named, Notes, State, Trial, boot_id, judged
 from provisioning.keeper.systemd import Services, Systemd
+
+_STARTS, _AGAIN_SECONDS = 3, 0.5
+"""How often systemd is asked to start the hub, where it refuses."""
 
 
 def settle(places: Places, *, services: Services | None = None, disk: Disk | None = None) -> list[str]:
@@ -35,10 +39,23 @@ def settle(places: Places, *, services: Services | None = None, disk: Disk | Non
             with suppress(KeeperError):
                 _start_what_stands(services)
         raise
-    if notes.read().probation is not None and services.running():
+    finally:
+        _watched_on(Notes(places, disk), boot_id(places), services)
+    return done
+
+
+def _watched_on(notes: Notes, boot: str, services: Services) -> None:
+    """A release on probation is watched over after a boot too, and that it was one is noted: a release may
+    bring down the whole machine."""
+    state = notes.read()
+    if (watched := state.probation) is None:
+        return
+    if boot and boot not in watched.boots:
+        with suppress(OSError):
+            notes.write(replace(state, probation=replace(watched, boots=(*watched.boots, boot))))
+    if services.running():
         with suppress(KeeperError):
             services.start([PROBATION_UNIT])
-    return done
 
 
 def standing(places: Places) -> Slot | None:
@@ -77,14 +94,33 @@ def _settled(slots: Slots, notes: Notes, configuration: Configuration, services:
             ended = replace(ended, probation=state.probation)
         notes.write(ended)
         done.append(f"the update to {state.trial.to} was interrupted: {why}")
-    done += [f"removed {left}, which an installation had left" for left in slots.tidy()]
     if wanted is None and slots.linked() is not None:
         raise KeeperError("no slot has a whole release: set the hub up anew with 'carehub provision'")
     # Of a keeper that was killed after it had stopped the hub, too.
     if (slots.linked() != before or state.trial is not None) and services.running():
-        done += services.refresh()
-        _started(services)
+        try:
+            done += services.refresh()
+        except KeeperError as error:  # and on: a release that was taken back must not go on running
+            done.append(str(error))
+        _started_anew(services)
+    try:
+        done += [f"removed {left}, which an installation had left" for left in slots.tidy()]
+    except OSError as error:
+        done.append(f"what an installation had left stays: {error}")
     return done
+
+
+def _started_anew(services: Services) -> None:
+    """More than once if need be: nobody else does before the next boot. Raises `KeeperError`."""
+    for left in reversed(range(_STARTS)):
+        try:
+            _started(services)
+        except KeeperError:
+            if left == 0:
+                raise
+            time.sleep(_AGAIN_SECONDS)
+        else:
+            return
 
 
 def _start_what_stands(services: Services) -> None:

@@ -114,11 +114,12 @@ class Slots:
 
     def install(self, bundle: Path, *, older: bool = False, anew: bool = False, needed: str = "") -> str:
         """Have a release in a slot, and say which one: the one in force where it has it already, otherwise
-        the idle one. Nothing is switched.
+        the idle one, unpacked anew whatever is in it: what was tried and failed may have come to the card
+        spoilt. Nothing is switched.
 
         Args:
             older: an older version than the one in force is allowed.
-            anew: unpack it even where the idle slot has it.
+            anew: unpack it even where the slot in force has it.
             needed: why what is in the idle slot must stay, in words; empty where it may go.
 
         Raises:
@@ -129,16 +130,13 @@ class Slots:
             release = opened.manifest
             payload = self.payload_for(release)
             current = self.current()
-            if current is not None and current.sha256 == payload.sha256:
+            if current is not None and current.sha256 == payload.sha256 and not anew:
                 return current.name
             if current is not None:
                 check_way(current.manifest, release, older=older)
             if needed:
                 raise KeeperError(f"release {release.name} cannot be installed now: {needed}")
             idle = self.idle()
-            there = self.slot(idle)
-            if there is not None and there.sha256 == payload.sha256 and not anew:
-                return idle
             self.tidy()
             self._places.slots.mkdir(parents=True, exist_ok=True)
             self._check_room(payload)

@@ -46,7 +46,8 @@ class Named:
 @dataclass(frozen=True, slots=True)
 class Trial:
     """A release that has to prove itself, in the slot `to_slot`; the one to go back to is in `from_slot`.
-    `asked` is the hub's name for what the centre asked (`centre.Order.id`), empty where a person updates."""
+    `asked` is the hub's name for what the centre asked (`centre.Order.id`), empty where a person updates.
+    `boots` are those of the machine (`boot_id`) in which it was tried, and then watched over."""
 
     from_: Named
     from_slot: str
@@ -54,6 +55,7 @@ class Trial:
     to_slot: str
     at: datetime
     asked: str = ""
+    boots: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For the file."""
@@ -62,6 +64,7 @@ class Trial:
             "to": {**self.to.as_json(), "slot": self.to_slot},
             "at": self.at.isoformat(),
             "asked": self.asked,
+            "boots": list(self.boots),
         }
 
 
@@ -113,6 +116,14 @@ def judged(trial: Trial, outcome: Outcome, why: str, *, probation: bool = False)
     return State(None, last, trial if probation else None)
 
 
+def boot_id(places: Places) -> str:
+    """Which boot of the machine this is (random(4), boot_id); empty where nobody says."""
+    try:
+        return (places.root / "proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
 class Notes:
     """The file. A change of it is whole or not at all."""
 
@@ -152,6 +163,7 @@ def _trial(said: dict[str, Any]) -> Trial:
         str(new["slot"]),
         datetime.fromisoformat(said["at"]),
         str(said.get("asked", "")),
+        tuple(str(each) for each in said.get("boots", [])),
     )
 
 

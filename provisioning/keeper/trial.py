@@ -11,62 +11,27 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
 
 from provisioning.keeper.atomic import Disk
-from provisioning.keeper.configuration import Configuration, NewConfiguration, accepted
+from provisioning.keeper.configuration import Configuration, NewConfiguration
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.health import Said, ask, commits, database_size, publishes
 from provisioning.keeper.judge import PACE, Before, Judge, Judgement, Look, Pace
 from provisioning.keeper.places import PAGE_UNIT, PROBATION_UNIT, UNIT, Places
 from provisioning.keeper.settle import settle, watched_over
 from provisioning.keeper.slots import Slot, Slots, check_way
-from provisioning.keeper.state import Named, Notes, State, Trial, judged
+from provisioning.keeper.state import Named, Notes, State, Trial, boot_id, judged
 from provisioning.keeper.systemd import Services, Systemd
+from provisioning.keeper.verdict import Verdict
 from provisioning.keeper.words import plain
 
 Tell = Callable[[str], None]
 
 _PROOFS = 3
 """How often the release before may show that the broker takes what it publishes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of an update: "unchanged" is one to a release that was in force already."""
-
-    outcome: Literal["kept", "rolled back", "unchanged"]
-    to: Named
-    why: str
-    from_: Named | None = None
-
-    @property
-    def good(self) -> bool:
-        """The release that was asked for is in force."""
-        return self.outcome != "rolled back"
-
-    @property
-    def words(self) -> str:
-        """For people."""
-        match self.outcome:
-            case "kept":
-                return f"release {self.to} is in force: {self.why}"
-            case "unchanged":
-                return f"release {self.to} was in force already: nothing was changed"
-            case _:
-                return f"release {self.to} was rolled back, and {self.from_} is in force again: {self.why}"
-
-    def as_json(self) -> dict[str, Any]:
-        """For machines."""
-        return {
-            "outcome": self.outcome,
-            "from": None if self.from_ is None else self.from_.as_json(),
-            "to": self.to.as_json(),
-            "why": self.why,
-        }
 
 
 class Keeper:
@@ -117,37 +82,45 @@ class Keeper:
         The session of whoever asked may end: that changes nothing. Whoever calls holds the keeper's lock
         (`held.py`). `on_probation`: also in the place of a release that could then be taken back no more.
 
+        The release that is in force already is tried too, unpacked anew, where the hub does not run: the card
+        may have spoilt it.
+
         Raises:
-            KeeperError: it cannot be installed (`Slots.install`), or refuses the configuration; nothing was
-                changed.
+            KeeperError: it cannot be installed (`Slots.install`), or refuses the configuration; what is in
+                force was not changed.
         """
         self._settled()
-        state = self.notes.read()
-        last, watched = state.last, None if on_probation else watched_over(self.slots, state)
-        # What failed may have come to the card spoilt: it is not used a second time.
-        anew = last is not None and last.outcome != "kept"
+        watched = None if on_probation else watched_over(self.slots, self.notes.read())
         self._tell(f"verifying {bundle.name}, and unpacking it")
         try:
             self._check_moment()
             needed = "" if watched is None else _still_watched(watched)
-            installed = self.slots.install(bundle, older=older, anew=anew, needed=needed)
-            self._check_moment()  # unpacking takes a while
-            if installed != self.slots.linked():
+            before = self.slots.slot(self.slots.idle())
+            installed = self.slots.install(bundle, older=older, anew=self._is_dead(), needed=needed)
+            fresh = installed != self.slots.linked()
+            if fresh:
                 self._configuration.forget(installed)
-            why = configuration.refused(installed) if configuration is not None else None
-            if why is not None:
-                raise KeeperError(f"not tried, since it refuses the new hub.toml: {why}")
+            try:
+                self._check_moment()  # unpacking takes a while
+                why = configuration.refused(installed) if configuration is not None else None
+                if why is not None:
+                    raise KeeperError(f"not tried, since it refuses the new hub.toml: {why}")
+            except KeeperError as error:
+                if not fresh or before is None:
+                    raise
+                made_room = f"{Named.of(before.manifest)} made room for it, and cannot be gone back to"
+                raise KeeperError(f"{error}. {made_room}") from error
             return self._try(installed, configuration)
         except OSError as error:
             raise KeeperError(f"{bundle.name} could not be installed: {error}") from error
 
     def roll_back(self) -> Verdict:
-        """Have the other slot's release in force again, if it proves itself. It is not on probation: nobody
-        wants the one back that was gone away from.
+        """Have the release in force again that was so before this one, if it proves itself. It is not on
+        probation: nobody wants the one back that was gone away from.
 
         Raises:
-            KeeperError: there is none, it could not read the database, or it is the one that was taken back
-                last; nothing was changed.
+            KeeperError: there is none, it could not read the database, is the one that was taken back last or
+                was never in force, or refuses a hub.toml that was changed since; nothing was changed.
         """
         self._settled()
         other, current = self.slots.slot(self.slots.idle()), self.slots.current()
@@ -161,7 +134,13 @@ class Keeper:
                 f" last update ({last.why}). 'carehub update FILE' tries it again"
             )
         check_way(current.manifest, other.manifest, older=True)
-        return self._try(other.name, self._its_own(other.name), back=True)
+        if watched is None and (last is None or last.outcome != "kept" or last.from_ != to):
+            raise KeeperError(
+                f"there is nothing to go back to: the other slot has {to}, and it is not noted that it was in"
+                " force before this one. 'carehub update FILE' tries it like any other"
+            )
+        changed_since = None if last is None else last.at
+        return self._try(other.name, self._configuration.its_own(other.name, to, changed_since), back=True)
 
     def take_back(self, probation: Trial, why: str) -> Verdict:
         """Have the release in force again that was before the one on probation.
@@ -175,21 +154,15 @@ class Keeper:
             self.notes.write(State(None, last))
             raise KeeperError(f"{why}; and the release before is not there any more to go back to")
         self._tell(f"{why}; going back to {probation.from_}")
-        before = self._configuration.of(old.name)
-        if before.exists() and accepted(self._places.slots / old.name, self._configuration.path):
+        if self._configuration.accepted(old.name):
             self._configuration.forget(old.name)  # what was changed since then stays
+        elif self._configuration.differs(old.name):
+            why = f"{why}; with the hub.toml that it had then, since it refuses the one of today"
         # From here on a power cut is settled as that of a trial.
         self.notes.write(State(probation, last))
         with _undisturbed():
             why = self._back(probation, old, self._units(), why, self._pace)
         return Verdict("rolled back", probation.to, why, probation.from_)
-
-    def _its_own(self, slot: str) -> NewConfiguration | None:
-        """hub.toml as it was with that slot's release, where that refuses the one of today."""
-        before, now = self._configuration.of(slot), self._configuration.path
-        if not before.exists() or accepted(self._places.slots / slot, now):
-            return None
-        return NewConfiguration(before, lambda _slot: None)
 
     def _tell(self, words: str) -> None:
         with suppress(OSError):  # whoever listened may have gone, with their SSH session
@@ -199,6 +172,15 @@ class Keeper:
         words = self._hindered()
         if words is not None:
             raise KeeperError(words)
+
+    def _is_dead(self) -> bool:
+        """Whether the release in force is to run, and has ended by itself or does not answer since."""
+        if not self._services.running() or not self._services.wanted(UNIT):
+            return False
+        hub = self._services.seen(UNIT)
+        if hub.ended is None or hub.active == "inactive":  # by somebody's hand
+            return False
+        return not (hub.running and ask(self._places, self._pace.answer) is not None)
 
     def _settled(self) -> None:
         """Whoever calls has the lock, so a trial that is noted was cut off."""
@@ -228,7 +210,8 @@ class Keeper:
         if old is None:
             self.slots.switch(name)
             return Verdict("kept", to, "it is the first on this machine, and was not tried")
-        trial = Trial(Named.of(old.manifest), old.name, to, name, datetime.now(UTC), self._asked)
+        now, boots = datetime.now(UTC), (boot_id(self._places),)
+        trial = Trial(Named.of(old.manifest), old.name, to, name, now, self._asked, boots)
         units = self._units()
         if UNIT not in units:
             self._configuration.keep(old.name)
@@ -286,14 +269,19 @@ class Keeper:
                 self._watched()  # where it had just ended
             return Verdict("kept", trial.to, judgement.why, trial.from_)
         self._tell(f"not proven: {judgement.why}; going back to {trial.from_}")
-        why = self._back(trial, old, units, judgement.why, pace)
+        # One that was to be gone away from while it was on probation is so again.
+        why = self._back(trial, old, units, judgement.why, pace, probation=noted.probation if back else None)
         return Verdict("rolled back", trial.to, why, trial.from_)
 
     def _before(self, units: Sequence[str]) -> Before:
-        """As the release before shows itself at its best. Of one that does not run nothing is expected."""
+        """As the release before shows itself at its best. Of one that does not run nothing is expected; one
+        that is only starting, as after a power cut, is waited for."""
         found, until, proofs = Before(), time.monotonic() + self._pace.before, _PROOFS
+        ready = time.monotonic() + self._pace.like(None, database_size(self._places)).patience
         while True:
             hub = self._services.seen(UNIT)
+            if hub.starting and hub.ended is None and time.monotonic() < ready:
+                until = time.monotonic() + self._pace.before
             said, published = ask(self._places, self._pace.answer) if hub.running else None, False
             if said is not None and said.connected and not found.published and proofs:
                 proofs -= 1
@@ -323,8 +311,17 @@ class Keeper:
                 return judgement
             time.sleep(pace.look)
 
-    def _back(self, trial: Trial, old: Slot, units: Sequence[str], why: str, pace: Pace) -> str:
-        """Why the release did not stay, and whether the one before is well again."""
+    def _back(
+        self,
+        trial: Trial,
+        old: Slot,
+        units: Sequence[str],
+        why: str,
+        pace: Pace,
+        *,
+        probation: Trial | None = None,
+    ) -> str:
+        """Why the release did not stay, and whether the one before is well again; its `probation` goes on."""
         for step in (
             lambda: self._services.kill(units, self._pace.kill),
             lambda: self.slots.switch(old.name),
@@ -342,10 +339,12 @@ class Keeper:
                 " it is taken back at the next start of this machine. See 'carehub doctor'"
             )
         # Noted before it is waited for: the hub reads and reports it as soon as it runs.
-        self.notes.write(judged(trial, "rolled back", why))
+        self.notes.write(replace(judged(trial, "rolled back", why), probation=probation))
         if self._answers(pace.back) is None:
             why = f"{why}; the release before has not answered within {pace.back:g} s: 'carehub doctor'"
-            self.notes.write(judged(trial, "rolled back", why))
+            self.notes.write(replace(judged(trial, "rolled back", why), probation=probation))
+        if probation is not None:
+            self._watched()
         return why
 
     def _configuration_back(self, old: Slot) -> None:

@@ -11,7 +11,7 @@ from provisioning.keeper.centre import Asked, Centre
 from provisioning.keeper.fetch import REQUEST_NAME, SOURCE_NAME, Pace, fetch, finish, take
 from provisioning.keeper.places import Places
 from provisioning.keeper.requested import Request
-from provisioning.keeper.trial import Verdict
+from provisioning.keeper.verdict import Verdict
 from tests.rigs.releases import Machine
 
 ID = str(uuid.uuid4())

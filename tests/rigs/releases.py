@@ -212,6 +212,11 @@ class Processes:
         self.stop(units)
         self.start(units)
 
+    @property
+    def process(self) -> int:
+        """The hub's, as the kernel numbers it; 0 where there is none."""
+        return 0 if self._hub is None else self._hub.pid
+
     def refresh(self) -> list[str]:
         """Note of which slot the units are from now on."""
         self.refreshed.append(self._places.current.readlink().name)

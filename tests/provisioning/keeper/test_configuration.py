@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ CHECKS = """#!/bin/sh
 # The program of a release that knows this key, and no other.
 [ "$1" = check-config ] || exit 2
 grep -q "^{key} = " "$3" && [ "$(wc -l <"$3")" = 1 ] && exit 0
-echo "$3: wrong"; echo "  hub.other: is not known, and says 'a secret'"; exit 1
+echo "$3: wrong"; echo "  hub.other: is not known, and says 'a secret'"; exit 3
 """
 
 
@@ -84,6 +86,34 @@ def test_by_hand_it_goes_back_only_where_the_release_before_needs_that(
     assert keeper.roll_back().good
     assert machine.slots.linked() == "a"
     assert hub_toml.read_text() == ("new = 1\n" if knows_new else "old = 1\n")
+
+
+def test_one_that_was_changed_since_is_not_gone_back_from_unseen(machine: Machine, hub_toml: Path) -> None:
+    """Whose a sensor is may be another today than when the release before was in force."""
+    keeper = machine.keeper()
+    keeper.update(machine.bundle(brings=knows("old")))
+    machine.services = type(machine.services)(machine.places, enabled=())  # nothing is tried
+    keeper = machine.keeper()
+    keeper.update(machine.bundle(version="1.1", brings=knows("new")), configuration=staged(machine))
+    later = time.time() + 3600
+    hub_toml.write_text("new = 2\n")
+    os.utime(hub_toml, (later, later))
+    with pytest.raises(KeeperError, match=r"1\.0 \(one\) refuses .*hub\.toml, which was changed since"):
+        keeper.roll_back()
+    assert (machine.slots.linked(), hub_toml.read_text()) == ("b", "new = 2\n")
+    hub_toml.write_text("old = 2\n")  # what 1.0 takes, by hand
+    assert keeper.roll_back().good
+    assert (machine.slots.linked(), hub_toml.read_text()) == ("a", "old = 2\n")
+
+
+def test_one_that_the_release_before_cannot_be_asked_about_stays(machine: Machine, hub_toml: Path) -> None:
+    """Its program may be spoilt, or the memory full: that is no reason for another's residents."""
+    machine.keeper().update(machine.bundle(brings={"bin/carehub": "#!/bin/sh\nexit 1\n"}))
+    machine.services = type(machine.services)(machine.places, enabled=())
+    keeper = machine.keeper()
+    keeper.update(machine.bundle(version="1.1", brings=knows("new")), configuration=staged(machine))
+    assert keeper.roll_back().good
+    assert hub_toml.read_text() == "new = 1\n"
 
 
 def test_one_of_a_release_that_is_gone_from_its_slot_is_forgotten(machine: Machine, hub_toml: Path) -> None:

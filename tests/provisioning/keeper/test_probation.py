@@ -103,6 +103,24 @@ def test_at_each_boot_it_is_watched_until_its_time_is_over(kept: Machine) -> Non
     assert kept.services.watched == before + 1
 
 
+@pytest.mark.parametrize(("boots", "stays"), [(2, True), (3, False)])
+def test_one_that_brings_the_machine_down_again_and_again_is_taken_back(
+    machine: Machine, boots: int, *, stays: bool
+) -> None:
+    boot = machine.places.root / "proc/sys/kernel/random/boot_id"
+    boot.parent.mkdir(parents=True)
+    boot.write_text("kept in this one\n")
+    machine.with_hub()
+    assert machine.keeper(pace=AT_ONCE).update(machine.bundle(version="1.1")).good
+    for number in range(boots):
+        boot.write_text(f"{number}\n")
+        for _ in range(2):  # settled once more in the same boot, it is no other
+            settle(machine.places, services=machine.services)
+    said = watched(machine)
+    assert ("this machine was started 3 times and the hub ended 0 times" in "".join(said)) is not stays
+    assert in_force(machine) == ("1.1" if stays else "1.0")
+
+
 def test_a_power_cut_while_it_is_taken_back_is_settled_to_the_release_before(kept: Machine) -> None:
     ends(kept, "1.1")
 

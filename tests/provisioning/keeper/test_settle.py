@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from provisioning.keeper.atomic import Disk
+from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.places import UNIT
 from provisioning.keeper.settle import settle
+from provisioning.keeper.slots import Slots
 from provisioning.keeper.state import Named, Notes, State, Trial, judged
 from tests.rigs.releases import Machine
 
@@ -69,6 +73,37 @@ def test_a_keeper_that_was_killed_in_a_trial_leaves_the_hub_running_once_it_is_s
     notes(two).write(State(TRIAL))
     settle(two.places, services=two.services)
     two.services.wait_until_ready()
+
+
+def test_whatever_fails_beside_a_release_that_was_taken_back_does_not_go_on_running(
+    two: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes(two).write(State(TRIAL))
+    two.slots.switch("b")
+    two.services.start([UNIT])
+    two.services.wait_until_ready()
+    start, refused = two.services.restart, ["once"]
+
+    def no_room(_slots: Slots) -> list[str]:
+        raise OSError(errno.EUCLEAN, "Structure needs cleaning")
+
+    def fails() -> list[str]:
+        raise KeeperError("'systemctl daemon-reload' was not done within 20 s")
+
+    def restart_late(units: Sequence[str]) -> None:
+        if refused:
+            raise KeeperError(f"'systemctl restart' failed {refused.pop()}")
+        start(units)
+
+    monkeypatch.setattr(Slots, "tidy", no_room)
+    monkeypatch.setattr(two.services, "refresh", fails)
+    monkeypatch.setattr(two.services, "restart", restart_late)
+    before = two.services.process
+    said = settle(two.places, services=two.services)
+    two.services.wait_until_ready()
+    assert two.services.process != before
+    assert any("daemon-reload" in words for words in said)
+    assert any("needs cleaning" in words for words in said)
 
 
 def test_where_the_release_before_is_not_whole_any_more_the_new_one_stays(two: Machine) -> None:

@@ -55,17 +55,24 @@ def test_the_slot_in_force_is_not_touched_by_an_installation(machine: releases.M
     assert contents(machine.places.slots / "a") == before
 
 
-def test_what_is_in_the_idle_slot_already_is_not_unpacked_again_unless_it_is_asked_for(
+def test_whatever_is_in_the_idle_slot_is_unpacked_anew_since_the_card_may_have_spoilt_it(
     machine: releases.Machine,
 ) -> None:
     slots, bundle = machine.slots, machine.bundle(version="1.1", build="two")
     slots.switch(slots.install(machine.bundle()))
     slots.install(bundle)
-    before = contents(machine.places.slots / "b")
+    program = machine.places.slots / "b/bin/carehub"
+    whole = program.read_bytes()
+    program.write_bytes(b"spoilt by the card")
     assert slots.install(bundle) == "b"
-    assert contents(machine.places.slots / "b") == before
-    slots.install(bundle, anew=True)
-    assert contents(machine.places.slots / "b") != before
+    assert program.read_bytes() == whole
+
+
+def test_what_is_in_force_goes_into_the_other_slot_where_it_is_to_be_anew(machine: releases.Machine) -> None:
+    slots, bundle = machine.slots, machine.bundle()
+    slots.switch(slots.install(bundle))
+    assert slots.install(bundle, anew=True) == "b"
+    assert slots.linked() == "a"
 
 
 def test_what_is_in_force_already_is_installed_where_it_is(machine: releases.Machine) -> None:

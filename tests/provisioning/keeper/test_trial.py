@@ -224,37 +224,34 @@ def test_a_staff_page_that_ran_before_must_run_after(machine: Machine) -> None:
     assert in_force(machine) == "1.1"
 
 
-def test_going_back_by_hand_is_a_trial_too(machine: Machine) -> None:
+def test_a_release_in_force_that_the_card_has_spoilt_is_mended_by_its_own_bundle(machine: Machine) -> None:
     machine.with_hub()
-    with pytest.raises(KeeperError, match="no release to go back to"):
-        machine.keeper().roll_back()
-    machine.keeper().update(machine.bundle(version="1.1"))
-    verdict = machine.keeper().roll_back()
-    assert verdict.good
-    assert in_force(machine) == "1.0"
-    assert noted(machine)["last"]["from"]["version"] == "1.1"
-    assert noted(machine)["probation"] is None, "nobody wants 1.1 back"
+    machine.services.stop([UNIT])
+    assert machine.keeper().update(machine.bundle()).outcome == "unchanged", "it was stopped by hand"
+    (machine.places.slots / "a/bin/carehub").write_text("spoilt by the card")
+    machine.services.start([UNIT])
+    while not machine.services.seen(UNIT).ended:
+        time.sleep(0.01)
+    verdict = machine.keeper().update(machine.bundle())
+    assert verdict.outcome == "kept", verdict.why
+    assert machine.slots.linked() == "b"
+    assert ask(machine.places, 20) is not None
 
 
-def test_there_is_no_going_back_to_what_was_just_taken_back(machine: Machine) -> None:
+def test_a_hub_that_is_only_starting_is_waited_for_and_compared_with(machine: Machine) -> None:
     machine.with_hub()
-    machine.keeper().update(machine.bundle(version="1.1", hub={"ends": 1}))
-    with pytest.raises(KeeperError, match=r"1\.1 \(one\), which was rolled back .*carehub update FILE"):
-        machine.keeper().roll_back()
-    assert in_force(machine) == "1.0"
+    machine.places.data.mkdir(parents=True)
+    with (machine.places.data / "carehub.db").open("wb") as database:
+        database.truncate(50_000_000)  # ten seconds may it take to be read whole
+    seen, until = machine.services.seen, time.monotonic() + 1.5
 
+    def still_starting(unit: str) -> UnitSeen:
+        starting = unit == UNIT and machine.slots.linked() == "a" and time.monotonic() < until
+        return UnitSeen("activating", "start") if starting else seen(unit)
 
-def test_there_is_no_going_back_to_what_cannot_read_the_database(machine: Machine) -> None:
-    slots = machine.slots
-    slots.switch(slots.install(machine.bundle(version="1.0", schema=9, readable_from=9)))
-    slots.switch(slots.install(machine.bundle(version="1.1", schema=10, readable_from=9)))
-    machine.keeper().update(machine.bundle(version="1.2", schema=11, readable_from=10))
-    slots.switch("b")
-    (machine.places.slots / "a/manifest.json").write_text(
-        (machine.places.slots / "a/manifest.json").read_text().replace('"schema": 11', '"schema": 8')
-    )
-    with pytest.raises(KeeperError, match="cannot read the database"):
-        machine.keeper().roll_back()
+    machine.services.seen = still_starting  # type: ignore[method-assign]
+    verdict = machine.keeper().update(machine.bundle(version="1.1", hub={"says": AWAY}))
+    assert "did not reach the broker" in verdict.why
 
 
 def test_an_update_that_is_refused_changes_nothing(machine: Machine) -> None:

@@ -22,6 +22,7 @@ from provisioning.keeper.resources import (
     Directory,
     File,
     Identity,
+    Leftover,
     Link,
     Packages,
     Release,
@@ -179,7 +180,8 @@ def desired(
             check=f"{IN_FORCE}/bin/carehub check-config --config {{}}",
             then=(RESTART_HUB,),
         ),
-        *_not_any_more(site, page),
+        # Of an earlier site's file, and of the broker before.
+        *(Leftover(path) for path in (CA_FILE, PASSWORD_FILE, PAGE_CERTIFICATE_FILE, PAGE_KEY_FILE)),
         *plan_machine.units(site),
         *_hub_units(site),
         *updates(site, ca_pem),
@@ -244,30 +246,17 @@ def _secrets(
     """What identifies the hub and its broker to each other, and the page to browsers."""
     broker, carried = site.config.broker, site.carried
     if broker.tls:
-        yield File(CA_FILE, ca_pem, "0644", then=(RESTART_HUB,))
+        yield File(CA_FILE, ca_pem, named=True)
         yield File(AUTHORITY_FILE, authority_pem)
         yield Identity(site.name, certificate=certificate, anew=new_key)
     if carried.broker_password:
-        yield _for_the_hub(PASSWORD_FILE, carried.broker_password)
+        yield File(PASSWORD_FILE, carried.broker_password, "0640", group=USER, secret=True, named=True)
     if page is None and carried.page_certificate:
         page = PagePair(carried.page_certificate, carried.page_key)
     if page is not None:
-        # The page takes a renewed pair up by itself.
+        # Under the same names: the page takes a renewed pair up by itself.
         yield File(PAGE_CERTIFICATE_FILE, page.certificate)
         yield File(PAGE_KEY_FILE, page.key, "0640", group=USER, secret=True)
-
-
-def _not_any_more(site: Site, page: PagePair | None) -> Iterator[Resource]:
-    """What an earlier site's file had brought and hub.toml names no more: after hub.toml, which did."""
-    if not site.carried.broker_password:
-        yield Absent(PASSWORD_FILE)
-    if page is None and not site.carried.page_certificate and not site.machine.page.from_authority:
-        yield Absent(PAGE_CERTIFICATE_FILE)
-        yield Absent(PAGE_KEY_FILE)
-
-
-def _for_the_hub(path: str, content: str) -> File:
-    return File(path, content, "0640", group=USER, secret=True, then=(RESTART_HUB,))
 
 
 def _hub_units(site: Site) -> Iterator[Resource]:

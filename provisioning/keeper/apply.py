@@ -24,6 +24,7 @@ from provisioning.keeper.applying_files import (
     refusal,
     written_beside,
 )
+from provisioning.keeper.applying_named import leftover, names, under_their_names
 from provisioning.keeper.applying_tree import tree
 from provisioning.keeper.applying_units import unit
 from provisioning.keeper.configuration import NewConfiguration
@@ -34,6 +35,7 @@ from provisioning.keeper.resources import (
     Directory,
     File,
     Identity,
+    Leftover,
     Link,
     Outcome,
     Packages,
@@ -71,6 +73,10 @@ class _Applying:
         self._held = ""
         self._with_release: File | None = None
         """The configuration, where it is put in force with a release in the place of another."""
+        self._lacking = ""
+        """Which file that the configuration is to name could not be put in place."""
+        self._configuration: tuple[File, str] | None = None
+        """The configuration, and what became of it."""
 
     def all(self, resources: Sequence[Resource]) -> Iterator[Outcome]:
         resources = self._ordered(resources)
@@ -83,8 +89,10 @@ class _Applying:
             outcome = self._one(resource)
             yield outcome
             self._consider(resource, outcome)
-            if foreseen is not None:
-                yield self._went_with(outcome, foreseen)
+            if foreseen is not None and self._with_release is not None:
+                went = self._went_with(outcome, foreseen)
+                self._configuration = (self._with_release, went.change)
+                yield went
             if isinstance(resource, Release) and outcome.change == "failed" and not self._release_is_there():
                 left = len(resources) - index - 1
                 yield Outcome("the rest", "failed", f"{left} more not tried: no release is in force")
@@ -101,6 +109,7 @@ class _Applying:
             # First: one whose trial was cut off is not yet the one that is to be in force, though it runs.
             with suppress(KeeperError, OSError):  # without a whole release: that is what is brought now
                 settle(self._places)
+        resources = under_their_names(resources, self._places)
         configurations = [each for each in resources if isinstance(each, File) and self._configures(each)]
         in_force = Slots(self._places).in_force_sha256()
         if not releases or not configurations or in_force in (None, releases[0].sha256):
@@ -147,6 +156,8 @@ class _Applying:
                 return packages(resource, self._machine, dry_run=dry_run)
             case Directory():
                 return directory(resource, root, dry_run=dry_run)
+            case File() if self._lacking and self._configures(resource):
+                raise KeeperError(f"stays as it was, since {self._lacking}")
             case File():
                 return file(resource, root, dry_run=dry_run, note=note, check=self._refused)
             case Tree():
@@ -155,6 +166,8 @@ class _Applying:
                 return link(resource, root, dry_run=dry_run, note=note)
             case Absent():
                 return absent(resource, root, dry_run=dry_run, note=note)
+            case Leftover():
+                return self._leftover(resource)
             case Run():
                 return self._run(resource)
             case Identity():
@@ -176,6 +189,16 @@ class _Applying:
         seen = new if self._machine.live else Path("/") / new.relative_to(self._places.root)
         said = self._machine.run(command.replace("{}", str(seen)), 120)
         return None if said.done else said.words or f"'{command}' ended with {said.code}"
+
+    def _leftover(self, resource: Leftover) -> Outcome:
+        if self._configuration is None or self._configuration[1] == "failed":
+            return Outcome(title(resource), "none")
+        if self._dry_run:
+            new, with_release = self._configuration[0], self._with_release is not None
+            named = names(self._places, new, with_release=with_release)
+        else:
+            named = names(self._places)
+        return leftover(resource, self._places, named, dry_run=self._dry_run)
 
     def _run(self, resource: Run) -> Outcome:
         needed = bool(resource.changed_if) and self._machine.run(resource.changed_if).done
@@ -240,9 +263,13 @@ class _Applying:
 
     def _consider(self, resource: Resource, outcome: Outcome) -> None:
         """Whether the hub may still be started."""
+        if isinstance(resource, File) and self._configures(resource):
+            self._configuration = (resource, outcome.change)
         if outcome.change == "failed" and isinstance(resource, File):
-            if self._configures(resource):
+            if self._configures(resource) or resource.named:
                 self._held = f"{resource.path} could not be put in place"
+            if resource.named:
+                self._lacking = self._held
         elif isinstance(resource, Identity):
             waits = outcome.request and not (self._places.identity / "current/hub.crt").exists()
             if waits and not self._dry_run:

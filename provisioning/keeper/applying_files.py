@@ -22,7 +22,8 @@ from provisioning.keeper.atomic import sync
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.resources import Absent, Directory, File, Link, Outcome, title, unpacked
 
-_BESIDE = ".carehub-new"
+BESIDE = ".carehub-new"
+"""The end of the name of what is written beside a file that it is to replace."""
 _LONGEST_DIFF = 60_000
 """Characters: what somebody still reads."""
 
@@ -254,7 +255,7 @@ def link(resource: Link, root: Path, *, dry_run: bool, note: Note) -> Outcome:
     if dry_run:
         return Outcome(name, "would change", detail)
     _make_parents(path)
-    beside = path.with_name(f".{path.name}{_BESIDE}")
+    beside = path.with_name(f".{path.name}{BESIDE}")
     beside.unlink(missing_ok=True)
     beside.symlink_to(resource.to)
     note(resource.then)
@@ -295,7 +296,7 @@ def written_beside(path: Path, content: bytes, wanted: Access) -> Path:
 
     Its name is always the same, so that cuts leave one behind and not many.
     """
-    beside = path.with_name(f".{path.name}{_BESIDE}")
+    beside = path.with_name(f".{path.name}{BESIDE}")
     beside.unlink(missing_ok=True)
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as stream:

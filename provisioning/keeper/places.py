@@ -42,8 +42,8 @@ class Places:
 
     @property
     def etc(self) -> Path:
-        """hub.toml, ca.crt, authority.crt, identity/, release_signers: root's, and what the hub reads is of
-        its group."""
+        """hub.toml, ca.crt and broker.password (or ca-2.crt: as hub.toml names them), authority.crt,
+        identity/, release_signers: root's, and what the hub reads is of its group."""
         return self.root / "etc/carehub"
 
     @property

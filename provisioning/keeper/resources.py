@@ -40,7 +40,8 @@ class Directory:
 class File:
     """A file, whole. Of a `secret` one no difference is shown. After a change `then` is run, each command
     once at the end of all (as "systemctl reload ssh"); `check` is run before, on the new file's path in place
-    of {}: where it fails the old one stays."""
+    of {}: where it fails the old one stays. `named`: hub.toml names it; what is there while one does is never
+    changed, and other content comes under another name, which the new hub.toml gets (`applying_named.py`)."""
 
     path: str
     content: str
@@ -50,6 +51,7 @@ class File:
     secret: bool = False
     check: str = ""
     then: tuple[str, ...] = ()
+    named: bool = False
     kind: ClassVar[str] = "file"
 
 
@@ -81,6 +83,16 @@ class Absent:
     path: str
     then: tuple[str, ...] = ()
     kind: ClassVar[str] = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """What must not be there once no hub.toml names it, neither that in force nor one that is kept to go back
+    to: the file, and those that `File.named` made of it. It comes after hub.toml; where that could not be put
+    in place nothing is removed."""
+
+    path: str
+    kind: ClassVar[str] = "leftover"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +149,10 @@ class Unit:
     kind: ClassVar[str] = "unit"
 
 
-Resource = Packages | Directory | File | Tree | Link | Absent | Run | Identity | Release | Unit
+Resource = Packages | Directory | File | Tree | Link | Absent | Leftover | Run | Identity | Release | Unit
 _KINDS: dict[str, Callable[..., Resource]] = {
-    each.kind: each for each in (Packages, Directory, File, Tree, Link, Absent, Run, Identity, Release, Unit)
+    each.kind: each
+    for each in (Packages, Directory, File, Tree, Link, Absent, Leftover, Run, Identity, Release, Unit)
 }
 
 

@@ -14,6 +14,7 @@ from provisioning.keeper.resources import (
     Directory,
     File,
     Identity,
+    Leftover,
     Link,
     Packages,
     Release,
@@ -62,6 +63,7 @@ def test_everything_comes_after_what_it_needs(tmp_path: Path) -> None:
         "file /etc/carehub/ca.crt",
         "identity rose-house.hub-1",
         "file /etc/carehub/hub.toml",
+        "leftover /etc/carehub/ca.crt",
         "unit carehub-firewall.service",
         "unit carehub.service",
         "unit carehub-page.service",
@@ -219,7 +221,11 @@ authorized_keys = ["{PUBLIC_KEY}"]
     little = planned(site_of(tmp_path, back))
 
     def named(resources: list[Resource]) -> dict[str, Resource]:
-        return {getattr(each, "path", "") or getattr(each, "name", ""): each for each in resources}
+        by_hub_toml = [each for each in resources if isinstance(each, Leftover)]
+        return {
+            getattr(each, "path", "") or getattr(each, "name", ""): each
+            for each in [*by_hub_toml, *(each for each in resources if each not in by_hub_toml)]
+        }
 
     brought, said = named(much), named(little)
     # The unit's own file goes with the unit; a directory has none but who is listed; trimming does no harm.
@@ -235,8 +241,8 @@ authorized_keys = ["{PUBLIC_KEY}"]
         "/etc/carehub/page.key", "/etc/systemd/system.conf.d/carehub.conf", "/etc/systemd/system/tmp.mount",
         "/etc/rpi/swap.conf.d/carehub.conf", "/etc/systemd/system/carehub-page.service.d/port.conf",
     ):  # fmt: skip
-        assert not isinstance(brought[path], Absent), path
-        assert isinstance(said[path], Absent), path
+        assert not isinstance(brought[path], Absent | Leftover), path
+        assert isinstance(said[path], Absent | Leftover), path
     assert (units(little)["apt-daily.timer"], units(little)["tmp.mount"]) == ("restored", "disabled")
 
 
@@ -245,6 +251,25 @@ def test_a_page_at_443_may_listen_there(tmp_path: Path) -> None:
     drop_in = files(low)["/etc/systemd/system/carehub-page.service.d/port.conf"].content
     assert "AmbientCapabilities=CAP_NET_BIND_SERVICE" in drop_in
     assert "tcp dport 443 accept" in files(low)["/etc/carehub/firewall.nft"].content
+
+
+def test_what_names_the_broker_is_changed_with_hub_toml_and_the_pages_pair_under_its_names(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mqtt").write_text("hunter2hunter2")
+    site = site_of(tmp_path, hub=HUB + 'password_file = "mqtt"\n')
+    page = PagePair(CERTIFICATE, "-----BEGIN PRIVATE KEY-----")
+    resources = desired(site, CERTIFICATE, manifest(), "3.11", SIGNERS, page=page)
+    there = files(resources)
+    named = {path for path, each in there.items() if each.named}
+    assert named == {"/etc/carehub/ca.crt", "/etc/carehub/broker.password"}
+    for path in named:
+        assert f'"{path}"' in there["/etc/carehub/hub.toml"].content, "so that it can be another"
+        assert there[path].then == (), "a restart is hub.toml's to owe"
+    assert [each.path for each in resources if isinstance(each, Leftover)] == [
+        "/etc/carehub/ca.crt", "/etc/carehub/broker.password", "/etc/carehub/page.crt",
+        "/etc/carehub/page.key",
+    ]  # fmt: skip
 
 
 def test_who_signs_hubs_is_carried_apart_from_who_signed_the_brokers(tmp_path: Path) -> None:

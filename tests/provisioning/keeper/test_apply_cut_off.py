@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from provisioning.keeper.resources import Absent, Directory, File, Link, Resource, Tree, title
+from provisioning.keeper.resources import Absent, Directory, File, Leftover, Link, Resource, Tree, title
 from tests.rigs.box import Box, changes
 
 OWING = ("file", "mode", "link", "absent")
@@ -117,6 +117,39 @@ def test_in_a_list_too_wherever_it_is_cut(tmp_path: Path) -> None:
         assert box("/srv/data").stat().st_mode & 0o777 == 0o700
         steps += 7
     assert steps > 70
+
+
+def brokers(broker: str, box: Box) -> list[Resource]:
+    """What names a broker, and hub.toml that names both."""
+    paths = ["/etc/carehub/ca.crt", "/etc/carehub/broker.password"]
+    then = (f"echo restarted >>{box('/log')}",)
+    files = [File(path, f"{broker} {path}", "0600", secret=True, named=True) for path in paths]
+    return [
+        *files,
+        File("/etc/carehub/hub.toml", f'broker = ["{paths[0]}", "{paths[1]}"]\n', then=then),
+        *(Leftover(path) for path in paths),
+    ]
+
+
+def test_wherever_it_is_cut_hub_toml_names_one_broker_whole(tmp_path: Path) -> None:
+    steps, was_cut = 0, True
+    seen = set()
+    while was_cut:
+        box = before(tmp_path / f"cut-{steps}")
+        box.apply(*brokers("old", box))
+        box("/log").unlink()
+        was_cut = cut_after(steps, lambda box=box: box.apply(*brokers("new", box)))  # type: ignore[misc]
+        named = box("/etc/carehub/hub.toml").read_text().split('"')[1::2]
+        found = {box(path).read_text().split()[0] for path in named}
+        assert len(found) == 1, "the old one's CA and password, or the new one's"
+        seen |= found
+        box.apply(*brokers("new", box))
+        assert box("/log").exists(), "the hub is restarted"
+        assert set(changes(box.apply(*brokers("new", box)))) == {"none"}
+        there = {each.name for each in box("/etc/carehub").iterdir()}
+        assert there == {"hub.toml", "ca-2.crt", "broker-2.password"}
+        steps += 1
+    assert seen == {"old", "new"}
 
 
 def test_what_was_owed_is_owed_even_where_the_next_list_is_another(tmp_path: Path) -> None:

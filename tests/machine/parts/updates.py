@@ -137,6 +137,7 @@ def scenarios(lab: Laboratory) -> Iterator[Row]:
             yield _good(lab, hub)
             yield _too_soon(lab, hub)
         yield _booted(hub)
+        yield _brought_down(lab, hub, first)
         judged = hub.judgement()
         yield promised(_PART, "over all these updates nothing was lost", [judged.faults], hub.told())
 
@@ -234,6 +235,23 @@ def _booted(hub: Hub) -> Row:
     found += [] if hub.state()["probation"] else ["no probation is noted"]
     found += [] if _build_in_force(hub) == "better" else [f"{_build_in_force(hub)} is in force"]
     return promised(_PART, "a release on probation is watched after a boot too", found)
+
+
+def _brought_down(lab: Laboratory, hub: Hub, first: str) -> Row:
+    """The machine starts again and again soon after a release was kept, the boot before this counted."""
+    began = monotonic()
+    for _ in range(2):
+        hub.machine.reboot()
+        hub.wait_until_it_collects()
+    back = wait(lambda: _build_in_force(hub) == first and hub.collects, 60, pause=0.5)
+    found = [] if back else [f"{_build_in_force(hub)} is in force"]
+    last = hub.state()["last"] or {}
+    if last.get("outcome") != "rolled back" or "machine was started 3 times" not in last.get("why", ""):
+        found.append(f"the state is {last}")
+    if not wait(lambda: _reported(lab, hub, "rolled back", began), 15):
+        found.append("the ICS was not told in the hub's status")
+    what = "a release with which the machine is started again and again is taken back"
+    return promised(_PART, what, found, f"{monotonic() - began:.0f} s with the boots: {last.get('why')}")
 
 
 def _build_in_force(hub: Hub) -> str:

@@ -23,6 +23,7 @@ stands behind such a one could be read without this, and the hub could neither s
 FILE_NAME = "carehub.db"
 _ANY = 1 << 62
 _SAVED_AT_THE_LEAST = 4 << 20  # bytes of a damaged database, for which the reserve is given up
+_READERS_MAY_TAKE = 500  # milliseconds, at a start; the staff page reads for less
 _WRITER_CACHE, _READER_CACHE = 512, 256  # KiB of pages; 2 MB each unless said, and the kernel has them too
 SCHEMA_VERSION = 9
 """The number of steps in `migrations.py`; SQLite's user_version once they have run."""
@@ -82,6 +83,7 @@ def _open(path: Path, reserve: Reserve | None, say: Say) -> sqlite3.Connection:
         # Debian's SQLite overwrites what is deleted, which writes twice as much as the deleting itself.
         connection.execute("PRAGMA secure_delete = FAST")
         connection.execute("PRAGMA foreign_keys = ON")
+        _begin_log_anew(path, connection)
         connection.execute("PRAGMA busy_timeout = 5000")
         connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE}")
         connection.text_factory = readable_text
@@ -93,6 +95,24 @@ def _open(path: Path, reserve: Reserve | None, say: Say) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _begin_log_anew(path: Path, connection: sqlite3.Connection) -> None:
+    """Take what an unclean end left in the log into the file, synced, before the first commit of this life.
+
+    The log is believed as the kernel remembers it, and where a sync of it failed the card may have a hole
+    there: what is committed behind that would go with the power. It changes nothing of the content, and each
+    release does it at its end and every 1,000 pages: one on trial may as well. Where it cannot be done (no
+    room, somebody reads for long), the log goes on, and SQLite does it when it can.
+    """
+    connection.execute(f"PRAGMA busy_timeout = {_READERS_MAY_TAKE}")
+    try:
+        (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        _log.warning("%s: its write-ahead log from before goes on as it is: %s", path, error)
+        return
+    if busy:
+        _log.warning("%s: its write-ahead log from before goes on as it is: somebody reads in it", path)
 
 
 def _failed(path: Path, error: Exception, words: str, advice: str = "") -> StoreError:
@@ -154,7 +174,16 @@ def _save_if_damaged(path: Path, reserve: Reserve | None, say: Say) -> None:
     remove_begun(path)  # it may be what fills the card
     size = path.stat().st_size // 10**6 if path.exists() else 0
     say(f"reading the whole database for damage ({size} MB)")
-    if not unfinished(path) and (why := damage_of(path)) is not None:
+    if unfinished(path):
+        from hub.store import salvage
+
+        if updates.on_trial():
+            words = (
+                "was damaged and is not all saved, and this release is on trial: the one before is to do it."
+            )
+            raise StoreError(path, words)
+        salvage.finish(path)
+    elif (why := damage_of(path)) is not None:
         from hub.store import salvage
 
         if updates.on_trial():
@@ -172,10 +201,6 @@ def _save_if_damaged(path: Path, reserve: Reserve | None, say: Say) -> None:
                 f"is damaged ({why}), and what it holds cannot be saved: {error}. It is as it was: keep it."
             )
             raise _failed(path, error, words, " Give this hub another hub.data_directory.") from error
-    elif unfinished(path):
-        from hub.store import salvage
-
-        salvage.finish(path)
 
 
 def open_for_reading(path: Path, *, for_any_thread: bool = False) -> sqlite3.Connection:

@@ -62,9 +62,12 @@ class Wal:
 def read_wal(path: Path, page_size: int) -> Wal:
     """The write-ahead log at `path` (section 4), `page_size` where its header is lost. Raises `OSError`.
 
-    SQLite believes it as far as its first bad frame, since that is what a power cut leaves: the end of a
-    commit that never was. Each commit is synced before the next begins, so two commits behind a bad frame
-    say that what was once on the card is lost; then all that can be verified is taken.
+    SQLite believes it as far as its first bad frame, since that is what a power cut leaves, or a sync that
+    failed: the end of a commit that never was. What is committed next is written over its beginning, so the
+    ends of several may lie behind one another; each frame's checksum goes on from the frame before it, and
+    breaks between them. But each commit is synced before the next begins: two behind a bad frame, the second
+    going on from the first, say that what was once on the card is lost. Then all that can be verified is
+    taken, as far as the last two such.
     """
     log = path.read_bytes() if path.exists() else b""
     if len(log) < _WAL_HEADER:
@@ -79,7 +82,7 @@ def read_wal(path: Path, page_size: int) -> Wal:
     else:
         page_size = said_size
     believed, behind, uncommitted = dict[int, int](), dict[int, int](), dict[int, int]()
-    commits_behind = 0
+    damaged, in_a_row = False, 0
     for at in range(_WAL_HEADER, len(log) - _FRAME_HEADER - page_size + 1, _FRAME_HEADER + page_size):
         number, pages, its_salt, *said = struct.unpack_from(">2I8s2I", log, at)
         body = at + _FRAME_HEADER
@@ -90,18 +93,18 @@ def read_wal(path: Path, page_size: int) -> Wal:
         )
         checksum = said
         if found != said:
-            broken = True
+            broken, in_a_row = True, 0
             continue
         uncommitted[number] = body
         if pages:
-            if broken:
-                behind |= uncommitted
-                commits_behind += 1
-            else:
-                believed |= uncommitted
+            behind |= uncommitted
             uncommitted.clear()
-    damaged = commits_behind > 1
-    return Wal(page_size, believed | behind if damaged else believed, damaged)
+            in_a_row += 1
+            damaged = damaged or (broken and in_a_row > 1)
+            if not broken or in_a_row > 1:
+                believed |= behind
+                behind.clear()
+    return Wal(page_size, believed, damaged)
 
 
 def _sum(order: str, data: bytes, first: int, second: int) -> tuple[int, int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import resource
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hub.store.damage import damage_of, log_of, unfinished
 from hub.store.database import SCHEMA_VERSION, open_for_writing
 from hub.store.encoding import event_bytes
 from hub.store.errors import StoreError
+from hub.updates import keeper_notes as updates
 from tests.rigs.damaging import (
     PAGE,
     Rows,
@@ -106,6 +108,95 @@ def test_a_torn_commit_of_many_pages_is_no_damage_though_its_end_was_written(pat
     log[middle : middle + 24 + PAGE] = bytes(24 + PAGE)
     log_of(path).write_bytes(log)
     assert damage_of(path) is None
+
+
+FRAME = 24 + PAGE
+
+
+def log_with(path: Path, statement: str, value: bytes) -> bytes:
+    """The log that it becomes by one commit more; the database is left as it is."""
+    files = [path, log_of(path)]
+    before = [file.read_bytes() for file in files]
+    with closing(sqlite3.connect(path)) as connection, closing(sqlite3.connect(path)) as another:
+        another.execute("SELECT 1 FROM outbox").fetchone()  # or closing takes the log away
+        connection.execute(statement, (value,))
+        connection.commit()
+        after = log_of(path).read_bytes()
+    for file, content in zip(files, before, strict=True):
+        file.write_bytes(content)
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+    return after
+
+
+def test_what_two_power_cuts_left_behind_one_another_is_no_damage(path: Path) -> None:
+    """Each time the last commit lacks its first frame and has its end; a commit between was confirmed."""
+    add = "INSERT INTO outbox VALUES (?1, 'alert', randomblob(20000), NULL, NULL)"
+    with_a_log(path, 20)
+    torn = log_with(path, add.replace("?1", "30000 + length(?1)"), b"")
+    confirmed = log_with(path, "UPDATE outbox SET event = ? WHERE sequence = 20000", event_bytes("confirmed"))
+    (log := log_of(path)).write_bytes(confirmed)
+    after = rows(path)
+    log.write_bytes(confirmed)
+    torn_again = log_with(path, add.replace("20000", "5000").replace("?1", "40000 + length(?1)"), b"")
+    assert len(confirmed) < len(torn_again) - 3 * FRAME < len(torn) - 6 * FRAME
+    left = bytearray(torn)
+    left[: len(confirmed)] = confirmed
+    left[len(confirmed) + FRAME : len(torn_again)] = torn_again[len(confirmed) + FRAME :]
+    log.write_bytes(left)
+    assert damage_of(path) is None
+    open_for_writing(path).close()
+    assert rows(path) == after
+
+
+def test_what_is_committed_after_an_unclean_end_does_not_rest_on_what_that_left_in_the_log(
+    path: Path,
+) -> None:
+    """A sync failed: the kernel remembers what the card has not, until the power goes."""
+    with_a_log(path, 20)
+    remembered = log_of(path).read_bytes()
+    with closing(open_for_writing(path)) as connection:
+        connection.execute("UPDATE fact SET value = 'confirmed' WHERE name = 'data'")
+        log = bytearray(log_of(path).read_bytes())
+        content = path.read_bytes()
+    last = len(remembered) - FRAME
+    if log[last : last + FRAME] == remembered[last:]:
+        log[last : last + FRAME] = bytes(FRAME)
+    path.write_bytes(content)
+    log_of(path).write_bytes(log)
+    assert rows(path)["fact"]["data"] == ("data", "confirmed")
+
+
+def test_a_log_that_somebody_reads_in_or_that_has_no_room_keeps_no_hub_from_its_start(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = with_a_log(path, 20, last=random.Random(1).randbytes(200_000).hex())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, limits[1]))
+    try:
+        open_for_writing(path).close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT 1 FROM outbox").fetchone()
+        open_for_writing(path).close()
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2, said
+    assert "goes on as it is: somebody reads in it" in said[1]
+    assert rows(path) == before
+
+
+def test_a_release_on_trial_leaves_what_was_half_saved_to_the_release_before_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.rename(saved_one := path.with_name(f"{path.name}.saved-20260101T000000.000000Z"))
+    with monkeypatch.context() as trial:
+        trial.setattr(updates, "on_trial", lambda: True)
+        with pytest.raises(StoreError, match=r"not all saved, .* on trial: the one before is to do it"):
+            open_for_writing(path)
+    assert unfinished(path) == [saved_one]
+    open_for_writing(path).close()
+    assert not unfinished(path)
 
 
 def test_a_newer_hubs_database_is_refused_though_it_is_damaged(path: Path) -> None:

@@ -3,7 +3,8 @@
 A source for engineers, benchmarks and tests. The socket takes lines of `drivers/recording.py`; when
 the sender has closed its half, it gets one line back, {"accepted": N, "refused": M}, which is
 written only when every accepted payload is committed, and what was gathered of streams too. A bad line
-is refused with its number and reason, and the next one is read.
+is refused with its number and reason, and the next one is read. Samples of streams that a card that takes
+nothing let go, or that could not be stored, count as refused; a line before the last says how many.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -21,6 +22,7 @@ from drivers.recording import LONGEST_LINE, RecordingError, parse
 from hub.clock import now
 from hub.control.local_socket import serve
 from hub.readings import RawPayload
+from hub.stretch import Fate
 
 _log = logging.getLogger(__name__)
 _UNDER_WAY = 200
@@ -33,14 +35,15 @@ class ReplaySocket:
     def __init__(
         self,
         path: Path,
-        deliver: Callable[[RawPayload], Awaitable[None]],
+        deliver: Callable[[RawPayload], Awaitable[Fate | None]],
         settle: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Serve there.
 
         Args:
-            deliver: is given each payload; returns when it is committed, or gathered as one of a stream.
-            settle: is asked when a sender has sent all; returns when what was gathered is committed.
+            deliver: is given each payload; returns when it is committed, or gathered as one of a stream,
+                and then what becomes of its stretch.
+            settle: is asked when a sender has sent all; returns when what was gathered is committed or lost.
         """
         self._path = path
         self._deliver = deliver
@@ -52,7 +55,8 @@ class ReplaySocket:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         accepted, refused = 0, 0
-        waiting: deque[asyncio.Future[None]] = deque()
+        waiting: deque[asyncio.Future[Fate | None]] = deque()
+        gathered = Counter[Fate | None]()
         try:
             async for number, line in _lines(reader):
                 try:
@@ -65,11 +69,14 @@ class ReplaySocket:
                 accepted += 1
                 waiting.append(asyncio.ensure_future(self._deliver(raw)))
                 if len(waiting) >= _UNDER_WAY:
-                    await waiting.popleft()
-            await asyncio.gather(*waiting)
+                    gathered[await waiting.popleft()] += 1
+            gathered.update(await asyncio.gather(*waiting))
             if self._settle is not None:
                 await self._settle()
-            writer.write(_answer({"accepted": accepted, "refused": refused}))
+            if lost := sum(gathered[fate] for fate in gathered if fate is not None and not fate.is_stored):
+                words = f"{lost} sample(s) of streams were not stored: see the hub's log, and send them again"
+                writer.write(_answer({"error": words}))
+            writer.write(_answer({"accepted": accepted - lost, "refused": refused + lost}))
             await writer.drain()
         except ConnectionError:
             _log.info("replay: the sender hung up after %d payloads", accepted)

@@ -8,6 +8,14 @@ from datetime import timedelta
 from hub.readings import Vital
 
 
+@dataclass(eq=False, slots=True)
+class Fate:
+    """What becomes of a stretch, for whoever handed in a sample of it."""
+
+    is_stored: bool | None = None
+    """Whether it is on the card; None until that is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class StretchedVital:
     """One vital over a stretch, in the vital's unit: of its usable values, one at the least.

@@ -14,6 +14,8 @@ from hub.cli.options import config_option, json_option
 from hub.errors import CareportError
 from hub.readings import RawPayload
 
+_WORDS_SHOWN = 5  # of what the hub says of payloads that it did not take
+
 
 class ReplayFailedError(CareportError):
     """The recording, or the hub's replay socket, could not be used."""
@@ -66,10 +68,12 @@ def command(
         before = f"the hub has committed the {answers[-1]['accepted']} before it, and nothing behind it"
         raise ReplayFailedError(f"{fault}; {before}")
     accepted, refused = answers[-1]["accepted"], answers[-1]["refused"]
+    for answer in answers[-1 - _WORDS_SHOWN : -1]:
+        click.echo(answer.get("error", ""), err=True)
     if as_json:
         click.echo(json.dumps(answers[-1]))
     else:
-        click.echo(f"{accepted} payloads are in the hub's database, {refused} lines refused.")
+        click.echo(f"{accepted} payloads are in the hub's database, {refused} refused.")
 
 
 def _payloads(recording: TextIO) -> Iterator[RawPayload]:

@@ -30,6 +30,7 @@ from hub.shadow.risks import Budget, Risks, kept_columns
 from hub.store.recent_sets import StoredSet
 from hub.store.rows import AssessmentRow, StoredReading
 from hub.store.transaction import Transaction
+from hub.stretch import Fate
 from hub.telling.teller import worth_telling as is_worth_telling
 from hub.timekeeping.placed import PlacedReading
 from hub.timekeeping.present import Place
@@ -47,6 +48,7 @@ class Taken:
     score: News2 | None = None
     questionable: frozenset[Vital] = frozenset()
     alert: uuid.UUID | None = None  # that was raised, or that somebody's concern joined
+    fate: Fate | None = None  # of the stretch that it is in, where it is a sample of a stream
 
     @property
     def words(self) -> str | None:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from drivers.catalogue import UnknownDriverError, driver
@@ -26,6 +27,7 @@ from hub.store.errors import NotCommittedError
 from hub.store.jobs import Work
 from hub.store.transaction import Transaction
 from hub.store.writer import Writer
+from hub.stretch import Fate
 from hub.trail import Moment
 
 Result = TypeVar("Result")
@@ -73,6 +75,7 @@ class Reception:
         self._to_rehearse: list[Work] = []
         self._rehearsing = asyncio.Lock()
         self._held: set[asyncio.Task[Any]] = set()
+        self._storing: dict[asyncio.Task[Taken], str] = {}  # stretches, with their sensors
         self.waiting = 0
         self.let_go = 0
         self.under_way = self.taken = 0  # for `hub/running/progress.py`: each that is under way will be taken
@@ -94,7 +97,7 @@ class Reception:
                 trouble.cancel()
         self._hold(self.accept(raw))
 
-    def _hold(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def _hold(self, work: Coroutine[Any, Any, Any] | asyncio.Task[Any]) -> asyncio.Task[Any]:
         task = asyncio.ensure_future(work)
         self._held.add(task)
         task.add_done_callback(self._held.discard)
@@ -115,26 +118,28 @@ class Reception:
                 self._hold(self._store(closed))
 
     async def close_streams(self, device: str | None = None, patience_seconds: float | None = None) -> None:
-        """Have stored what was gathered of a sensor's streams, or of all; returns when it is on the card, or
-        when patience is at an end: it is then on its way still.
+        """Have stored what was gathered of a sensor's streams, or of all; returns when it is on the card or
+        was let go, whoever began to store it, or when patience is at an end: it is then on its way still.
 
         To be asked before a sensor is forgotten: what is stored after that is nobody's.
         """
         urgent = patience_seconds is not None  # somebody waits, and what comes later than that is nobody's
-        over = self._streams.close(device)
-        if storing := [self._hold(self._store(closed, urgent=urgent)) for closed in over]:
+        for closed in self._streams.close(device):
+            self._hold(self._store(closed, urgent=urgent))
+        if storing := [task for task, whose in self._storing.items() if device in {None, whose}]:
             await asyncio.wait(storing, timeout=patience_seconds)
 
-    async def accept(self, raw: RawPayload) -> None:
+    async def accept(self, raw: RawPayload) -> Fate | None:
         """Decode and commit a payload; one that cannot be decoded is kept with the reason.
 
         Returns when it is committed, however long the card takes: the sender waits, not the reading. One of
-        a stream is gathered; where its stretch is over with it, that is then committed.
+        a stream is gathered; where its stretch is over with it, that is then committed. What is returned
+        says whether its stretch is on the card, once `close_streams` has returned.
         """
         with about(device=raw.device):
-            await self._accept(raw)
+            return await self._accept(raw)
 
-    async def _accept(self, raw: RawPayload) -> None:
+    async def _accept(self, raw: RawPayload) -> Fate | None:
         try:
             known = driver(raw.driver)
         except UnknownDriverError as error:
@@ -142,10 +147,10 @@ class Reception:
         else:
             reading = known.read(raw)
             if reading.says_nothing and known.numbers_packets:
-                return  # one of many packets, with a battery's charge or a light's: nobody's reading
+                return None  # one of many packets, with a battery's charge or a light's: nobody's reading
         if reading.problem is not None:
             _log.warning("%s (%s): payload not decoded: %s", raw.device, raw.driver, reading.problem)
-        await self.accept_reading(reading)
+        return (await self.accept_reading(reading)).fate
 
     async def accept_reading(
         self, reading: Reading, resident: str | None = None, by: str | None = None
@@ -170,17 +175,32 @@ class Reception:
             over = self._streams.add(reading, stamped)
         except Exception as error:  # noqa: BLE001  # as in `_take`: whatever it is, the sample is kept
             return await self._keep(reading, stamped, error)
+        fate = self._streams.fate(reading)
         taken = await asyncio.gather(*map(self._store, over))
-        return taken[-1] if taken else Taken()
+        return replace(taken[-1] if taken else Taken(), fate=fate)
 
-    async def _store(self, closed: ClosedStretch, *, urgent: bool = False) -> Taken:
-        return await self._take(
-            closed.reading,
-            closed.stamp,
-            lambda transaction: self._intake.take_stretch(transaction, closed),
-            stretch=closed,
-            urgent=urgent,
-        )
+    def _store(self, closed: ClosedStretch, *, urgent: bool = False) -> asyncio.Task[Taken]:
+        task = asyncio.ensure_future(self._stored(closed, urgent=urgent))
+        self._storing[task] = closed.reading.raw.device
+        task.add_done_callback(self._storing.pop)
+        return task
+
+    async def _stored(self, closed: ClosedStretch, *, urgent: bool) -> Taken:
+        fate = closed.fate
+        try:
+            taken = await self._take(
+                closed.reading,
+                closed.stamp,
+                lambda transaction: self._intake.take_stretch(transaction, closed),
+                stretch=closed,
+                urgent=urgent,
+            )
+        except BaseException:
+            fate.is_stored = False
+            raise
+        if fate.is_stored is None:  # it was not let go
+            fate.is_stored = True
+        return taken
 
     async def _take(
         self,
@@ -204,6 +224,8 @@ class Reception:
                 urgent=urgent or resident is not None,  # a person waits for the answer
                 samples=stretch.samples if stretch else 0,
             )
+            if taken is None and stretch is not None:
+                stretch.fate.is_stored = False
             if taken is not None and taken.alert is not None:
                 with about(alert=taken.alert):
                     superseded = taken.outcome is Outcome.SUPERSEDED

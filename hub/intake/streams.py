@@ -39,6 +39,7 @@ from hub.assessment.stream import Sample, medians
 from hub.assessment.stretch import summed_up
 from hub.clock import ClockStamp
 from hub.readings import Breathing, Flag, Measurement, Reading, Vital, reading_id
+from hub.stretch import Fate
 
 if TYPE_CHECKING:
     from hub.configuration.file import ObservationSets, Resident
@@ -65,7 +66,7 @@ class ClosedStretch:
     """A stretch that is over, as one reading, received with its last sample; and what is observed by it.
 
     `stamp` is when the last sample was taken, `began` when the run began that it belongs to. `tells_beats` is
-    whether any sample has times between beats.
+    whether any sample has times between beats. Whoever stores it says so in its `fate`.
     """
 
     reading: Reading
@@ -74,6 +75,7 @@ class ClosedStretch:
     began: ClockStamp | None = None
     observed: tuple[Measurement, ...] = ()
     tells_beats: bool = False
+    fate: Fate = field(default_factory=Fate)
 
     @property
     def samples(self) -> int:
@@ -120,10 +122,11 @@ class _Stream:
     began: ClockStamp | None = None  # as of the newest sample, like the stamp
     owner: Resident | None = None
     open: list[Reading] = field(default_factory=list)
+    fate: Fate = field(default_factory=Fate)  # of the open stretch
     octets: int = 0
     since: datetime | None = None  # from when on the open stretch speaks
     last: datetime | None = None
-    known: dict[uuid.UUID, None] = field(default_factory=dict)
+    known: dict[uuid.UUID, Fate] = field(default_factory=dict)  # of the stretch that each is in
     observed_of: str | None = None
     of_late: deque[Sample] = field(default_factory=lambda: deque(maxlen=_MOST_OBSERVED))
     looked_at: datetime | None = None
@@ -155,12 +158,13 @@ class Streams:
         self._streams: dict[tuple[str, ...], _Stream] = {}  # the one heard last at the end
 
     def add(self, reading: Reading, stamp: ClockStamp) -> list[ClosedStretch]:
-        """Take a sample in; the stretches that are over by it. One that comes again soon changes nothing."""
-        raw = reading.raw
-        name = raw.device, raw.driver, raw.characteristic, raw.origin
+        """Take a sample in; the stretches that are over by it. One that comes again soon changes nothing,
+        unless it was not stored."""
+        raw, name = reading.raw, _name(reading)
         stream = self._streams.pop(name, None) or _Stream(stamp)
         self._streams[name] = stream
-        if reading.id in stream.known:
+        if (fate := stream.known.pop(reading.id, None)) is not None and fate.is_stored is not False:
+            stream.known[reading.id] = fate
             return []
         began = stream.run.goes_on(stamp, reading)
         owner = self._owner(reading, stamp, began)
@@ -174,6 +178,11 @@ class Streams:
         while len(self._streams) > _MOST_STREAMS:
             closed += self._close(self._streams.pop(next(iter(self._streams))))
         return closed
+
+    def fate(self, reading: Reading) -> Fate | None:
+        """What becomes of a sample that has just been taken in."""
+        stream = self._streams.get(_name(reading))
+        return None if stream is None else stream.known.get(reading.id)
 
     def silent(self, now: ClockStamp) -> list[ClosedStretch]:
         """The stretches that are over since their sensors have been silent."""
@@ -202,7 +211,7 @@ class Streams:
         stream.open.append(reading)
         stream.octets += len(reading.raw.payload)
         stream.last, stream.stamp, stream.began = at, stamp, began
-        stream.known[reading.id] = None
+        stream.known[reading.id] = stream.fate
         if len(stream.known) > MOST_SAMPLES:
             del stream.known[next(iter(stream.known))]
         of_late = stream.of_late
@@ -240,6 +249,7 @@ class Streams:
         assert stream.last is not None
         assert stream.since is not None
         samples, stream.open = stream.open, []
+        fate, stream.fate = stream.fate, Fate()
         scale = stream.owner.oxygen_scale if stream.owner is not None else OxygenScale.SCALE_1
         observed: tuple[Measurement, ...] = ()
         if stream.owner is not None and _apart(stream.last, stream.observed_at, self._every):
@@ -257,7 +267,12 @@ class Streams:
         identifier = reading_id(raw, None)
         reading = Reading(identifier, raw, measured, _flags(samples), streaming=True, stretch=stretch)
         tells_beats = any(each.beat_intervals for each in samples)
-        return [ClosedStretch(reading, stream.stamp, stream.owner, stream.began, observed, tells_beats)]
+        return [ClosedStretch(reading, stream.stamp, stream.owner, stream.began, observed, tells_beats, fate)]
+
+
+def _name(reading: Reading) -> tuple[str, ...]:
+    raw = reading.raw
+    return raw.device, raw.driver, raw.characteristic, raw.origin
 
 
 def _is_broken(stream: _Stream, at: datetime, stamp: ClockStamp) -> bool:

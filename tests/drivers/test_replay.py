@@ -14,6 +14,7 @@ import pytest
 from drivers.replay import ReplaySocket, paced
 from hub.control.local_socket import LocalSocketError
 from hub.readings import RawPayload
+from hub.stretch import Fate
 
 LINE = (
     json.dumps({"device": "C4:F2:17:00:00:01", "driver": "blood_pressure", "payload": "00"}).encode() + b"\n"
@@ -24,7 +25,7 @@ Send = Callable[[bytes], Awaitable[list[dict[str, object]]]]
 @contextlib.asynccontextmanager
 async def served(
     path: Path,
-    deliver: Callable[[RawPayload], Awaitable[None]],
+    deliver: Callable[[RawPayload], Awaitable[Fate | None]],
     settle: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Send]:
     serving = asyncio.create_task(ReplaySocket(path, deliver, settle).run())
@@ -142,3 +143,19 @@ async def test_what_was_gathered_is_settled_before_the_answer(tmp_path: Path) ->
     async with served(tmp_path / "replay.sock", deliver, settle) as send:
         assert await send(LINE * 2) == [{"accepted": 2, "refused": 0}]
     assert happened == ["blood_pressure", "blood_pressure", "settled"]
+
+
+async def test_samples_whose_stretch_was_not_stored_are_not_accepted(tmp_path: Path) -> None:
+    lost, stored = Fate(), Fate()
+    fates = iter([lost, None, stored, lost])
+
+    async def deliver(raw: RawPayload) -> Fate | None:
+        return next(fates)
+
+    async def settle() -> None:
+        lost.is_stored, stored.is_stored = False, True
+
+    async with served(tmp_path / "replay.sock", deliver, settle) as send:
+        said, counted = await send(LINE * 4)
+    assert str(said["error"]).startswith("2 sample(s) of streams were not stored")
+    assert counted == {"accepted": 2, "refused": 2}

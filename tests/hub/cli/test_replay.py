@@ -35,7 +35,7 @@ def test_a_recording_is_committed_by_the_hub_when_it_returns(
     before = kept(hub)
     path = recording(tmp_path / "ward.jsonl", long_ago)
     ended = carehub_here("replay", path, "--config", hub.config_path)
-    assert (ended.code, ended.output) == (0, "3 payloads are in the hub's database, 0 lines refused.\n")
+    assert (ended.code, ended.output) == (0, "3 payloads are in the hub's database, 0 refused.\n")
     assert kept(hub) == before + 3
     again = carehub_here("replay", path, "--json", "--config", hub.config_path)
     assert json.loads(again.output) == {"accepted": 3, "refused": 0}

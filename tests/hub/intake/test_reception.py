@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -230,6 +231,42 @@ async def test_a_stretch_that_somebody_waits_for_waits_for_no_company(house: Hou
         await reception.accept(streamed(0, noon))
         await reception.close_streams(OXIMETER, patience_seconds=30)
         assert [row.placed.resident for row in house.stretches()] == [ILL]
+
+
+async def test_what_somebody_else_began_to_store_of_a_stream_is_waited_for(
+    house: House, writer: Writer, reception: Reception, noon: datetime
+) -> None:
+    """Two senders: the first to end has the stretch stored that the other's sample is in."""
+    fate = await reception.accept(streamed(0, noon))
+    assert fate is not None
+    slow = threading.Event()
+    holds_up = asyncio.ensure_future(writer.write(lambda _transaction: slow.wait(10), urgent=True))
+    ends = [asyncio.ensure_future(reception.close_streams(which)) for which in (None, None, OXIMETER)]
+    async with asyncio.timeout(10):
+        await reception.close_streams(WELL_OXIMETER)
+        done, _ = await asyncio.wait(ends, timeout=0.05)
+        assert (done, fate.is_stored) == (set(), None)
+        slow.set()
+        await asyncio.gather(holds_up, *ends)
+    assert (fate.is_stored, house.count("reading")) == (True, 1)
+
+
+async def test_a_sample_is_not_said_to_be_stored_whose_stretch_could_not_be(
+    house: House, reception: Reception, noon: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> Taken:
+        raise ZeroDivisionError("nobody foresaw this")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Intake, "take_stretch", fails)
+        kept = await reception.accept(streamed(0, noon))
+        await reception.close_streams()
+        broken.setattr(Intake, "keep", fails)
+        lost = await reception.accept(streamed(1, noon))
+        await reception.close_streams()
+    assert kept is not None
+    assert lost is not None
+    assert (kept.is_stored, lost.is_stored, house.count("reading")) == (True, False, 1)
 
 
 async def test_on_a_full_disk_a_stretch_waits_and_patience_ends(

@@ -211,14 +211,21 @@ async def test_beyond_its_limit_only_samples_of_streams_are_let_go_and_they_are_
     async with asyncio.timeout(20):
         while reception.waiting < 2:
             await asyncio.sleep(0.01)
-        for second in range(3):
-            sample = replace(oximeter(97, noon + timedelta(minutes=5, seconds=second)), streaming=True)
-            await reception.accept_reading(sample)
+        samples = [
+            replace(oximeter(97, noon + timedelta(minutes=5, seconds=second)), streaming=True)
+            for second in range(3)
+        ]
+        fates = [(await reception.accept_reading(sample)).fate for sample in samples]
         await reception.close_streams()
         assert reception.let_go == 3
+        assert [fate and fate.is_stored for fate in fates] == [False] * 3
         card.free()
         await asyncio.gather(*spots)
-    assert house.count("reading") == 2
+        assert house.count("reading") == 2
+        again = (await reception.accept_reading(samples[2])).fate  # whoever was told so sends it again
+        await reception.close_streams()
+    assert again is not None
+    assert (again.is_stored, house.count("reading")) == (True, 3)
 
 
 async def test_of_a_card_that_cannot_even_be_read_alerts_are_known_from_what_was_measured_of_late(

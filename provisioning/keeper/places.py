@@ -41,6 +41,11 @@ class Places:
         return self.root / "var/lib/carehub-keeper"
 
     @property
+    def boot(self) -> Path:
+        """The keeper's name for this boot of the machine: /run is empty at each."""
+        return self.root / "run/carehub-keeper.boot"
+
+    @property
     def etc(self) -> Path:
         """hub.toml, ca.crt and broker.password (or ca-2.crt: as hub.toml names them), authority.crt,
         identity/, release_signers: root's, and what the hub reads is of its group."""

@@ -14,7 +14,7 @@ from provisioning.keeper.configuration import Configuration
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.places import PAGE_UNIT, PROBATION_UNIT, SLOT_NAMES, UNIT, Places
 from provisioning.keeper.slots import Slot, Slots
-from provisioning.keeper.state import Named, Notes, State, Trial, boot_id, judged
+from provisioning.keeper.state import Named, Notes, State, Trial, judged, this_boot
 from provisioning.keeper.systemd import Services, Systemd
 
 _STARTS, _AGAIN_SECONDS = 3, 0.5
@@ -40,7 +40,7 @@ def settle(places: Places, *, services: Services | None = None, disk: Disk | Non
                 _start_what_stands(services)
         raise
     finally:
-        _watched_on(Notes(places, disk), boot_id(places), services)
+        _watched_on(Notes(places, disk), this_boot(places), services)
     return done
 
 

@@ -7,6 +7,8 @@ In `state.json`, which the hub and `carehub update --state` read too: no secret,
 from __future__ import annotations
 
 import json
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,7 +49,7 @@ class Named:
 class Trial:
     """A release that has to prove itself, in the slot `to_slot`; the one to go back to is in `from_slot`.
     `asked` is the hub's name for what the centre asked (`centre.Order.id`), empty where a person updates.
-    `boots` are those of the machine (`boot_id`) in which it was tried, and then watched over."""
+    `boots` are those of the machine (`this_boot`) in which it was tried, and then watched over."""
 
     from_: Named
     from_slot: str
@@ -116,10 +118,13 @@ def judged(trial: Trial, outcome: Outcome, why: str, *, probation: bool = False)
     return State(None, last, trial if probation else None)
 
 
-def boot_id(places: Places) -> str:
-    """Which boot of the machine this is (random(4), boot_id); empty where nobody says."""
+def this_boot(places: Places) -> str:
+    """Which boot of the machine this is, by a name that the first who asks gives it; empty where none can be
+    given. The kernel's own (random(4), boot_id) is the host's in a container whose /proc is anew."""
     try:
-        return (places.root / "proc/sys/kernel/random/boot_id").read_text().strip()
+        with suppress(FileExistsError), places.boot.open("x") as file:
+            file.write(uuid.uuid4().hex)
+        return places.boot.read_text()
     except OSError:
         return ""
 

@@ -23,7 +23,7 @@ from provisioning.keeper.judge import PACE, Before, Judge, Judgement, Look, Pace
 from provisioning.keeper.places import PAGE_UNIT, PROBATION_UNIT, UNIT, Places
 from provisioning.keeper.settle import settle, watched_over
 from provisioning.keeper.slots import Slot, Slots, check_way
-from provisioning.keeper.state import Named, Notes, State, Trial, boot_id, judged
+from provisioning.keeper.state import Named, Notes, State, Trial, judged, this_boot
 from provisioning.keeper.systemd import Services, Systemd
 from provisioning.keeper.verdict import Verdict
 from provisioning.keeper.words import plain
@@ -210,7 +210,7 @@ class Keeper:
         if old is None:
             self.slots.switch(name)
             return Verdict("kept", to, "it is the first on this machine, and was not tried")
-        now, boots = datetime.now(UTC), (boot_id(self._places),)
+        now, boots = datetime.now(UTC), (this_boot(self._places),)
         trial = Trial(Named.of(old.manifest), old.name, to, name, now, self._asked, boots)
         units = self._units()
         if UNIT not in units:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
+from provisioning.authority import Authority
 from tests.faults.patience import wait
 from tests.faults.ward import Ward
 from tests.machine.laboratory import Hub, Laboratory
@@ -134,6 +135,7 @@ def scenarios(lab: Laboratory) -> Iterator[Row]:
                 yield from _bad(lab, hub, build, words, change, first)
             yield _ends_again_and_again(lab, hub, first)
             yield _killed(lab, hub)
+            yield _another_broker(lab, hub, ward)
             yield _good(lab, hub)
             yield _too_soon(lab, hub)
         yield _booted(hub)
@@ -222,6 +224,29 @@ def _killed(lab: Laboratory, hub: Hub) -> Row:
     found += [] if outcome == "interrupted" else [f"the state is {state['last']}"]
     what = "a keeper that is killed in a trial: the release before is back without a boot"
     return promised(_PART, what, found, f"after {monotonic() - began:.1f} s")
+
+
+def _another_broker(lab: Laboratory, hub: Hub, ward: Ward) -> Row:
+    """'provision' brings a release and a hub.toml with another broker's authority, and that is not there."""
+    before, laptop = _build_in_force(hub), lab.engineer.directory
+    another = Authority(laptop / "another")
+    another.begin()
+    site = lab.site(hub.machine, ward=ward)
+    true = site.read_text()
+    site.write_text(true.replace("port = 8883", f'port = 8883\nca_file = "{another.certificate_file}"'))
+    ended = lab.provision(hub.machine, site, bundle=lab.releases.variant(*good("untold")))
+    site.write_text(true)
+    found = [] if ended.code else ["carehub provision ended with 0"]
+    found += [] if "rolled back" in ended.output else [f"it was never tried: {ended.output[-600:]}"]
+    found += [] if _build_in_force(hub) == before else [f"{_build_in_force(hub)} is in force"]
+    connected = wait(lambda: hub.status().get("broker", {}).get("connected") is True, 15, pause=0.2)
+    found += [] if connected else ["the hub does not reach the broker that it had"]
+    hub.machine.as_root("systemctl restart carehub").insist()  # as a power cut would
+    hub.wait_until_it_collects()
+    connected = wait(lambda: hub.status().get("broker", {}).get("connected") is True, 15, pause=0.2)
+    found += [] if connected else ["the hub does not reach the broker that it had, once it is started again"]
+    what = "a release is provisioned with another broker, which is not there: the hub is back at the old one"
+    return promised(_PART, what, found, f"{ended.seconds:.1f} s")
 
 
 def _booted(hub: Hub) -> Row:

@@ -143,6 +143,8 @@ class Requests:
                 "words": link.in_words,
                 "last_error": link.last_error,
                 "nobody_listens": link.nobody_listens,
+                "unsubscribed": link.unsubscribed,
+                "status_refused": link.status_refused,
             },
             "card": self._card_trouble() or "well",
             "alerts_in_memory": [] if self._beacon is None else self._beacon.in_memory,

@@ -14,6 +14,7 @@ from hub.doctor.findings import Finding, Verdict
 from hub.doctor.looking import WITH_RIGHTS, Status, in_thread
 
 _ANSWERS_WITHIN_SECONDS = 5.0
+_LINK = "link to the ICS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,10 @@ def daemon(said: Asked) -> list[Finding]:
         todo = f"see 'journalctl -u carehub'; 'systemctl {verb} carehub', or by hand 'carehub run'"
         return [Finding("daemon", Verdict.FAIL, said.trouble.partition(": start it with")[0], todo)]
     status = said.status
-    broker = status["broker"]
-    well = broker["connected"] and not broker.get("nobody_listens")
     return [
         _running(str(status["version"])),
         *_progress(status.get("progress")),
-        Finding("link to the ICS", Verdict.PASS if well else Verdict.FAIL, str(broker["words"])),
+        _link(status["broker"]),
         *_card(status),
         *_beacon(status),
     ]
@@ -65,6 +64,22 @@ def _running(version: str) -> Finding:
         words = f"runs, version {version}, and {__version__} is installed"
         return Finding("daemon", Verdict.WARN, words, "start it anew: 'systemctl restart carehub'")
     return Finding("daemon", Verdict.PASS, f"runs, version {version}")
+
+
+def _link(broker: Mapping[str, object]) -> Finding:
+    """The link, as the hub knows it; its words say each trouble."""
+    words, unsubscribed = str(broker["words"]), broker.get("unsubscribed")
+    if not broker["connected"]:
+        return Finding(_LINK, Verdict.FAIL, words)
+    if isinstance(unsubscribed, Mapping) and unsubscribed:
+        if any(topic.endswith("/ack") for topic in unsubscribed):
+            words += "; what is acknowledged there does not arrive, and alerts climb their ladders to the end"
+        todo = "have the broker's access list ('carehub ca access') let this hub read its ack and update"
+        return Finding(_LINK, Verdict.FAIL, words, todo)
+    if broker.get("status_refused") is not None:
+        todo = "have the broker list this hub ('carehub ca access'); its name there is the certificate's"
+        return Finding(_LINK, Verdict.FAIL, words, todo)
+    return Finding(_LINK, Verdict.FAIL if broker.get("nobody_listens") else Verdict.PASS, words)
 
 
 def _progress(said: Mapping[str, object] | None) -> list[Finding]:

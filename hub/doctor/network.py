@@ -22,6 +22,8 @@ from hub.uplink.errors import BrokerError
 from hub.uplink.tls import in_words, refusal, tls_context
 
 _NAME_SECONDS, _PORT_SECONDS, _TLS_SECONDS = 4.0, 3.0, 5.0
+_LEAST_SHARE_SECONDS = 0.2  # for an address, of many; a far broker's answer takes a tenth of a second
+_GRACE_SECONDS = 0.5  # each address ends by itself: this one ends what hangs all the same
 _REFUSED_AT_LEAST_SECONDS, _REFUSED_TIMES, _REFUSED_WITHIN_SECONDS = 0.5, 4, 2.0
 """How long it is listened for a refusal, which takes the broker about as long as the handshake did: so many
 times that. Where it is well there is nothing to hear, and the doctor would wait for nothing."""
@@ -117,8 +119,12 @@ def name_servers(subject: Subject) -> list[Finding]:
     return [Finding("name servers", verdict, words, "see what the router gives, or name one ('resolvectl')")]
 
 
-async def broker(config: Config) -> list[Finding]:
-    """The way to the broker, step by step, up to TLS; each step no longer than so long."""
+async def broker(config: Config, port_seconds: float = _PORT_SECONDS) -> list[Finding]:
+    """The way to the broker, step by step, up to TLS; each step no longer than so long.
+
+    `port_seconds` is for all the addresses that its name has: one that swallows every packet (in a home whose
+    IPv6 leads nowhere) leaves the others their share.
+    """
     host, port = config.broker.host, config.broker.port
     try:
         async with asyncio.timeout(_NAME_SECONDS):
@@ -133,17 +139,20 @@ async def broker(config: Config) -> list[Finding]:
     except UnicodeError:
         words = f"{host}: no name that a host can have"
         return [Finding("broker's name", Verdict.FAIL, words, "check broker.host")]
-    places = [str(each[4][0]) for each in found]
+    places = list(dict.fromkeys(str(each[4][0]) for each in found))
     findings = [Finding("broker's name", Verdict.PASS, f"{host} is {places[0]}")]
     try:
-        async with asyncio.timeout(_PORT_SECONDS):
-            connection = await in_thread(partial(_connected, places, port))
+        async with asyncio.timeout(port_seconds + _GRACE_SECONDS):
+            connection = await in_thread(partial(_connected, places, port, port_seconds))
     except OSError as error:  # TimeoutError is one
-        why = f"no answer within {_PORT_SECONDS:g} s" if isinstance(error, TimeoutError) else error.strerror
+        why = f"no answer within {port_seconds:g} s" if isinstance(error, TimeoutError) else error.strerror
         words = f"{host}:{port}: {why or error}"
         todo = "check broker.port and the home's firewall"
         return [*findings, Finding("broker's port", Verdict.FAIL, words, todo)]
-    findings.append(Finding("broker's port", Verdict.PASS, f"{host}:{port} answers"))
+    words = f"{host}:{port} answers"
+    if (place := connection.getpeername()[0]) != places[0]:
+        words += f" at {place}, and not at {places[0]}: the hub tries each in turn"
+    findings.append(Finding("broker's port", Verdict.PASS, words))
     with connection:
         if not config.broker.tls:
             return [*findings, _no_tls(config)]
@@ -155,14 +164,19 @@ async def broker(config: Config) -> list[Finding]:
             return [*findings, Finding("TLS", Verdict.FAIL, words, "check broker.port")]
 
 
-def _connected(places: Sequence[str], port: int) -> socket.socket:
-    """A connection to the first that takes one. Raises OSError."""
+def _connected(places: Sequence[str], port: int, seconds: float) -> socket.socket:
+    """A connection to the first that takes one; each has its share of what time is left. Raises OSError."""
     failed: OSError = OSError("no address")
-    for place in places:
+    until = monotonic() + seconds
+    for left, place in zip(range(len(places), 0, -1), places, strict=True):
+        share = max(_LEAST_SHARE_SECONDS, (until - monotonic()) / left)
         try:
-            return socket.create_connection((place, port), timeout=_PORT_SECONDS)
+            connection = socket.create_connection((place, port), timeout=share)
         except OSError as error:
             failed = error
+        else:
+            connection.settimeout(_TLS_SECONDS + _GRACE_SECONDS)  # of all that follows
+            return connection
     raise failed
 
 
@@ -181,6 +195,7 @@ def _tls(config: Config, connection: socket.socket) -> Finding:
         context = tls_context(broker)
     except BrokerError as error:
         return Finding("TLS", Verdict.FAIL, f"broker.{error}")
+    place = connection.getpeername()[0]
     began = monotonic()
     try:
         with context.wrap_socket(connection, server_hostname=broker.host) as secured:
@@ -188,7 +203,7 @@ def _tls(config: Config, connection: socket.socket) -> Finding:
             version = secured.version()
         took = monotonic() - began
         patience = min(_REFUSED_WITHIN_SECONDS, max(_REFUSED_AT_LEAST_SECONDS, _REFUSED_TIMES * took))
-        if (refused := refusal(broker, patience)) is not None:
+        if (refused := refusal(broker, patience, place)) is not None:
             return Finding("TLS", Verdict.FAIL, refused)
     except ssl.SSLError as error:
         return Finding("TLS", Verdict.FAIL, in_words(error))

@@ -148,6 +148,8 @@ def _take(config: Config, names: set[str], rooms: set[str], wholes: set[str]) ->
         wholes.add(sensor.label)
         if sensor.passkey is not None:
             wholes.add(f"{sensor.passkey:06d}")
+    for rungs in (*config.alerts.ladder.values(), config.alerts.concern_ladder):
+        names |= {rung.tell for rung in rungs}  # whom it tells: a free text
 
 
 def _look_through(error: ConfigError, names: set[str], rooms: set[str], wholes: set[str]) -> str:

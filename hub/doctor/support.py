@@ -105,7 +105,9 @@ def write(
             "replaced": replaced,
         }
     )
-    _pack(path, f"carehub-support-{known.site.id}-{known.hub.id}", texts)
+    # A home may be called as somebody in it is.
+    folder, _ = words.hidden(f"carehub-support-{known.site.id}-{known.hub.id}")
+    _pack(path, folder, texts)
     said = f"{path}: written, for its owner alone; nobody's data is meant to be in it"
     if replaced:
         where = ", ".join(f"{name} ({count})" for name, count in replaced.items())

@@ -14,7 +14,7 @@ import logging
 import ssl
 import struct
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -70,7 +70,7 @@ class Connection:
     Attributes:
         lost: resolved with the reason when the connection has ended.
         receive_maximum: how many messages the broker lets be in flight at once.
-        subscription_problem: on which of the subscribed topics nothing will come in, and why; or None.
+        unsubscribed: the topics on which nothing will come in, each with the broker's word for it.
     """
 
     def __init__(self, client: Client, protocol: MQTTProtocolVersion, answer_within_seconds: float) -> None:
@@ -79,8 +79,7 @@ class Connection:
         self._protocol = protocol
         self._answer_within = answer_within_seconds
         self._connected: asyncio.Future[None] = self._loop.create_future()
-        self._topics: tuple[str, ...] = ()
-        self._subscribed: asyncio.Future[str | None] = self._loop.create_future()
+        self._subscribed: asyncio.Future[Mapping[str, str]] = self._loop.create_future()
         self._in_flight: dict[int, tuple[asyncio.Future[bool], float]] = {}
         self._waiting: deque[tuple[Callable[[], MQTTMessageInfo], asyncio.Future[bool]]] = deque()
         self._incoming: asyncio.Queue[Delivery | None] = asyncio.Queue()
@@ -89,7 +88,7 @@ class Connection:
         self._paho_says = _LastWords()
         self.lost: asyncio.Future[str] = self._loop.create_future()
         self.receive_maximum = 65_535
-        self.subscription_problem: str | None = None
+        self.unsubscribed: Mapping[str, str] = {}
 
         # The callbacks wait for `start`: until then it is another thread that uses the client.
         paho_log = logging.Logger("paho", logging.WARNING)  # of this connection alone, in no hierarchy
@@ -126,13 +125,24 @@ class Connection:
         self._timer = self._loop.call_later(self._tick_seconds, self._tick)
         try:
             await self._answer(self._connected)
+            self.unsubscribed = dict.fromkeys(topics, "not asked for yet")
             if topics:
-                self._topics = topics
-                self._client.subscribe([(topic, 1) for topic in topics])
-                self.subscription_problem = await self._answer(self._subscribed)
+                await self.subscribe()
         except BaseException:
             self.abort()
             raise
+
+    async def subscribe(self) -> None:
+        """Subscribe at QoS 1 to what is `unsubscribed`: once more, where the broker has refused it.
+
+        Raises:
+            BrokerError: no answer, or no connection any more.
+        """
+        if self.lost.done():
+            raise DisconnectedError(self.lost.result())
+        self._subscribed = self._loop.create_future()
+        self._client.subscribe([(topic, 1) for topic in self.unsubscribed])
+        self.unsubscribed = await self._answer(self._subscribed)
 
     def send(
         self, topic: str, event: Event, *, retain: bool = False, correlation: bytes | None = None
@@ -279,8 +289,8 @@ class Connection:
         _properties: Properties | None,
     ) -> None:
         if not self._subscribed.done():
-            said = zip(self._topics, reasons, strict=False)
-            self._subscribed.set_result("; ".join(f"{a}: {b}" for a, b in said if b.is_failure) or None)
+            said = zip(self.unsubscribed, reasons, strict=False)
+            self._subscribed.set_result({topic: str(reason) for topic, reason in said if reason.is_failure})
 
     def _on_publish(
         self, _client: Client, _data: object, packet: int, reason: ReasonCode, _properties: Properties

@@ -29,13 +29,14 @@ from hub.running import progress
 from hub.running.patience import within
 from hub.store.errors import StoreError
 from hub.store.outbox import MADE_AT_ONCE, CannotBeToldError, Outbox, OutboxRow
+from hub.uplink.again import Again
 from hub.uplink.broker import LONGEST_SILENCE_SECONDS, Broker
 from hub.uplink.cloudevents import Event, EventError, from_json
 from hub.uplink.connection import Connection
 from hub.uplink.errors import BrokerError, BrokerRefusedError, DisconnectedError
 from hub.uplink.inbox import Inbox
 from hub.uplink.link import Link, LinkStatus
-from hub.uplink.proving import Proof, prove
+from hub.uplink.proving import Answer, Proof, prove
 from hub.uplink.resting import Resting
 from hub.uplink.settling import Settling
 
@@ -116,7 +117,6 @@ class Forwarder:
         self._made = 0  # of those in flight, how many were made when they were sent
         self._resting = Resting(self._longest_delay)
         self._hurried: set[int] = set()  # the urgent rows that have cut a pause between attempts short
-        self._reclaim_due = 0.0  # monotonic seconds
         self._more_waits = False
         self._low_water = 0
         self._looks_at = inf  # monotonic seconds: when `_send` looks at the outbox though nothing changed
@@ -127,6 +127,8 @@ class Forwarder:
         self._status_changed = False
         self._inbox = Inbox(topic_of, on_acknowledgement, on_malformed, self._link, self._least, on_update)
         self._settling = Settling(outbox, on_delivered, self._let_go, self._link, self._least)
+        most = self._longest_delay(32)
+        self._again = Again(outbox, urgent, self._link, self._least, most, self.tell_status)
 
     def status(self) -> LinkStatus:
         """The link as it is now."""
@@ -139,7 +141,10 @@ class Forwarder:
 
     async def prove(self) -> Proof:
         """Tell the status anew at once, and say what the broker answers: whether this hub may publish."""
-        return await prove(self._connection, self._topic_of("status"), self._status_event(Presence.ONLINE))
+        proof = await prove(self._connection, self._topic_of("status"), self._status_event(Presence.ONLINE))
+        if proof.answer in (Answer.ACCEPTED, Answer.SENT, Answer.REFUSED):
+            self._link.status_told(proof.reason or None)
+        return proof
 
     async def run(self) -> None:
         """Connect, deliver, reconnect, until cancelled; then say goodbye.
@@ -225,14 +230,13 @@ class Forwarder:
         try:
             with suppress(BrokerRefusedError):  # alerts go out though the status may not
                 await self._publish_status(connection, Presence.ONLINE)
-            self._link.connected(f"connected to {self._broker.address} with MQTT {connection.protocol}")
-            if connection.subscription_problem is not None:
-                self._link.say(f"the ICS is not heard on {connection.subscription_problem}")
+            words = f"connected to {self._broker.address} with MQTT {connection.protocol}"
+            self._link.connected(words, connection.unsubscribed)
             self._resting.wake_unheard()
             async with asyncio.TaskGroup() as tasks:
                 meanwhile = [
                     tasks.create_task(self._inbox.receive(connection)),
-                    tasks.create_task(self._reclaim()),
+                    tasks.create_task(self._again.run(connection)),
                 ]
                 await self._send(connection)
                 for task in meanwhile:
@@ -255,7 +259,12 @@ class Forwarder:
 
     async def _publish_status(self, connection: Connection, presence: Presence) -> None:
         self._status_changed = False
-        await connection.publish(self._topic_of("status"), self._status_event(presence), retain=True)
+        try:
+            await connection.publish(self._topic_of("status"), self._status_event(presence), retain=True)
+        except BrokerRefusedError as error:
+            self._link.status_told(error.reason)
+            raise
+        self._link.status_told(None)
 
     async def _send(self, connection: Connection) -> None:
         """Keep the window full until the connection is lost."""
@@ -377,22 +386,3 @@ class Forwarder:
         if due < self._looks_at:
             self._looks_at = due
             self._outbox.changed.set()  # `_send` would sleep too long
-
-    async def _reclaim(self) -> None:
-        """Try once more the alerts that were set aside: the broker may have been mended since.
-
-        Once for each connection, and no sooner than `reconnect_most` after the last that there were: a
-        broker may hang up at what it refuses.
-        """
-        await asyncio.sleep(self._reclaim_due - monotonic())
-        while True:
-            try:
-                count = await self._outbox.reclaim(self._urgent)
-            except CareportError as error:
-                self._link.say(f"the outbox cannot be written: {error}")
-                await asyncio.sleep(self._least)
-            else:
-                break
-        if count:
-            self._reclaim_due = monotonic() + self._longest_delay(32)
-            _log.info("%d alert(s) that a broker had refused are tried once more", count)

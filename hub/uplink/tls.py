@@ -63,16 +63,21 @@ def in_words(error: ssl.SSLError) -> str:
     return f"TLS failed: {known or reason}"
 
 
-def refusal(settings: config.Broker, patience_seconds: float = _PATIENCE_SECONDS) -> str | None:
+def refusal(
+    settings: config.Broker, patience_seconds: float = _PATIENCE_SECONDS, place: str | None = None
+) -> str | None:
     """Why the broker ends this hub's connections in TLS, or None where it does not. Blocks; where nothing is
     wrong for all of its patience.
+
+    `place` is the address to ask, where it is known which of those that its name has answers.
 
     In TLS 1.3 a client that is refused learns it only after its own handshake, and what it has sent by
     then may cost it the broker's word. So this one sends nothing and listens.
     """
     try:
         context = tls_context(settings)
-        plain = socket.create_connection((settings.host, settings.port), timeout=_PATIENCE_SECONDS)
+        address = (place or settings.host, settings.port)
+        plain = socket.create_connection(address, timeout=_PATIENCE_SECONDS)
         with closing(plain), context.wrap_socket(plain, server_hostname=settings.host) as secured:
             secured.settimeout(patience_seconds)
             secured.recv(1)

@@ -106,6 +106,17 @@ def _link(status: Status, facts: Facts) -> Health:
         if broker.get("nobody_listens"):
             words = "It works, but nobody at the other end takes what is sent."
             return Health("The link to the NHS", Verdict.FAIL, f"{words} {_WITHOUT_THE_LINK}", since=since)
+        if broker.get("status_refused") is not None:
+            words = "The other end refuses what this hub says of itself, and perhaps its alerts, too."
+            todo = f"{_WITHOUT_THE_LINK} Call whoever looks after the hub."
+            return Health("The link to the NHS", Verdict.FAIL, words, todo, since)
+        if any(str(topic).endswith("/ack") for topic in broker.get("unsubscribed") or ()):
+            words = (
+                "It works one way only: that somebody outside the home has taken an alert does not reach this"
+                " hub, and it goes on calling."
+            )
+            todo = "Acknowledge alerts here, too, and call whoever looks after the hub."
+            return Health("The link to the NHS", Verdict.FAIL, words, todo, since)
         wait = f" {count_words(facts.waiting, 'message')} on the way." if facts.waiting else ""
         return Health("The link to the NHS", Verdict.PASS, f"It works.{wait}")
     if facts.waiting is None:

@@ -106,3 +106,27 @@ def test_a_card_that_takes_nothing_is_a_failure(trouble: str) -> None:
     assert finding.verdict is FAIL
     assert finding.words.startswith(f"{trouble}: nothing is stored")
     assert "card" not in found(card="well")
+
+
+def test_a_link_on_which_nothing_of_the_ics_can_arrive_is_a_failure_with_what_to_do() -> None:
+    refused = {"careport/v1/rose-house/hub-1/ack": "Not authorized"}
+    finding = found(broker={**LINK, "unsubscribed": refused})["link to the ICS"]
+    assert finding.verdict is FAIL
+    assert "what is acknowledged there does not arrive" in finding.words
+    assert "carehub ca access" in finding.todo
+    assert found(broker={**LINK, "unsubscribed": {}})["link to the ICS"].verdict is PASS
+
+
+def test_a_release_that_the_centre_names_and_cannot_arrive_is_told_as_that() -> None:
+    refused = {"careport/v1/rose-house/hub-1/update": "Not authorized"}
+    finding = found(broker={**LINK, "unsubscribed": refused})["link to the ICS"]
+    assert finding.verdict is FAIL
+    assert "acknowledged" not in finding.words
+    assert "carehub ca access" in finding.todo
+
+
+def test_a_hub_whose_status_the_broker_refuses_is_not_well_though_it_is_connected() -> None:
+    finding = found(broker={**LINK, "status_refused": "Not authorized"})["link to the ICS"]
+    assert finding.verdict is FAIL
+    assert "carehub ca access" in finding.todo
+    assert found(broker={**LINK, "status_refused": None})["link to the ICS"].verdict is PASS

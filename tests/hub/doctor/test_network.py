@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -88,31 +91,39 @@ def test_name_servers_are_needed_where_the_broker_has_a_name(
 
 
 async def test_what_takes_connections_and_agrees_on_no_tls_does_not_hold_the_doctor_up(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(network, "_TLS_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         path = write_configuration(tmp_path, port=silent.getsockname()[1])
         path.write_text(path.read_text().replace("tls = false\n", ""))
         found = {each.part: each for each in await network.broker(load(path))}
     assert found["broker's port"].verdict is PASS
     assert found["TLS"].verdict is FAIL  # nothing else would end this test
+    assert "does not agree on TLS within 0.3 s" in found["TLS"].words
+
+
+@contextmanager
+def swallowing(address: str, port: int = 0) -> Iterator[int]:
+    """A port that swallows every packet, as a firewall that drops does, or an IPv6 that leads nowhere: of a
+    listener whose queue is full, for which the kernel answers no further SYN."""
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind((address, port))
+        full.listen(0)
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
 
 
 async def test_a_port_that_swallows_every_packet_is_a_failure_within_seconds(tmp_path: Path) -> None:
-    # A listener whose queue is full: the kernel answers no further SYN, as a firewall that drops does not.
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        waiting = [socket.socket() for _ in range(8)]
-        for each in waiting:
-            each.setblocking(False)
-            each.connect_ex(full.getsockname())
-        path = write_configuration(tmp_path, port=full.getsockname()[1])
-        found = {each.part: each for each in await network.broker(load(path))}
-        for each in waiting:
-            each.close()
+    with swallowing("127.0.0.1") as port:
+        path = write_configuration(tmp_path, port=port)
+        found = {each.part: each for each in await network.broker(load(path), port_seconds=0.3)}
     assert found["broker's port"].verdict is FAIL
-    assert "no answer within 3 s" in found["broker's port"].words
+    assert "no answer within 0.3 s" in found["broker's port"].words
 
 
 async def test_a_broker_that_has_nothing_to_refuse_is_not_listened_to_for_long(
@@ -129,3 +140,29 @@ async def test_a_broker_that_has_nothing_to_refuse_is_not_listened_to_for_long(
         found = {each.part: each for each in await network.broker(load(path))}
     assert found["TLS"].words.startswith("TLSv1.3; the broker's certificate ends on")
     assert monotonic() - began < 30.0  # a refusal comes as soon as the handshake does
+
+
+async def test_a_broker_whose_first_address_swallows_every_packet_is_reached_at_its_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a home whose IPv6 leads nowhere; the name's addresses alone are made up."""
+    asked = socket.getaddrinfo
+
+    def found_for(host: str, port: int, *further: Any, **named: Any) -> list[Any]:
+        places = ["127.0.0.2", "127.0.0.1"] if host == "127.0.0.3" else [host]
+        return [each for place in places for each in asked(place, port, *further, **named)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found_for)
+    authority = Authority(tmp_path)
+    certificate, key = authority.certify("broker", address="127.0.0.3")
+    with (
+        Mosquitto(tmp_path / "broker", [f"certfile {certificate}", f"keyfile {key}"]) as broker,
+        swallowing("127.0.0.2", broker.port),
+    ):
+        path = write_configuration(tmp_path, port=broker.port)
+        text = path.read_text().replace('host = "127.0.0.1"', 'host = "127.0.0.3"')
+        path.write_text(text.replace("tls = false\n", f'ca_file = "{authority.certificate}"\n'))
+        found = {each.part: each for each in await network.broker(load(path), port_seconds=0.6)}
+    assert found["broker's port"].verdict is PASS
+    assert "answers at 127.0.0.1, and not at 127.0.0.2" in found["broker's port"].words
+    assert found["TLS"].words.startswith("TLSv1.3; the broker's certificate ends on")

@@ -84,6 +84,12 @@ def test_a_long_log_of_a_large_home_is_searched_within_seconds(tmp_path: Path) -
     assert (count, said.endswith(f"{REPLACED} was heard\n")) == (1, True)
 
 
+@pytest.mark.parametrize("table", ["[[alerts.ladder.high]]", "[[alerts.concern_ladder]]"])
+def test_whom_a_ladder_tells_is_found(tmp_path: Path, table: str) -> None:
+    path = write_configuration(tmp_path, f'{table}\nafter = "5 min"\ntell = "Margaret Aldous, at night"\n')
+    assert words_of(load(path)).hidden("MARGARET took it")[0] == f"{REPLACED} took it"
+
+
 def test_titles_and_roles_are_nobodys_names(tmp_path: Path) -> None:
     said = hidden(tmp_path, "the manager and the nurse and Joy", name="Nurse Joy")
     assert said == f"the manager and the nurse and {REPLACED}"

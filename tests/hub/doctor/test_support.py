@@ -141,6 +141,17 @@ def test_no_planted_word_is_in_the_bundle_and_the_same_search_finds_them_in_what
 
 
 @pytest.mark.usefixtures("logged")
+def test_a_home_that_is_called_as_somebody_in_it_is_has_another_name_in_the_bundle(
+    tmp_path: Path, config: Config
+) -> None:
+    file = tmp_path / "hub.toml"
+    file.write_text(file.read_text().replace('id = "rose-house"', 'id = "quincey-house"'))
+    path = tmp_path / "bundle.tar.gz"
+    write(path, load(file), FINDINGS)
+    assert found(unpacked(path)) == {}
+
+
+@pytest.mark.usefixtures("logged")
 def test_what_is_of_use_is_in_it(tmp_path: Path, config: Config) -> None:
     path = tmp_path / "bundle.tar.gz"
     write(path, config, FINDINGS)

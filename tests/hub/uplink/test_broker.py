@@ -36,7 +36,7 @@ async def test_a_message_arrives_in_binary_mode_over_mqtt_5(mosquitto: Mosquitto
     with Ics(mosquitto) as ics:
         async with broker_of(mosquitto).connect() as connection:
             assert connection.protocol == "5"
-            assert connection.subscription_problem is None
+            assert connection.unsubscribed == {}
             assert await connection.publish(READING, event(1))
             await until(lambda: ics.on("reading"))
     (message,) = ics.on("reading")

@@ -68,6 +68,23 @@ def test_a_link_at_whose_end_nobody_listens_is_no_link() -> None:
     assert "Alerts reach nobody outside the home" in found.words
 
 
+def test_a_link_on_which_no_acknowledgement_comes_is_told_with_what_to_do_meanwhile() -> None:
+    refused = {"careport/v1/rose-house/hub-1/ack": "Not authorized"}
+    found = part("The link to the NHS", broker={**WELL["broker"], "unsubscribed": refused})
+    assert found.verdict is Verdict.FAIL
+    assert "one way only" in found.words
+    assert "Acknowledge alerts here" in found.what_to_do
+    no_release = {"careport/v1/rose-house/hub-1/update": "Not authorized"}  # nothing that a carer has to mind
+    broker = {**WELL["broker"], "unsubscribed": no_release, "status_refused": None}
+    assert part("The link to the NHS", broker=broker).verdict is Verdict.PASS
+
+
+def test_a_link_at_whose_end_the_hub_is_refused_is_no_link() -> None:
+    found = part("The link to the NHS", broker={**WELL["broker"], "status_refused": "Not authorized"})
+    assert found.verdict is Verdict.FAIL
+    assert "telephone" in found.what_to_do
+
+
 def test_refused_alerts_are_worse_than_refused_messages() -> None:
     assert part("Refused messages", replace(FACTS, refused=2)).verdict is Verdict.WARN
     found = part("Refused messages", replace(FACTS, refused=2, alerts_refused=1))

@@ -13,7 +13,6 @@ import re
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -25,6 +24,7 @@ from provisioning.broker import acl
 from provisioning.claims import ClaimRefusedError, Claims
 from provisioning.clients import Clients, check_name
 from provisioning.errors import ProvisioningError
+from provisioning.index import Certificate, Index
 from provisioning.locking import locked
 from provisioning.openssl import in_words, key_of_certificate, key_of_request, openssl, read, run, write
 from provisioning.publishing import Publishing
@@ -43,24 +43,6 @@ _AUTHORITY_ENDS_SOON, _REVOCATIONS_END_SOON = timedelta(days=365), timedelta(day
 _LEAST_RSA_BITS, _LEAST_CURVE_BITS = 2048, 256
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """One that the authority gave. `client` is its name's line in the list of clients, empty where it has
-    none; `ends` is aware."""
-
-    name: str
-    client: str
-    serial: str
-    ends: datetime
-    revoked: bool
-
-    def state(self, at: datetime) -> str:
-        """For people."""
-        if self.revoked:
-            return "revoked"
-        return "ended" if self.ends <= at else f"good for {(self.ends - at) // timedelta(days=1)} days"
-
-
 class Authority:
     """The authority in a directory. Every method raises `ProvisioningError`.
 
@@ -73,6 +55,7 @@ class Authority:
         self.claims = Claims(self.directory)
         self._clients = Clients(self.clients_file)
         self._publishing = Publishing(self.directory, tell)
+        self._index, self._tell = Index(self.directory), tell
 
     @property
     def certificate_file(self) -> Path:
@@ -91,8 +74,8 @@ class Authority:
         return read(self.certificate_file)
 
     def begin(self) -> None:
-        """Make it, in a directory that has none yet."""
-        if self.certificate_file.exists() or (self.directory / "ca.key").exists():
+        """Make it, in a directory that has none yet, or only what was cut off of one."""
+        if self.certificate_file.exists():
             raise ProvisioningError(f"{self.directory} has an authority already: it is not made over")
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -163,7 +146,7 @@ class Authority:
                     " copy that wants names of its own?"
                 )
             hub = self._clients.hub(name, site_and_hub)
-            if other is not None and self._is_given(name):
+            if other is not None and self._was_given(name):
                 self._revoke(name)
             certificate = self._sign(request_pem, hub, TERM_DAYS)
             machines.note(self.directory, name, machine)
@@ -221,12 +204,13 @@ class Authority:
     def _revoke(self, name: str) -> None:
         """Under the lock."""
         ended = self.claims.end(name)
-        if not ended or self._is_given(name):
+        # Also where all are revoked already: it may have been cut off before there was a list of them.
+        if not ended or self._was_given(name):
             self._script("revoke", name)
         self._clients.write(self._clients.without(name))
 
-    def _is_given(self, name: str) -> bool:
-        return any(each.name == name and not each.revoked for each in self._all_certificates())
+    def _was_given(self, name: str) -> bool:
+        return any(each.name == name for each in self._all_certificates())
 
     def publish(self) -> None:
         """Bring to the broker what it does not know of yet, where that failed before."""
@@ -249,15 +233,14 @@ class Authority:
         newest = {each.name: each for each in self._all_certificates()}
         return [newest[name] for name in sorted(newest)]
 
+    def is_revoked(self, name: str) -> bool:
+        """Whether the newest certificate of that name is revoked."""
+        return any(each.name == name and each.revoked for each in self.certificates())
+
     def _all_certificates(self) -> list[Certificate]:
         """The oldest first."""
         self._must_be()
-        clients, found = self._clients.rights(), []
-        for line in read(self.directory / "index").splitlines():
-            state, ends, _, serial, _, subject = line.split("\t")
-            name = subject.removeprefix("/CN=")
-            found.append(Certificate(name, clients.get(name, ""), serial, _index_time(ends), state == "R"))
-        return found
+        return self._index.certificates(self._clients.rights())
 
     def access(self) -> str:
         """mosquitto's access list."""
@@ -275,9 +258,18 @@ class Authority:
         if left < _AUTHORITY_ENDS_SOON:
             said.append(
                 f"{self.certificate_file}: the authority ends in {left // timedelta(days=1)} days: begin"
-                " another in another directory, and give the hubs and the broker both ca.crt in one file"
+                " another in another directory, and give the hubs and the broker both ca.crt in one file, and"
+                " the broker both revoked.crl in one file, both made anew with 'carehub ca revocations', and"
+                " both access lists one behind the other"
             )
-        shown = openssl("crl", "-in", str(self.directory / "revoked.crl"), "-noout", "-nextupdate")
+        try:
+            shown = openssl("crl", "-in", str(self.directory / "revoked.crl"), "-noout", "-nextupdate")
+        except ProvisioningError:
+            said.append(
+                f"{self.directory}/revoked.crl: is not there, or cannot be read, and the broker must have it:"
+                f" make it anew with 'carehub ca revocations {self.directory}'"
+            )
+            return said
         ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(shown.strip().partition("=")[2]), UTC)
         if ends - moment < _REVOCATIONS_END_SOON:
             said.append(
@@ -316,6 +308,8 @@ class Authority:
     def _changing(self) -> Iterator[None]:
         self._must_be()
         with locked(self.directory):
+            if self._index.is_damaged():
+                self._script("heal")
             yield
 
     def _sign(self, request_pem: str, hub: acl.Client, days: int = TERM_DAYS) -> str:
@@ -362,6 +356,8 @@ class Authority:
         ended = run(["sh", str(_SCRIPT), str(self.directory), *arguments], {"DAYS": str(days)})
         if ended.returncode != 0:
             raise ProvisioningError(in_words(ended.stderr, arguments))
+        if ended.stderr.startswith("authority.sh: "):
+            self._tell(in_words(ended.stderr, arguments))
 
     def _check_key(self, request: Path, name: str) -> None:
         text = openssl("req", "-in", str(request), "-noout", "-text")
@@ -387,9 +383,3 @@ def _host(name: str) -> str:
         return str(ip_address(name))
     except ValueError:
         return name.lower()
-
-
-def _index_time(text: str) -> datetime:
-    """As `openssl ca` writes it: two digits of the year up to 2049, four from then on."""
-    form = "%y%m%d%H%M%SZ" if len(text) == len("YYMMDDHHMMSSZ") else "%Y%m%d%H%M%SZ"
-    return datetime.strptime(text, form).replace(tzinfo=UTC)

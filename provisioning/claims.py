@@ -56,9 +56,13 @@ class Claims:
         self._directory = directory / "claims"
         self._trail = directory / "claims.log"
 
-    def make(self, name: str, server: str, folder: Path, days: int = GOOD_DAYS) -> None:
+    def make(self, name: str, server: str, folder: Path, days: int = GOOD_DAYS) -> bool:
         """Make one, for one certificate by that name: the files `claim`, which alone has the secret, and
-        ca.crt, in a folder that is there. A name that could not be signed later is refused now."""
+        ca.crt, in a folder that is there. A name that could not be signed later is refused now.
+
+        Whether the folder's ca.crt is this authority's: another that is there already is the broker's, and
+        stays. (Whom the server has to be certified by is in the claim itself.)
+        """
         Clients(self._authority / "clients").hub(name)
         secret, ca_pem = secrets.token_urlsafe(_SECRET_BYTES), read(self._authority / "ca.crt")
         claim = {"format": FORMAT, "name": name, "server": server, "ca": ca_pem, "secret": secret}
@@ -69,8 +73,11 @@ class Claims:
             made = {"name": name, "until": until, "key": "", "used_at": None, "used_from": ""}
             self._write(_hash(secret), made)
             self._note("made", name)
-        write(folder / "ca.crt", ca_pem, 0o644)
+        brokers = folder / "ca.crt"
+        if not brokers.exists():
+            write(brokers, ca_pem, 0o644)
         write(folder / FILE_NAME, json.dumps(claim) + "\n", 0o600)
+        return read(brokers).split() == ca_pem.split()
 
     def take(self, name: str, secret: str, key: str, address: str) -> bool:
         """Have a claim be of a public key (its SHA-256), and from now on of no other; whether a certificate

@@ -20,15 +20,18 @@ from pathlib import Path
 from hub.configuration.file import ConfigError
 from provisioning.boot_folder import CERTIFICATE, KEY, REQUEST, SITE, Card, Kept, left_of
 from provisioning.errors import ProvisioningError
+from provisioning.home_network import one_of_each_network
 from provisioning.keeper import apply as applying
 from provisioning.keeper import certificates
 from provisioning.keeper import claim as claims
 from provisioning.keeper.applying_files import access, replace
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.held import held
+from provisioning.keeper.look import name_of
 from provisioning.keeper.places import USER, Places
 from provisioning.keeper.resources import Outcome, Resource
 from provisioning.keeper.slots import Slots
+from provisioning.keeper.ways_in import network, ways_in
 from provisioning.plan import Login, desired
 from provisioning.site_file import Site, load
 
@@ -39,6 +42,10 @@ CLAIM = claims.FILE_NAME
 
 _HELD_SECONDS = 60.0
 _PROVISIONED = "this hub was set up by 'carehub provision': what was on this card counts no more"
+_CLAIM_UNUSED = (
+    "it has a certificate that is good by its dates, for which the claim was not used: where that one is"
+    " revoked, run 'carehub provision'"
+)
 _NO_LOGIN = "nobody can log in to it: machine.ssh.authorized_keys is empty"
 
 
@@ -158,6 +165,7 @@ class _TakingIn:
 
     def _check(self, site: Site, brought: dict[str, bytes]) -> None:
         """What a person with a laptop has to put right on the card, before it is taken off."""
+        self._check_data(site)
         self._wanted(site, "")
         claim = self._claim(self._card.folder) if CLAIM in brought else None
         if claim is not None and claim.name != site.name:
@@ -166,6 +174,17 @@ class _TakingIn:
             )
         if CERTIFICATE in brought:
             self._certificate(self._card.folder)
+
+    def _check_data(self, site: Site) -> None:
+        """As `provision` does it."""
+        before = name_of(self._places).partition(".")[0]
+        data = self._places.data
+        if before and before != site.config.site.id and data.is_dir() and any(data.iterdir()):
+            raise ProvisioningError(
+                f"this machine is a hub of {before} today, and {SITE} makes it {site.name}: what was measured"
+                " in the other home would be taken for this one's residents'. Remove it first, on the hub:"
+                f" 'sudo systemctl stop carehub carehub-page && sudo rm -r {data}'; or flash the card anew"
+            )
 
     def _brought_about(self, certificate: str = "") -> TakenIn:
         site, claim = load(self._kept.directory / SITE), self._claim(self._kept.directory)
@@ -187,14 +206,16 @@ class _TakingIn:
                 f"{site.name} waits for its certificate: have {REQUEST} signed, put it here as {CERTIFICATE},"
                 " and start the hub again",
             )
+        unused = ""
         if claim is not None:
             claims.remember(self._places, claim)
+            unused = "" if certificate else f"; {_CLAIM_UNUSED}"
         if failed:
             lines = "\n".join(f"  {each.title}: {each.detail}" for each in failed)
             return TakenIn(False, f"{site.name} is set up, but for this:\n{lines}")
         self._kept.settle()
         login = "" if site.machine.ssh.authorized_keys else f"; {_NO_LOGIN}"
-        return TakenIn(True, f"{site.name} is set up, and runs{login}")
+        return TakenIn(True, f"{site.name} is set up, and runs{login}{unused}")
 
     def _over(self, found: TakenIn, trouble: str) -> TakenIn:
         """The end of this start. `trouble`: what is on the card still, and why."""
@@ -228,7 +249,16 @@ class _TakingIn:
         signers = site.carried.release_signers or self._places.signers.read_text(encoding="utf-8")
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         ca_pem = site.carried.broker_ca
-        return desired(site, ca_pem, release, python, signers, certificate, login=Login("root"))
+        return desired(site, ca_pem, release, python, signers, certificate, login=self._login())
+
+    def _login(self) -> Login:
+        """What sshd's own files say goes on letting in, as an engineer may have set it up over SSH before:
+        each port, and each place of keys. A key that is struck off is so for every login."""
+        sshd, now = ways_in(self._places.root, "root"), network(self._places.root)
+        return Login(
+            "root", tuple(sorted({22, *sshd.ports})), key_files=sshd.key_files, others=sshd.key_logins,
+            root_login=sshd.root_login, addresses=tuple(one_of_each_network(now.addresses)),
+        )  # fmt: skip
 
     def _applied(self, resources: Sequence[Resource]) -> list[Outcome]:
         outcomes = []

@@ -20,12 +20,13 @@ from hub.errors import CareportError
 from provisioning import bundle as bundles
 from provisioning import site_file
 from provisioning.errors import ProvisioningError
-from provisioning.fleet_table import Row, in_force, row_of
+from provisioning.fleet_table import Row, in_force, row_of, row_of_report
 from provisioning.inventory import Hub
 from provisioning.machine_words import object_of, plain
 from provisioning.programs import cut_off
 from provisioning.provision import provision
 from provisioning.remote import Reach, Remote
+from provisioning.report import LINK
 
 AT_ONCE = 20
 """Machines that are worked on at the same time, if nothing else is said."""
@@ -147,7 +148,7 @@ def status(*, accept_new_key: bool = False) -> Work:
 
 
 def provisioned(found: Releases, *, dry_run: bool, accept_new_key: bool = False) -> Work:
-    """Have a machine be the hub of its site's file."""
+    """Have a machine be the hub of its site's file, with its link to the ICS."""
 
     def work(hub: Hub, tell: Tell) -> Row:
         site = site_file.load(hub.site)
@@ -161,22 +162,15 @@ def provisioned(found: Releases, *, dry_run: bool, accept_new_key: bool = False)
             dry_run=dry_run, tell=_brief(tell), reach=reach, slim=lambda python: found.slim(bundle, python),
         )  # fmt: skip
         tell(report.lines()[0])
-        words = f"{len(report.changed)} {'would change' if dry_run else 'changed'}"
-        to_do = next((f"{each.title}: {each.detail}" for each in report.failed), "") or "; ".join(
-            report.to_do
-        )
         if dry_run:
-            return Row(hub.name, hub.target, outcome=words, to_do=to_do, failed=not report.ok)
+            return row_of_report(hub.name, hub.target, report, None, now())
+        had = any(each.part == LINK and each.verdict == "pass" for each in report.hub)
         with Remote(hub.target, reach) as remote:
-            row = _asked(hub, remote, brief=True)
-        fails = [each for each in report.hub if each.verdict == "fail"]
-        return replace(
-            row,
-            outcome=f"{words}, {len(report.failed)} failed" if report.failed else words,
-            fails=tuple(each.part for each in fails) if report.hub else None,
-            to_do=to_do or next((f"{each.part}: {each.words}" for each in fails), ""),
-            failed=not report.ok,
-        )
+            # Its doctor was asked as soon as it had started; where it had no link by then, once more.
+            said = _ask(remote, "brief linked" if had else "linked")
+        row = row_of_report(hub.name, hub.target, report, said, now())
+        tell("it has what it is to have" if not row.failed else f"failed: {row.to_do}")
+        return row
 
     return work
 
@@ -188,7 +182,7 @@ def updated(found: Releases, *, accept_new_key: bool = False, patience: float | 
     def work(hub: Hub, tell: Tell) -> Row:
         bundle = found.of(hub.bundle, hub.signers)
         with Remote(hub.target, _reach(hub, accept_new_key)) as remote:
-            before = _ask(remote, brief=True)
+            before = _ask(remote, "brief")
             if not isinstance(before.get("keeper"), dict):
                 raise ProvisioningError(
                     "it has no keeper, so an update could not be taken back: provision it"
@@ -268,11 +262,12 @@ def _brought(remote: Remote, slim: Path, tell: Tell, patience: float | None) -> 
 
 
 def _asked(hub: Hub, remote: Remote, *, brief: bool = False) -> Row:
-    return row_of(hub.name, hub.target, _ask(remote, brief=brief), now())
+    return row_of(hub.name, hub.target, _ask(remote, "brief" if brief else ""), now())
 
 
-def _ask(remote: Remote, *, brief: bool) -> dict[str, Any]:
-    command = f"python3 -I -B - {'brief' if brief else ''}"
+def _ask(remote: Remote, how: str) -> dict[str, Any]:
+    """`how` is as `fleet_ask` takes it."""
+    command = f"python3 -I -B - {how}"
     done = remote.run(command, _ASK.read_bytes(), seconds=_ASK_SECONDS)
     try:
         said = object_of(done.output)

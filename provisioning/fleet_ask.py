@@ -10,10 +10,14 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
 _SECONDS = 60
+_LINK_SECONDS, _LOOK_SECONDS = 30.0, 1.0
+"""A hub dials its broker at once, and again within 1 to 8 s: what is not connected by then was tried often
+enough, on a slow machine too."""
 _CAREHUB, _KEEPER = "/usr/local/bin/carehub", "/usr/lib/carehub/keeper"
 _CERTIFICATE, _SOCKET, _DATA = (
     "/etc/carehub/identity/current/hub.crt",
@@ -60,6 +64,14 @@ def broker() -> Any:
         return None
 
 
+def linked() -> Any:
+    """The same of a hub that may have started just now: once it is connected, or has had its time for it."""
+    until = time.monotonic() + _LINK_SECONDS
+    while not (found := broker() or {}).get("connected") and time.monotonic() < until:
+        time.sleep(_LOOK_SECONDS)
+    return found or None
+
+
 def certificate_ends() -> float | None:
     """When the hub's certificate ends, in seconds of the Unix time."""
     said = said_by("openssl", "x509", "-noout", "-enddate", "-in", _CERTIFICATE)
@@ -79,12 +91,13 @@ def disk() -> dict[str, int] | None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write all of it; with the argument `brief` without the doctor."""
+    """Write all of it; with the argument `brief` without the doctor, and with `linked` once the hub has had
+    its time to connect."""
     brief = "brief" in arguments
     found = {
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "keeper": object_of(said_by(_KEEPER, "state")),
-        "broker": broker(),
+        "broker": linked() if "linked" in arguments else broker(),
         "doctor": None if brief else object_of(said_by(_CAREHUB, "doctor", "--json", "--no-publish")),
         "certificate_ends": certificate_ends(),
         "disk": disk(),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tabulate import tabulate
 
 from provisioning.machine_words import plain
+from provisioning.report import LINK, Report
 
 _NOT_KNOWN = "?"
 _LONGEST_CELL = 60
+_MOST_NAMED = 3
 _MOST = 1e18  # bytes, or seconds: what is more is none
 
 
@@ -22,7 +24,8 @@ class Row:
 
     `outcome` is of what was done now, or of the last update; `certificate_days` whole days that are left;
     `fails` the parts that fail (`carehub doctor`); `disk_free` in bytes; `failed`: what was asked for is not
-    so, or something fails.
+    so, or something fails; after it was set up that is its link to the ICS, and of the other parts `fails`
+    tells. `notes` are to be known of it now, `unsafe` is what its site's file has so.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Row:
     disk_free: int | None = None
     to_do: str = ""
     failed: bool = False
+    notes: tuple[str, ...] = ()
+    unsafe: tuple[str, ...] = ()
 
     def data(self) -> dict[str, Any]:
         """For machines; these keys stay."""
@@ -84,6 +89,42 @@ def _row_of(name: str, target: str, said: Mapping[str, Any], at: datetime) -> Ro
     )
 
 
+def row_of_report(
+    name: str, target: str, report: Report, said: Mapping[str, Any] | None, at: datetime
+) -> Row:
+    """What became of a machine that was set up, and what it said of itself after that (as for `row_of`; None
+    in a dry run)."""
+    outcome = f"{len(report.changed)} {'would change' if report.dry_run else 'changed'}"
+    if report.failed:
+        outcome += f", {len(report.failed)} failed"
+    to_do = [f"{each.title}: {each.detail}" for each in report.failed[:1]] or [*report.to_do]
+    row, link_fails = Row(name, target), False
+    if said is not None:
+        row = row_of(name, target, said, at)
+        fails = {each.part: each.words for each in report.hub if each.verdict == "fail"}
+        if row.fails is not None:
+            fails = {part: fails.get(part, row.to_do) for part in row.fails}
+        # Without a link it counts as failed, whether it had one before or is new: nobody at the ICS would
+        # hear of an alert, and as a canary it proves nothing for the other homes. What else fails may have
+        # failed before, and is only told.
+        link_fails = row.connected is not True or LINK in fails
+        if link_fails:
+            outcome += ", link not well"
+            words = _table(said.get("broker")).get("words") or "the hub does not answer"
+            fails = {LINK: str(words), **{part: fails[part] for part in fails if part != LINK}}
+        if link_fails or not to_do:
+            to_do += [f"{part}: {words}" for part, words in fails.items()][:1]
+        row = replace(row, fails=tuple(fails) if report.hub or fails else None)
+    return replace(
+        row,
+        outcome=outcome,
+        to_do="; ".join(to_do),
+        failed=not report.ok or link_fails,
+        notes=report.notes,
+        unsafe=report.warnings,
+    )
+
+
 def in_force(said: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a machine says of the slot in force; nothing where there is none."""
     keeper = _table(said.get("keeper"))
@@ -100,6 +141,19 @@ def summary(rows: Sequence[Row], good: str) -> str:
     failed = [row.name for row in rows if row.failed]
     words = f"{len(rows) - len(failed)} of {len(rows)} hubs {good}"
     return f"{words}; look after {', '.join(failed)}" if failed else words
+
+
+def remarks(rows: Sequence[Row]) -> list[str]:
+    """The notes, and what is unsafe: a line for each, with whose it is before it. What is the same of several
+    hubs is told once."""
+    of: dict[str, list[str]] = {}
+    for row in rows:
+        for words in (*(f"note: {each}" for each in row.notes), *(f"unsafe: {each}" for each in row.unsafe)):
+            of.setdefault(words, []).append(row.name)
+    return [
+        f"{', '.join(names) if len(names) <= _MOST_NAMED else f'{len(names)} of {len(rows)} hubs'}: {words}"
+        for words, names in of.items()
+    ]
 
 
 def _cells(row: Row) -> dict[str, str]:

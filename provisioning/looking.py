@@ -20,7 +20,7 @@ _LOOK = (
     " sys.path.insert(0, sys.argv[1]); import json; from pathlib import Path;"
     " from provisioning.keeper.look import look; from provisioning.keeper.places import Places;"
     " print(json.dumps({'directory': sys.argv[1], 'login': sys.argv[2], 'connection': sys.argv[3],"
-    " **look(Places(), sys.argv[2])}))"
+    " **look(Places(), sys.argv[2], (sys.argv[3].split() or [''])[0].partition('%')[0])}))"
 )
 _BEGIN = (
     "command -v python3 >/dev/null || exit 97;"
@@ -52,6 +52,10 @@ class Seen:
     key_files: Sequence[str]
     key_logins: Sequence[str]
     ports: Sequence[int]
+    root_login: str
+    addresses: Sequence[str]
+    gateways: Sequence[str]
+    wired: str
 
     def __post_init__(self) -> None:
         for each in fields(self):

@@ -91,7 +91,16 @@ def _is_whole(kind: str, key: str) -> bool:
     return not left and len(parts) > 1 and parts[0] == kind.encode()
 
 
+def _without_scope(value: str) -> str:
+    """What stands behind '%' may be any text, a new line too, and would go as it is into the files of nft
+    and NetworkManager."""
+    if "%" in value:
+        raise ValueError("give it without '%' and what follows: a scope is another on each machine")
+    return value
+
+
 def _network(value: str) -> str:
+    _without_scope(value)
     try:
         return str(ip_network(value))
     except ValueError as error:
@@ -101,6 +110,7 @@ def _network(value: str) -> str:
 
 
 def _interface(value: str) -> str:
+    _without_scope(value)
     try:
         found: IPv4Interface | IPv6Interface = ip_interface(value)
     except ValueError as error:
@@ -111,6 +121,7 @@ def _interface(value: str) -> str:
 
 
 def _an_address(value: str) -> str:
+    _without_scope(value)
     try:
         return str(ip_address(value))
     except ValueError as error:
@@ -144,11 +155,13 @@ class Ssh(Section):
 
 
 class Wired(Section):
-    """A fixed address on Ethernet, in the place of what the home's router gives."""
+    """A fixed address on Ethernet, in the place of what the home's router gives. `unlike_now`: a hub that is
+    at work is not in that network today, or has another gateway there, and that is meant."""
 
     address: Annotated[str, AfterValidator(_interface)]
     gateway: Address
     dns: Annotated[tuple[Address, ...], Field(min_length=1)]
+    unlike_now: bool = False
 
     @model_validator(mode="after")
     def _can_be_in_one_network(self) -> Self:

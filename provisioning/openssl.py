@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from provisioning.errors import ProvisioningError
+from provisioning.keeper.atomic import sync
 
 
 def in_words(said: str, arguments: Sequence[str]) -> str:
@@ -86,6 +89,31 @@ def run(
         raise ProvisioningError(f"{command[0]} could not be run: {error}") from error
 
 
+def run_apart(command: Sequence[str], where: Path, seconds: float) -> subprocess.CompletedProcess[str]:
+    """The same in a session of its own: where it does not end in time, all that it has started is ended with
+    it, and could not hold its output open. Raises `ProvisioningError`."""
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            errors="replace", cwd=where, start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        raise ProvisioningError(f"{command[0]} could not be run: {error}") from error
+    try:
+        output, errors = process.communicate(timeout=seconds)
+    except BaseException as error:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            assert stream is not None
+            stream.close()  # unread: who left the session may hold it open
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise ProvisioningError(f"{command[0]} did not end within {seconds:g} s") from error
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
 def read(path: Path) -> str:
     """A file's text. Raises `ProvisioningError`."""
     try:
@@ -104,5 +132,6 @@ def write(path: Path, text: str, mode: int) -> None:
             file.flush()
             os.fsync(file.fileno())
         waiting.replace(path)
+        sync(path.parent)
     except OSError as error:
         raise ProvisioningError(f"{path}: cannot be written: {error.strerror}") from error

@@ -104,13 +104,17 @@ _LINKS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 @dataclass(frozen=True, slots=True)
 class Login:
     """By whom the machine is set up: the login's name, the ports at which its sshd listens, in which files
-    that looks for keys (sshd_config(5), AuthorizedKeysFile), and who else has keys from a site's file."""
+    that looks for keys (sshd_config(5), AuthorizedKeysFile), and who else has keys from a site's file; what
+    PermitRootLogin is without ours; and for which addresses sshd is asked what it does: where the engineer
+    is, and the machine's own, which are of its home's network."""
 
     name: str = "root"
     ports: tuple[int, ...] = (22,)
     harden: bool = True
     key_files: tuple[str, ...] = (".ssh/authorized_keys", ".ssh/authorized_keys2")
     others: tuple[str, ...] = ()
+    root_login: str = ""
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,7 @@ def desired(
     login: Login = Login(),
     page: PagePair | None = None,
     authority_pem: str = "",
-    new_key: bool = False,
+    new_key: str = "",
 ) -> list[Resource]:
     """All that the machine is to have, in order.
 
@@ -146,7 +150,7 @@ def desired(
         page: the staff page's certificate, where the site's file names none.
         authority_pem: who signs the hub's, where that is neither who signed the broker's nor named in the
             site's file.
-        new_key: it takes the place of another machine, whose key is not to be used any more.
+        new_key: why the machine has to make another key, in words; empty where it has not.
 
     Raises:
         ProvisioningError: the release has nothing for this Python.
@@ -164,7 +168,7 @@ def desired(
         Release(payload.sha256, bundle),
         *_links(site),
         Run("systemd-sysusers /etc/sysusers.d/carehub.conf", "! grep -q '^carehub:' /etc/passwd"),
-        *_groups(site),
+        *_group(site),
         Directory("/etc/carehub", "0750", group=USER),
         Directory("/var/lib/carehub", "0700", USER, USER),
         *plan_machine.settings(site, login),
@@ -182,6 +186,7 @@ def desired(
         ),
         # Of an earlier site's file, and of the broker before.
         *(Leftover(path) for path in (CA_FILE, PASSWORD_FILE, PAGE_CERTIFICATE_FILE, PAGE_KEY_FILE)),
+        *_no_group(site),
         *plan_machine.units(site),
         *_hub_units(site),
         *updates(site, ca_pem),
@@ -226,12 +231,18 @@ def _links(site: Site) -> Iterator[Resource]:
         yield Absent(port, (RELOAD,))
 
 
-def _groups(site: Site) -> Iterator[Resource]:
-    """What a beacon on a pin or a serial line of the machine needs."""
+def _beacon_group(site: Site) -> str:
+    """Of which group the hub's user must be for its beacon; empty where of none."""
     beacon = site.config.beacon
-    group = {"gpio": "gpio", "file": "dialout"}.get(beacon.output)
+    if beacon.output == "gpio":
+        return "gpio"
     on_line = beacon.write_to is not None and beacon.write_to.is_relative_to("/dev")
-    if group is not None and (group == "gpio" or on_line):
+    return "dialout" if beacon.output == "file" and on_line else ""
+
+
+def _group(site: Site) -> Iterator[Resource]:
+    """What a beacon on a pin or a serial line of the machine needs."""
+    if group := _beacon_group(site):
         yield Run(
             f"getent group {group} >/dev/null ||"
             f" {{ echo 'there is no group {group} here: [beacon] cannot work'; exit 1; }};"
@@ -240,8 +251,26 @@ def _groups(site: Site) -> Iterator[Resource]:
         )
 
 
+def _no_group(site: Site) -> Iterator[Resource]:
+    """What an earlier beacon needed. Only once the hub.toml in force needs it no more: where the new one was
+    refused, or taken back with its release, a lamp would stay dark."""
+    for group, output in (("gpio", "gpio"), ("dialout", "file")):
+        if group != _beacon_group(site):
+            uses = (
+                "import sys, tomllib; b = tomllib.load(open(sys.argv[1], 'rb')).get('beacon', {});"
+                " sys.exit(b.get('output') == sys.argv[2]"
+                + (" and str(b.get('write_to', '')).startswith('/dev/'))" if output == "file" else ")")
+            )
+            yield Run(
+                f"gpasswd -d {USER} {group} >/dev/null && {RESTART_HUB}",
+                f"getent group {group} | cut -d: -f4 | tr , '\n' | grep -qx {USER}"
+                f' && python3 -IS -c "{uses}" {CONFIGURATION} {output}',
+                f"{USER} is not in {group}",
+            )
+
+
 def _secrets(
-    site: Site, ca_pem: str, authority_pem: str, certificate: str, page: PagePair | None, new_key: bool
+    site: Site, ca_pem: str, authority_pem: str, certificate: str, page: PagePair | None, new_key: str
 ) -> Iterator[Resource]:
     """What identifies the hub and its broker to each other, and the page to browsers."""
     broker, carried = site.config.broker, site.carried

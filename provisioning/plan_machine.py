@@ -286,30 +286,37 @@ def _ssh(site: Site, login: Login) -> Iterator[Resource]:
     if ssh.harden and login.harden:
         lines += [
             "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitEmptyPasswords no",
-            "PermitRootLogin prohibit-password", "X11Forwarding no", "AllowAgentForwarding no",
+            "X11Forwarding no", "AllowAgentForwarding no",
             "AllowTcpForwarding no", "LoginGraceTime 30",
         ]  # fmt: skip
         held.append("passwordauthentication no")
+        if login.root_login == "yes":  # else it is as strict, or stricter, and ours would overrule that
+            lines.append("PermitRootLogin prohibit-password")
+        held.append("permitrootlogin [^y]")
     if lines:
         text = "".join(f"{each}\n" for each in lines)
         yield Run(_INCLUDE, f"[ -e {_SSHD_MAIN} ] && ! grep -Eqi {_INCLUDED} {_SSHD_MAIN}", "sshd reads ours")
         yield File(_SSHD, _WRITTEN + text, check="mkdir -p /run/sshd && sshd -t -f {}", then=(_RELOAD_SSHD,))
-        yield from _in_force(login.name, held)
+        yield from _in_force(login, held)
     elif not ssh.harden:
         yield Absent(_SSHD, (_RELOAD_SSHD,))
     # Held back, for a login that has no key here, what an earlier run hardened stays as it is.
 
 
-def _in_force(login: str, held: list[str]) -> Iterator[Resource]:
-    """Another's file may be read before ours, or have a section about this login: what holds is what sshd
-    says."""
+def _in_force(login: Login, held: list[str]) -> Iterator[Resource]:
+    """Another's file may be read before ours, or have a section about this login, or about the home's
+    network: what holds is what sshd says."""
     words = " and ".join(each.partition(" ")[0] for each in held)
     others = " || ".join(f"! echo \"$holds\" | grep -q '^{each}'" for each in held)
-    asked = f"sshd -T -C user={login},host=localhost,addr=127.0.0.1"
+    asked = f"sshd -T -C user={login.name},host=localhost,addr="
+    addresses = " ".join(dict.fromkeys(("127.0.0.1", *login.addresses)))
+    otherwise = (
+        f"for a in {addresses}; do holds=$({asked}$a 2>/dev/null); if {others}; then echo $a; fi; done"
+    )
     yield Run(
         f"echo 'not so: what sshd reads before it, or a section Match, says otherwise of {words}: look at it"
-        f" with sudo {asked}, take it away, and provision again'; exit 1",
-        f"[ -e {_SSHD} ] && holds=$({asked} 2>/dev/null) && {{ {others}; }}",
+        f" with sudo {asked}'$({otherwise} | head -n 1)', take it away, and provision again'; exit 1",
+        f'[ -e {_SSHD} ] && [ -n "$({otherwise})" ]',
         f"sshd does what {_SSHD} says",
     )
 

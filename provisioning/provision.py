@@ -17,7 +17,8 @@ from provisioning import machines
 from provisioning.authority import Authority
 from provisioning.bundle import Bundle
 from provisioning.errors import ProvisioningError
-from provisioning.keeper.resources import Outcome, Resource, Run, to_json
+from provisioning.home_network import one_of_each_network, unlike_now
+from provisioning.keeper.resources import SOME_FAILED, Outcome, Resource, Run, to_json
 from provisioning.looking import Seen as Seen
 from provisioning.looking import look_at
 from provisioning.machine_settings import Wired
@@ -61,7 +62,7 @@ def provision(
         signers: whose releases the hub takes, where the site's file does not say so.
         certificate: the hub's, from an external authority (PEM).
         instead_of: hubs (SITE.HUB) whose place this one takes: another one that the machine is today, or this
-            one, where it was another machine; its certificate is then revoked.
+            one, where it was another machine, whose certificate is then revoked, or was revoked itself.
         tell: is told how it goes on.
         slim: gives the bundle for one Python ("3.11"), where many machines share it.
 
@@ -82,6 +83,7 @@ def provision(
         try:
             work.check()
             work.check_who(authority, instead_of)
+            warnings = (*site.warnings, *unlike_now(site, work.seen, target))
             if work.replaces and certificate:
                 raise ProvisioningError(
                     f"{target}: takes the place of another machine, and has to make a key of its own: leave"
@@ -92,18 +94,18 @@ def provision(
             resources = desired(
                 site, ca_pem, bundle.manifest, work.seen.python, signers, certificate, path,
                 login=login, page=_page(site, authority, dry_run),
-                authority_pem=authority.ca_pem if authority else "", new_key=bool(work.replaces),
+                authority_pem=authority.ca_pem if authority else "", new_key=work.new_key,
             )  # fmt: skip
             outcomes, to_do = _applied(site, authority, [*resources, _FORGET_CARD], certificate, work)
             if site.machine.ssh.harden and not login.harden:
-                outcomes.append(
-                    Outcome(
-                        "ssh hardening",
-                        "failed",
-                        f"{login.name} has no authorized key there, and would be locked out: give"
-                        " machine.ssh.authorized_keys, or ssh-copy-id one",
-                    )
+                open_still = Outcome(
+                    "ssh hardening",
+                    "failed",
+                    f"{login.name} has no authorized key there, and would be locked out: give"
+                    " machine.ssh.authorized_keys, or ssh-copy-id one",
                 )
+                outcomes.append(open_still)
+                tell(f"  failed: {open_still.title}: {open_still.detail}")
             if authority is not None and not dry_run:
                 authority.publish()  # where that failed when the hub was certified
             hub = [] if dry_run else work.ask()
@@ -111,7 +113,7 @@ def provision(
             work.end()
     return Report(
         target, site.name, bundle.manifest.name, dry_run, time.monotonic() - begun,
-        tuple(outcomes), tuple(hub), site.warnings, tuple(to_do), tuple(_known_as(site, target, outcomes)),
+        tuple(outcomes), tuple(hub), warnings, tuple(to_do), tuple(_known_as(site, target, outcomes)),
     )  # fmt: skip
 
 
@@ -188,7 +190,7 @@ class _Work:
 
     def __init__(self, remote: Remote, site: Site, bundle: Bundle, dry_run: bool, tell: Tell) -> None:
         self._remote, self._site, self._bundle, self.dry_run, self.tell = remote, site, bundle, dry_run, tell
-        self.replaces, self._left = "", True
+        self.replaces, self.revoked, self._left = "", False, True
         self.seen = look_at(remote)
 
     def check(self) -> None:
@@ -238,13 +240,29 @@ class _Work:
                 " has is then revoked"
             )
         self.replaces = other.number if other is not None else ""
+        self.revoked = seen.certified and authority.is_revoked(site.name)
+        if self.revoked and site.name not in instead_of:
+            raise ProvisioningError(
+                f"{target}: the authority has revoked {site.name}. Is it to be that hub again, with a new"
+                f" key? Then give 'carehub provision' --instead-of {site.name}"
+            )
+
+    @property
+    def new_key(self) -> str:
+        """Why the machine has to make another key, in words; empty where it has not."""
+        if self.replaces:
+            return "another machine had this name"
+        return "the authority has revoked the one it has" if self.revoked else ""
 
     def login(self) -> Login:
         """Whether SSH may be hardened: only where a key will still let this login in."""
         key_left = bool(self._site.machine.ssh.authorized_keys) or self.seen.keys > 0
         seen = self.seen
         ports = sorted({22, seen.port, *seen.ports})
-        return Login(seen.login, tuple(ports), key_left, tuple(seen.key_files), tuple(seen.key_logins))
+        return Login(
+            seen.login, tuple(ports), key_left, tuple(seen.key_files), tuple(seen.key_logins),
+            seen.root_login, tuple(one_of_each_network((seen.from_address, *seen.addresses))),
+        )  # fmt: skip
 
     def bring(self, slim: Callable[[str], Path] | None) -> str:
         """The release's bundle, where it is not in force: its path there, or nothing. Raises
@@ -272,11 +290,12 @@ class _Work:
         return path
 
     def apply(self, resources: Sequence[Resource]) -> list[Outcome]:
-        """What the keeper made of the list; each is told as it comes, unless nothing changed."""
+        """What the keeper made of the list; each is told as it comes, unless nothing changed. Raises
+        `ProvisioningError`: it did not get through the list."""
         words = f"apply{' --dry-run' if self.dry_run else ''}"
         command = f"exec python3 -IS -c {shlex.quote(_KEEPER)} {shlex.quote(self.seen.directory)} {words}"
         found: list[Outcome] = []
-        for line in self._remote.lines(command, to_json(resources).encode()):
+        for line in self._remote.lines(command, to_json(resources).encode(), good=(0, SOME_FAILED)):
             if not line.startswith("{"):
                 continue  # a login that greets everybody
             try:
@@ -290,6 +309,12 @@ class _Work:
                 )
             if self.dry_run and outcome.diff:
                 self.tell(outcome.diff.rstrip("\n"))
+        # One at the least for each, but where one that failed says that the rest was not tried.
+        if len(found) < len(resources) and not any(each.change == "failed" for each in found):
+            raise ProvisioningError(
+                f"{self._remote.target}: told of {len(found)} of {len(resources)} things only: what became of"
+                " the others is not known. Run the same command again"
+            )
         return found
 
     def ask(self) -> list[Finding]:

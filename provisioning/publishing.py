@@ -9,9 +9,10 @@ from pathlib import Path
 
 from provisioning.errors import ProvisioningError
 from provisioning.locking import locked
-from provisioning.openssl import read, run, write
+from provisioning.openssl import read, run_apart, write
 
-_SECONDS = 60
+_SECONDS = 30.0
+"""A hub waits for its certificate meanwhile (`keeper.est`)."""
 _FILES = ("clients", "revoked.crl")
 
 
@@ -51,7 +52,7 @@ class Publishing:
             return
         state = self._state()
         try:
-            ended = run([str(self._program)], {}, self._directory, _SECONDS)
+            ended = run_apart([str(self._program)], self._directory, _SECONDS)
             why = (
                 f"{self._program} ended with {ended.returncode}: {ended.stderr.strip() or 'it said nothing'}"
             )

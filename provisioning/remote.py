@@ -11,7 +11,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ from provisioning.errors import ProvisioningError
 from provisioning.machine_words import plain_lines
 
 _LOST = 255
-"""ssh's own exit code: the connection, not the command."""
+"""ssh's own exit code: the connection, not the command; or a command that was ended by a signal."""
 _COMMAND_SECONDS = 900.0
 _SILENT_SECONDS = 1500.0
 """Between two lines: more than the keeper lets apt take."""
@@ -108,20 +108,20 @@ class Remote:
         self._check(done)
         return done
 
-    def lines(self, command: str, stdin: bytes, *, seconds: float = _SILENT_SECONDS) -> Iterator[str]:
+    def lines(
+        self, command: str, stdin: bytes, *, good: Collection[int] = (0,), seconds: float = _SILENT_SECONDS
+    ) -> Iterator[str]:
         """The lines that a command says, as they come, each within so many seconds. It is run as root.
 
-        Raises `ProvisioningError` too where the command ends with another code than 0 and 1, or says only
-        what is wrong.
+        Raises `ProvisioningError` too where the command ends with a code that is not good, whatever it said
+        before: with the last that it said of what is wrong.
         """
         with programs.started(self._command([], as_root(command)), None, apart=True) as process:
             errors: list[bytes] = []
             hearing = programs.hearing(process, errors)
             programs.feeding(process, stdin)
-            said = 0
             try:
                 for line in programs.lines(process, seconds):
-                    said += 1
                     yield line.decode("utf-8", errors="replace")
                 code = process.wait(seconds)
             except (TimeoutError, subprocess.TimeoutExpired) as error:
@@ -135,11 +135,9 @@ class Remote:
                 ) from error
             programs.last_words(code, [hearing])
             words = _WARNED.sub("", _words(b"".join(errors)))
-        if not said or code == _LOST or code < 0:
+        if code not in good:
             self._check(Done(code, "", words))
-        if code not in (0, 1) or (code == 1 and not said):
-            words = words.strip().removeprefix("keeper: ")
-            raise ProvisioningError(f"{self.target}: {words or f'the command there ended with {code}'}")
+            raise ProvisioningError(f"{self.target}: {_why_ended(code, _last(words))}")
 
     def _ssh(
         self,
@@ -199,8 +197,9 @@ class Remote:
             )
         if done.code == _LOST:
             raise ProvisioningError(
-                f"{self.target}: the connection was lost ({_last(done.errors)}): what was done is done whole,"
-                " and the same command again does the rest"
+                f"{self.target}: the connection was lost, or what ran there was killed"
+                f" ({_last(done.errors)}): what was done is done whole, and the same command again does the"
+                " rest"
             )
         if done.code != 0 and _REFUSED.search(done.errors):
             raise ProvisioningError(self._about_sudo(done.errors))
@@ -285,6 +284,16 @@ def as_root(command: str) -> str:
         f' exec sudo -n sh -c {quoted} sh "$who" "$SSH_CONNECTION"; fi'
     )
     return f"exec sh -c {shlex.quote(inner)}"
+
+
+def _why_ended(code: int, last: str) -> str:
+    foreseen = last.removeprefix("keeper: ")
+    if foreseen != last:
+        return foreseen
+    return (
+        f"the command there ended with {code} before it had done all ({last}): what was done is done whole."
+        " Run the same command again; if that ends so too, report it"
+    )
 
 
 def _last(text: str) -> str:

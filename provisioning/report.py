@@ -11,7 +11,8 @@ from provisioning.errors import ProvisioningError
 from provisioning.keeper.resources import Outcome
 from provisioning.machine_words import object_of, plain
 
-_LINK = "link to the ICS"
+LINK = "link to the ICS"
+"""What the doctor calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Report:
         found += [f"  note: {each}" for each in self.notes]
         if self.hub:
             well = sum(1 for each in self.hub if each.verdict == "pass")
-            link = next((f"; {each.words}" for each in self.hub if each.part == _LINK), "")
+            link = next((f"; {each.words}" for each in self.hub if each.part == LINK), "")
             found.append(f"The hub says: {well} of {len(self.hub)} parts are well{link}")
             for each in self.hub:
                 if each.verdict != "pass":

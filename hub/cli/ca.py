@@ -161,7 +161,7 @@ def list_certificates(directory: Path, as_json: bool) -> None:
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="The folder carehub of the card's boot partition: gets the files claim and ca.crt.",
+    help="The folder carehub of the card's boot partition: gets the files claim and, if it has none, ca.crt.",
 )
 @click.option(
     "--days", type=click.IntRange(1, 365), default=30, show_default=True, help="For how long it is good."
@@ -171,7 +171,13 @@ def claim(directory: Path, name: str, server: str, out: Path, days: int) -> None
     is good for one hub: whoever has the card before that can be it, so keep the card as you keep a key."""
     if not server.startswith("https://"):
         raise click.UsageError("--server: give https://HOST:PORT")
-    _authority(directory, reads=True).claims.make(name, server, out, days)
+    is_ours = _authority(directory, reads=True).claims.make(name, server, out, days)
+    if not is_ours:
+        _warn(
+            f"{out}/ca.crt was there already, is of another authority, and stays: right where that is the"
+            f" broker's; then put {directory}/ca.crt there as authority.crt, and name it in site.toml"
+            " ([authority] ca_file). Otherwise remove it, and make the claim again"
+        )
     click.echo(f"{out}/claim: good for one certificate of {name}, within {days} days")
     click.echo(f"where it goes astray, 'carehub ca revoke {directory} {name}' ends it")
 

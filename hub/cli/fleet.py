@@ -34,6 +34,15 @@ _bundle_option = click.option(
 )
 
 
+_canary_option = click.option(
+    "--canary",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="The first N, and the others only if none of those fails.",
+)
+
+
 def _of_a_fleet(function: Callable[..., None]) -> Callable[..., None]:
     for each in reversed(_PARAMETERS):
         function = each(function)
@@ -65,6 +74,7 @@ def status(fleet: Path, only: tuple[str, ...], parallel: int, accept_new_key: bo
 @command.command("provision", short_help="Have each machine be the hub of its site's file.")
 @_of_a_fleet
 @_bundle_option
+@_canary_option
 @click.option("--dry-run", is_flag=True, help="Change nothing; show what would change.")
 def provision(
     fleet: Path,
@@ -73,27 +83,23 @@ def provision(
     accept_new_key: bool,
     as_json: bool,
     bundle: Path | None,
+    canary: int,
     dry_run: bool,
 ) -> None:
-    """Do what 'carehub provision' does, on every machine of FLEET."""
-    from provisioning.fleet import everywhere, provisioned, releases
+    """Do what 'carehub provision' does, on every machine of FLEET. A hub that has no link to the ICS after
+    that has failed."""
+    from provisioning.fleet import in_waves, provisioned, releases
 
     hubs = _hubs(fleet, only, bundle)
     with releases() as found:
         work = provisioned(found, dry_run=dry_run, accept_new_key=accept_new_key)
-        _show(everywhere(hubs, work, _tell, parallel), as_json, "have what they are to have")
+        _show(in_waves(hubs, work, _tell, parallel, canary), as_json, "have what they are to have")
 
 
 @command.command("update", short_help="Bring a release to each hub; it stays where it proves itself.")
 @_of_a_fleet
 @_bundle_option
-@click.option(
-    "--canary",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help="The first N, and the others only if those keep it.",
-)
+@_canary_option
 @click.option("--patience", type=click.FloatRange(1, 3600), help="Of each hub's 'carehub update'.")
 def update(
     fleet: Path,
@@ -129,10 +135,10 @@ def _tell(words: str) -> None:
 
 
 def _show(rows: Sequence[Row], as_json: bool, good: str) -> None:
-    from provisioning.fleet_table import summary, table
+    from provisioning.fleet_table import remarks, summary, table
 
     if as_json:
         click.echo(json.dumps([row.data() for row in rows], indent=2))
     else:
-        click.echo(f"\n{table(rows)}\n\n{summary(rows, good)}")
+        click.echo("\n".join(["", table(rows), "", *remarks(rows), summary(rows, good)]))
     sys.exit(any(row.failed for row in rows))

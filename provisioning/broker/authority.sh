@@ -8,11 +8,13 @@
 #   authority.sh DIRECTORY client NAME              request and sign in one, where the key may be carried to the client
 #   authority.sh DIRECTORY revoke NAME              no certificate of NAME is good any more: gives a new revoked.crl
 #   authority.sh DIRECTORY revocations              a new revoked.crl with the same content: before the old one ends
+#   authority.sh DIRECTORY heal                     put back what a cut of the power left of the index; the others do too
 set -eu
 umask 077
 
 say() { printf '%s\n' "$*" >&2; }
-usage() { sed -n '4,10s/^# *//p' "$0" >&2; exit 2; }
+fail() { say "authority.sh: $*"; exit 1; }
+usage() { sed -n '4,11s/^# *//p' "$0" >&2; exit 2; }
 
 [ $# -ge 2 ] || usage
 directory=$1 act=$2
@@ -32,15 +34,21 @@ named() {
 
 there() { [ -e "$1" ] || { say "authority.sh: $directory/$1 is not there$2"; exit 1; }; }
 
-key() { openssl ecparam -name prime256v1 -genkey -noout -out "$1"; }
+key() {
+    openssl ecparam -name prime256v1 -genkey -noout -out "$1.new"
+    openssl pkey -in "$1.new" -noout 2>/dev/null || { rm -f "$1.new"; fail "$directory/$1 cannot be written: is the disk full?"; }
+    sync "$1.new"
+    mv "$1.new" "$1"
+}
 
 settings() { # of one certificate; $1 are further extensions
+    # Numbers by chance: of two copies of this directory neither gives one that the other gave.
     cat <<SETTINGS
 [ca]
 default_ca = authority
 [authority]
 database = index
-serial = serial
+rand_serial = yes
 crlnumber = crlnumber
 new_certs_dir = issued
 certificate = ca.crt
@@ -49,6 +57,7 @@ default_md = sha256
 unique_subject = no
 policy = names
 x509_extensions = extensions
+crl_extensions = list
 [names]
 commonName = supplied
 [extensions]
@@ -57,41 +66,119 @@ keyUsage = critical,digitalSignature
 subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
 $1
+[list]
+authorityKeyIdentifier = keyid
 SETTINGS
+}
+
+# openssl syncs nothing that it writes, and on a full disk it puts an empty index in place and calls that done. So a
+# copy is kept, index.kept, which is on the disk before openssl begins.
+
+is_whole() { # index: are its lines whole, and has it all that index.kept has, with what is revoked revoked?
+    [ -e "$1" ] && [ -z "$(tail -c 1 "$1")" ] && awk -F '\t' '
+        NF != 6 || $1 !~ /^[VRE]$/ { lost = 1 }
+        FILENAME == ARGV[1] { state[$4, $6] = $1; next }
+        !(($4, $6) in state) || ($1 == "R" && state[$4, $6] != "R") { lost = 1 }
+        END { exit lost }' "$1" index.kept &&
+        for serial in $(added "$1"); do
+            openssl x509 -in "issued/$serial.pem" -noout 2>/dev/null || return 1
+        done
+}
+
+added() { # index: the numbers that index.kept has not
+    awk -F '\t' 'FILENAME == ARGV[1] { there[$4]; next } !($4 in there) { print $4 }' index.kept "$1"
+}
+
+keep() {
+    cmp -s index index.kept ||
+        { cp index index.kept.new && cmp -s index index.kept.new && sync index.kept.new && mv index.kept.new index.kept && sync .; }
+}
+
+put_back() { # without room on the disk too
+    rm -f index.attr
+    { ln -f index.kept index.back 2>/dev/null || cp index.kept index.back; } && sync index.back && mv index.back index && sync .
+}
+
+heal() { # what a cut of the power, or a full disk, left of an earlier change
+    if [ ! -e index.kept ]; then # a new authority, or one from before there was a copy
+        if [ -e index ] && { [ -s index ] || [ -z "$(ls issued)" ]; }; then
+            cp index index.kept.new && sync index.kept.new && mv index.kept.new index.kept
+        fi
+        is_whole index || { rm -f index.kept; fail "$directory/index has lost what was certified, and there is no" \
+            "copy of it in here: put it back from your copy of this directory; nothing was changed"; }
+    elif ! is_whole index; then
+        is_whole index.kept ||
+            fail "$directory/index and index.kept are damaged: put them back from your copy of this directory"
+        put_back || fail "$directory/index is damaged, and cannot be put back: is the disk full?"
+        say "authority.sh: $directory/index was damaged, as by a cut of the power: it is as before the last change that" \
+            "was said to be done; repeat what was not"
+    fi
+    # The time is more than it can have counted to.
+    grep -qsx '[0-9A-F][0-9A-F]*' crlnumber || printf '%X\n' "$(date +%s)" >crlnumber
+}
+
+authority() { # extensions, what 'openssl ca' is to do: the index is whole after it and on the disk, or as before
+    extensions=$1
+    shift
+    heal
+    keep || fail "$directory/index.kept cannot be written: is the disk full? Nothing was changed"
+    file=$(mktemp)
+    settings "$extensions" >"$file"
+    openssl ca -batch -config "$file" "$@" 2>"$file.said" || { cat "$file.said" >&2; rm -f "$file" "$file.said"; exit 1; }
+    rm -f "$file" "$file.said"
+    is_whole index || undone
+    for serial in $(added index); do
+        sync "issued/$serial.pem" issued
+    done
+    sync index .
+    [ ! -e index.attr ] || sync index.attr
+    [ ! -e crlnumber ] || sync crlnumber
+}
+
+undone() {
+    rm -f index.new ./*.crt.new revoked.crl.new
+    put_back || fail "$directory/index cannot be put back: is the disk full? Make room, and repeat this"
+    fail "what openssl wrote did not come to the disk: is it full? It is as before: make room, and repeat this"
 }
 
 sign() { # request, name, extensions
     there ca.key ": make the authority first, with 'begin'"
-    file=$(mktemp)
-    settings "$3" >"$file"
-    openssl ca -batch -notext -config "$file" -subj "/CN=$2" -days "$days_certificate" -in "$1" -out "$2.crt.new" 2>"$file.said" ||
-        { cat "$file.said" >&2; rm -f "$file" "$file.said" "$2.crt.new"; exit 1; }
-    rm -f "$file" "$file.said"
+    authority "$3" -notext -subj "/CN=$2" -days "$days_certificate" -in "$1" -out "$2.crt.new"
+    serial=$(openssl x509 -in "$2.crt.new" -noout -serial 2>/dev/null) || undone
+    serial=${serial#serial=}
+    cmp -s "$2.crt.new" "issued/$serial.pem" || undone
+    awk -F '\t' -v serial="$serial" '$4 == serial { found = 1 } END { exit !found }' index || undone
     chmod 644 "$2.crt.new"
+    sync "$2.crt.new"
     mv "$2.crt.new" "$2.crt"
+    sync .
+    keep || :
 }
 
 revocations() {
-    file=$(mktemp)
-    settings "" >"$file"
-    openssl ca -config "$file" -gencrl -crldays "$days_revocations" -out revoked.crl.new 2>/dev/null
-    rm -f "$file"
+    authority "" -gencrl -crldays "$days_revocations" -out revoked.crl.new
+    openssl crl -in revoked.crl.new -noout 2>/dev/null ||
+        { rm -f revoked.crl.new; fail "$directory/revoked.crl could not be made anew: is the disk full?"; }
     chmod 644 revoked.crl.new
+    sync revoked.crl.new
     mv revoked.crl.new revoked.crl
+    sync .
+    keep || :
 }
 
 case $act in
 begin)
-    [ ! -e ca.key ] || { say "authority.sh: $directory has an authority already"; exit 1; }
+    [ ! -e ca.crt ] || fail "$directory has an authority already"
+    # What is there of it is of one that was cut off.
     mkdir -p issued
-    : >index
-    [ -e serial ] || openssl rand -hex 16 >serial
-    echo 01 >crlnumber
-    key ca.key
+    [ -e index ] || : >index
+    [ -s ca.key ] || key ca.key
     openssl req -new -x509 -key ca.key -sha256 -days "$days_authority" -subj "/CN=CarePort broker authority" \
         -addext "basicConstraints=critical,CA:TRUE,pathlen:0" -addext "keyUsage=critical,keyCertSign,cRLSign" \
-        -out ca.crt
-    chmod 644 ca.crt
+        -out ca.crt.new
+    chmod 644 ca.crt.new
+    sync ca.crt.new
+    mv ca.crt.new ca.crt
     revocations
     ;;
 broker)
@@ -114,7 +201,7 @@ subjectAltName = ${names#,}"
 request | client)
     [ $# -eq 1 ] || usage
     named "$1"
-    [ -e "$1.key" ] || key "$1.key"
+    [ -s "$1.key" ] || key "$1.key"
     openssl req -new -key "$1.key" -subj "/CN=$1" -out "$1.csr"
     [ "$act" = request ] || sign "$1.csr" "$1" "extendedKeyUsage = clientAuth"
     ;;
@@ -127,21 +214,26 @@ sign)
 revoke)
     [ $# -eq 1 ] || usage
     named "$1"
-    there index ": make the authority first, with 'begin'"
+    there ca.key ": make the authority first, with 'begin'"
+    heal
     # All of them: a hub that was renewed has older ones that have not ended.
     serials=$(awk -F '\t' -v subject="/CN=$1" '$1 == "V" && $6 == subject { print $4 }' index)
-    [ -n "$serials" ] || { say "authority.sh: '$1' has no certificate that could be revoked"; exit 1; }
-    file=$(mktemp)
-    settings "" >"$file"
-    for serial in $serials; do
-        openssl ca -config "$file" -revoke "issued/$serial.pem" 2>"$file.said" ||
-            { cat "$file.said" >&2; rm -f "$file" "$file.said"; exit 1; }
+    awk -F '\t' -v subject="/CN=$1" '$6 == subject { found = 1 } END { exit !found }' index ||
+        fail "'$1' has no certificate that could be revoked"
+    for each in $serials; do
+        authority "" -revoke "issued/$each.pem"
+        keep || :
     done
-    rm -f "$file" "$file.said"
+    # Also where all were revoked before: that may have been cut off here.
     revocations
     ;;
 revocations)
+    there ca.key ": make the authority first, with 'begin'"
     revocations
+    ;;
+heal)
+    there ca.key ": make the authority first, with 'begin'"
+    heal
     ;;
 *) usage ;;
 esac

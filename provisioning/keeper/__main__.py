@@ -1,6 +1,7 @@
 """The keeper's command line: /usr/lib/carehub/keeper.
 
-Exit codes: 0 it is as asked; 1 it is not, said why on standard error; 2 the command was written wrong.
+Exit codes: 0 it is as asked; 1 it is not, said why on standard error; 2 the command was written wrong;
+3 `apply` got through its list, and something of it failed, as its outcomes say.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from provisioning.keeper.judge import PACE
 from provisioning.keeper.manifest import FORMAT
 from provisioning.keeper.places import SLOT_NAMES, Places
 from provisioning.keeper.requested import Request, Wire, can_hand_over, hand_over
-from provisioning.keeper.resources import from_json
+from provisioning.keeper.resources import SOME_FAILED, from_json
 from provisioning.keeper.settle import settle
 from provisioning.keeper.slots import Slot, Slots
 from provisioning.keeper.state import Notes
@@ -133,7 +134,7 @@ def _apply(said: argparse.Namespace) -> int:
         for outcome in apply(resources, places, dry_run=said.dry_run):
             print(outcome.to_json(), flush=True)
             failed = failed or outcome.change == "failed"
-    return int(failed)
+    return SOME_FAILED if failed else 0
 
 
 def _update(said: argparse.Namespace) -> int:

@@ -16,7 +16,8 @@ from provisioning.keeper.errors import KeeperError, LaterError
 from provisioning.keeper.words import plain
 
 _PATH = "/.well-known/est"
-_SECONDS = 60.0
+_SECONDS = 90.0
+"""The server may publish twice before it answers, which is another's before it and its own (30 s each)."""
 _LARGEST_ANSWER = 64 * 1024
 _NO_CHECK_TIME = (
     0x200000  # X509_V_FLAG_NO_CHECK_TIME (X509_VERIFY_PARAM_set_flags(3)); ssl has no name for it

@@ -70,7 +70,7 @@ class _Keeping:
         """Without a certificate: a request where one is needed."""
         current = self._current()
         if self._wanted.anew:
-            return self._asked_anew(current, "another machine had this name")
+            return self._asked_anew(current, self._wanted.anew)
         for pair in self._newer_than(current):
             # A cut between the certificate and the link.
             if pair.certificate.exists() and not self._why_not(pair):

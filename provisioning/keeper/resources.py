@@ -112,14 +112,14 @@ class Identity:
 
     Without `certificate` the keeper makes a key and a request where there is none, or where the certificate
     ends within `renew_days`, and reports the request. With it, it is installed beside its key and taken into
-    use. `anew`: without `certificate` a new key is made in any case: what is there came with another
-    machine's card, and that machine may have it still.
+    use. `anew`: without `certificate` a new key is made in any case, and these words say why: what is there
+    was revoked, or came with another machine's card, and that machine may have it still.
     """
 
     name: str
     renew_days: int = 30
     certificate: str = ""
-    anew: bool = False
+    anew: str = ""
     kind: ClassVar[str] = "identity"
 
 
@@ -199,6 +199,11 @@ def unpacked(content: str) -> bytes:
 
 
 _MARK = "base64:\x00"
+
+
+SOME_FAILED = 3
+"""The keeper's exit code where the list was gone through and something of it failed: 1, as Python's own
+after a fault, would not say whether the rest was tried."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,22 @@ def test_the_secret_is_on_the_card_alone(tmp_path: Path, authority: Authority) -
     assert claim.secret not in repr(claim)
 
 
+def test_the_brokers_authority_that_is_on_the_card_already_stays_there(
+    tmp_path: Path, authority: Authority
+) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
+    (card / "ca.crt").write_text("of the broker\n")
+    command = ["ca", "claim", authority.directory, NAME, "--server", "https://ca.example", "--out", card]
+    said = CliRunner().invoke(carehub, list(map(str, command))).output
+    assert "ca.crt was there already, is of another authority, and stays" in said
+    assert (card / "ca.crt").read_text() == "of the broker\n"
+    assert claiming.read(card / "claim").server.ca_pem == authority.ca_pem
+    (card / "ca.crt").unlink()
+    assert authority.claims.make(NAME, "https://ca.example", card)
+    assert authority.claims.make(NAME, "https://ca.example", card), "by then it is there"
+
+
 def test_a_lost_answer_is_asked_for_again_and_is_the_same(
     tmp_path: Path, authority: Authority, address: str
 ) -> None:

@@ -78,6 +78,11 @@ def test_a_card_with_a_claim_needs_nobody(
     assert found.done, found.words
     assert in_force(places).subject.rfc4514_string() == f"CN={NAME}"
     assert [each.name for each in card.iterdir()] == ["status.txt"]
+    assert "the claim was not used" not in found.words
+    card.joinpath("site.toml").write_text(SITE)
+    authority.claims.make(NAME, address, card)
+    again = first_boot.take_in(card, places, told.append)
+    assert "for which the claim was not used: where that one is revoked" in again.words
     assert (places.etc / "enrolment.json").exists()
 
 

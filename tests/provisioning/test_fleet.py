@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from provisioning.fleet_table import Row, row_of, summary, table
 from provisioning.inventory import Hub
 from provisioning.machine_words import object_of
 from provisioning.remote import Remote
+from tests.rigs.site import write_site
 from tests.rigs.sshd import Sshd, running_sshd
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -166,6 +168,28 @@ def test_the_question_asks_every_part_and_bears_with_those_that_are_missing(
     assert found["broker"] is found["certificate_ends"] is None
     fleet_ask.main(["brief"])
     assert json.loads(capsys.readouterr().out)["doctor"] is None
+
+
+def test_a_hub_that_has_started_just_now_is_asked_until_it_has_its_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_ask, "_SOCKET", str(tmp_path / "control.sock"))
+    monkeypatch.setattr(fleet_ask, "_LOOK_SECONDS", 0.01)
+    answers = [{"connected": False, "words": "not connected yet"}, {"connected": True, "words": "connected"}]
+    with socket.create_server(str(tmp_path / "control.sock"), family=socket.AF_UNIX) as listening:
+
+        def answer() -> None:
+            for broker in answers:
+                with listening.accept()[0] as connection:
+                    connection.recv(100)
+                    connection.sendall(json.dumps({"result": {"broker": broker}}).encode() + b"\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert fleet_ask.linked() == answers[1]
+        thread.join(10)
+    monkeypatch.setattr(fleet_ask, "_LINK_SECONDS", 0.0)
+    assert fleet_ask.linked() is None, "nobody answers any more"
 
 
 # --- many at once
@@ -319,6 +343,27 @@ def test_a_machine_is_asked_over_ssh_and_one_that_is_not_there_stops_nothing(
     shown = CliRunner().invoke(carehub, ["fleet", "status", str(path), "--only", "oak-house.hub-1"])
     assert shown.exit_code == 1
     assert "0 of 1 hubs are well; look after oak-house.hub-1" in shown.stdout
+
+
+def test_provision_begins_no_others_where_a_canary_fails(tmp_path: Path) -> None:
+    """Here the first one's bundle is none; nothing is asked of a machine for that."""
+    text = '[defaults]\nbundle = "none.bundle"\n'
+    (tmp_path / "none.bundle").write_text("no bundle")
+    for name in ("rose-house", "oak-house"):
+        site = write_site(tmp_path).read_text().replace("rose-house", name)
+        (tmp_path / f"{name}.toml").write_text(site)
+        text += f'[[hubs]]\ntarget = "pi@{name}.invalid"\nsite = "{name}.toml"\n'
+    path = tmp_path / "fleet.toml"
+    path.write_text(text)
+    asked = ["fleet", "provision", str(path), "--canary", "1"]
+    ended = CliRunner().invoke(carehub, [*asked, "--json"])
+    assert ended.exit_code == 1, ended.output
+    assert [row["outcome"] for row in json.loads(ended.stdout)] == [
+        "failed",
+        "not begun: one of the first failed",
+    ]
+    shown = CliRunner().invoke(carehub, asked)
+    assert "0 of 2 hubs have what they are to have; look after rose-house.hub-1" in shown.stdout
 
 
 def test_a_wrong_fleet_file_is_a_configuration_error(tmp_path: Path) -> None:

@@ -199,6 +199,47 @@ def test_a_beacon_gets_the_group_that_it_needs(tmp_path: Path, output: str, grou
     assert not any("usermod" in each for each in runs)
 
 
+def test_a_beacon_that_is_no_more_leaves_no_group_behind(tmp_path: Path) -> None:
+    """By programs in the place of the machine's: no test may change whom this one has in its groups."""
+    groups, hub_toml, done = (tmp_path / name for name in ("groups", "hub.toml", "done"))
+    for name, text in (
+        ("getent", f'grep "^$2:" {groups}'),
+        ("gpasswd", f'sed -i "/^$3:/s/$2//" {groups}'),
+        ("systemctl", f"echo $* >>{done}"),
+    ):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    path = f"{tmp_path}:/usr/bin:/bin"
+
+    def taken(text: str, in_force: str) -> list[str]:
+        hub_toml.write_text(in_force)
+        done.unlink(missing_ok=True)
+        for each in planned(site_of(tmp_path, hub=text)):
+            if isinstance(each, Run) and each.name.startswith("carehub is not in"):
+                words = [
+                    part.replace("/etc/carehub/hub.toml", str(hub_toml))
+                    for part in (each.changed_if, each.command)
+                ]
+                subprocess.run(["sh", "-c", " && ".join(words)], env={"PATH": path}, check=False)
+        return sorted(line.partition(":")[0] for line in groups.read_text().splitlines() if "carehub" in line)
+
+    both = "gpio:x:1:pi,carehub\ndialout:x:2:carehub\nbluetooth:x:3:carehub\n"
+    groups.write_text(both)
+    pin = f'{HUB}[beacon]\noutput = "gpio"\npin = 17\n'
+    line = f'{HUB}[beacon]\noutput = "file"\nwrite_to = "/dev/ttyS0"\n'
+    assert taken(HUB, line) == ["bluetooth", "dialout"], "as long as the hub.toml in force needs it"
+    assert "try-restart carehub.service" in done.read_text()
+    groups.write_text(both)
+    assert taken(pin, pin) == ["bluetooth", "gpio"]
+    assert taken(HUB, HUB) == ["bluetooth"]
+    assert taken(HUB, HUB) == ["bluetooth"]
+    assert not done.exists(), "a second run changes nothing"
+    groups.write_text(both)
+    assert taken(HUB, "spoilt [") == ["bluetooth", "dialout", "gpio"], "what cannot be read may need it"
+    at = {title(each): index for index, each in enumerate(planned(site_of(tmp_path)))}
+    assert at["file /etc/carehub/hub.toml"] < at["run carehub is not in gpio"]
+
+
 def test_what_a_sites_file_takes_back_does_not_stay(tmp_path: Path) -> None:
     (tmp_path / "wifi").write_text("correct horse")
     (tmp_path / "mqtt").write_text("hunter2hunter2")

@@ -111,6 +111,38 @@ def test_an_sshd_that_does_not_read_ours_is_made_to_and_one_that_overrules_it_is
     assert (said.returncode, "take it away" in said.stdout) == (1, True)
 
 
+def test_an_sshd_that_does_otherwise_for_the_homes_network_alone_is_said(tmp_path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+    login = Login("pi", addresses=("10.8.0.7", "192.168.1.20"))
+    resources = desired(site_of(tmp_path), CERTIFICATE, manifest(), "3.11", SIGNERS, login=login)
+    ours = files(resources)[SSHD].content
+    (holds,) = (each for each in resources if isinstance(each, Run) and "sshd does" in title(each))
+
+    def needed(others: str) -> str:
+        conf = tmp_path / "sshd_config"
+        conf.write_text(f"HostKey {tmp_path}/key\n{ours}{others}")
+        here = "\n".join((holds.changed_if, holds.command)).replace(SSHD, str(conf))
+        here = here.replace("$(sshd -T", f"$(/usr/sbin/sshd -T -f {conf}").replace(
+            "]\necho", "] || exit 0\necho"
+        )
+        return subprocess.run(["sh", "-c", here], capture_output=True, text=True, check=False).stdout
+
+    assert needed("PasswordAuthentication yes\n") == "", "ours is read first"
+    assert needed("PermitRootLogin no\n") == ""
+    for section in ("PasswordAuthentication yes", "PermitRootLogin yes"):
+        said = needed(f"Match Address 192.168.0.0/16\n{section}\n")
+        assert "sudo sshd -T -C user=pi,host=localhost,addr=192.168.1.20, take it away" in said
+
+
+def test_that_root_may_not_log_in_at_all_is_not_overruled(tmp_path: Path) -> None:
+    def line(root_login: str) -> bool:
+        login = Login("pi", root_login=root_login)
+        planned_here = desired(site_of(tmp_path), CERTIFICATE, manifest(), "3.11", SIGNERS, login=login)
+        return "PermitRootLogin prohibit-password" in files(planned_here)[SSHD].content
+
+    assert [each for each in ("yes", "no", "without-password", "") if line(each)] == ["yes"]
+
+
 def test_a_dry_run_on_a_machine_without_nft_is_too_early_to_check_its_rules(tmp_path: Path) -> None:
     rules = files(planned(site_of(tmp_path)))["/etc/carehub/firewall.nft"]
     assert Box(tmp_path / "bare").one(rules, dry_run=True).change == "would change"

@@ -20,7 +20,6 @@ from provisioning.authority import Authority
 from provisioning.bundle import Bundle
 from provisioning.errors import ProvisioningError
 from provisioning.keeper.apply import apply
-from provisioning.keeper.look import look
 from provisioning.keeper.places import Places
 from provisioning.keeper.resources import File, Identity, Outcome, Resource, Unit
 from provisioning.provision import Seen, _applied, _is_in, _known_as, _Work, provision
@@ -29,7 +28,7 @@ from provisioning.site_file import Site, load
 from tests.rigs.box import Box
 from tests.rigs.hub_process import carehub_here
 from tests.rigs.site import CERTIFICATE, HUB, manifest, write_site
-from tests.rigs.sshd import Sshd, free_port, make_key, running_sshd
+from tests.rigs.sshd import Sshd, free_port, running_sshd
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -81,6 +80,34 @@ def test_a_machine_is_looked_at_before_anything_is_done(machine: Sshd, site: Sit
         assert not Path(other.seen.directory).exists()
 
 
+def test_a_keeper_that_breaks_down_half_way_is_no_machine_that_has_all(
+    machine: Sshd, site: Site, tmp_path: Path
+) -> None:
+    """The real keeper, in a dry run on this machine; the base64 of the second file is none."""
+    first, last = File(f"{tmp_path}/first", "x"), File(f"{tmp_path}/last", "x")
+    work = worker(site, directory=str(Path(__file__).parents[2]))
+    work.dry_run = True
+    with Remote(machine.target, machine.reach()) as work._remote:
+        with pytest.raises(ProvisioningError, match=r"ended with 1 before .*\(binascii\.Error: "):
+            _Work.apply(work, [first, File(f"{tmp_path}/second", "base64:\x00A"), last])
+        assert work.told[0].startswith(f"  would change: file {first.path}")
+        refused = File(str(tmp_path), "x")  # there is a directory
+        assert [each.change for each in _Work.apply(work, [refused, last])] == ["failed", "would change"]
+
+
+def test_a_report_without_its_last_line_is_no_machine_that_has_all(site: Site, tmp_path: Path) -> None:
+    """No keeper and no ssh leave one out and end well: hence one that does is stood in here."""
+
+    class Short(Remote):
+        def lines(self, command: str, stdin: bytes, **how: Any) -> Iterator[str]:
+            yield Outcome("file /first", "changed").to_json()
+
+    work = worker(site)
+    work._remote = Short("pi@hub")
+    with pytest.raises(ProvisioningError, match="told of 1 of 2 things only"):
+        _Work.apply(work, [File("/first", "x"), File("/last", "x")])
+
+
 def test_who_would_lock_themselves_out_by_the_firewall_is_stopped(site: Site, tmp_path: Path) -> None:
     firewall = "[machine.firewall]\nssh_from = ['10.8.0.0/16']\n"
     strict = load(write_site(tmp_path, firewall))
@@ -116,70 +143,12 @@ def test_ssh_is_hardened_only_where_a_key_is_left(site: Site) -> None:
     assert (login.ports, login.key_files) == ((22, 2200), ("/etc/keys/%u",)), "all that it listens at"
 
 
-def test_look_says_what_there_is(tmp_path: Path) -> None:
-    box = Box(tmp_path / "box")
-    (box.root / "etc/passwd").write_text("pi:x:1:1::/home/pi:/bin/sh\n")
-    found = look(Places(box.root), "pi")
-    assert (found["keys"], found["systemd"], found["in_force"], found["certified"]) == (0, False, "", False)
-    keys = box("/home/pi/.ssh/authorized_keys")
-    keys.parent.mkdir(parents=True)
-    sams = make_key(tmp_path / "sam").with_suffix(".pub").read_text()
-    keys.write_text(f"# mine\n\nssh-ed25519 AAAA damaged\n{sams}")
-    box("/run/systemd/system").mkdir(parents=True)
-    box("/etc/os-release").write_text('PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n')
-    found = look(Places(box.root), "pi")
-    assert (found["keys"], found["systemd"]) == (1, True)
-    assert found["system"] == "Debian GNU/Linux 12 (bookworm)"
-    assert look(Places(box.root), "nobody-here")["keys"] == 0
-    assert (found["hub"], found["has_data"], found["machine"]) == ("", False, "")
-    box("/etc/machine-id").write_text("4d1f0a\n")
-    box("/etc/carehub").mkdir()
-    box("/etc/carehub/hub.toml").write_text(HUB)
-    box("/var/lib/carehub/hub.db").parent.mkdir(parents=True)
-    box("/var/lib/carehub/hub.db").touch()
-    found = look(Places(box.root), "pi")
-    assert (found["hub"], found["has_data"]) == ("rose-house.hub-1", True)
-    assert found["machine"]
-    assert "4d1f0a" not in str(found["machine"]), "machine-id(5): not to be told"
-
-
-def test_the_same_raspberry_pi_is_the_same_machine_with_another_card(tmp_path: Path) -> None:
-    seen = []
-    for card in ("one", "two"):
-        box = Box(tmp_path / card)
-        box("/etc/machine-id").write_text(card)
-        box("/proc/device-tree").mkdir(parents=True)
-        box("/proc/device-tree/serial-number").write_bytes(b"10000000a1b2c3d4\0")
-        seen.append(look(Places(box.root), "pi")["machine"])
-    assert seen[0] == seen[1] != ""
-
-
-def test_look_goes_by_what_sshd_itself_makes_of_its_files(tmp_path: Path) -> None:
-    box = Box(tmp_path / "box")
-    (box.root / "etc/passwd").write_text("pi:x:1:1::/home/pi:/bin/sh\n")
-    box("/etc/ssh/keys").mkdir(parents=True)
-    sams = make_key(tmp_path / "sam").with_suffix(".pub").read_text()
-    for path, keys in (("/etc/ssh/keys/pi", sams * 2), ("/home/pi/.ssh/authorized_keys", sams)):
-        box(path).parent.mkdir(parents=True, exist_ok=True)
-        box(path).write_text(keys)
-    (box.root / "etc/ssh/sshd_config").write_text(
-        f"HostKey {tmp_path}/sam\nPort 22\nPort 2222\n"
-        f"AuthorizedKeysFile {box.root}/nowhere /etc/ssh/keys/%u\n"
-    )
-    found = look(Places(box.root), "pi")
-    assert (found["ports"], found["keys"]) == ((22, 2222), 2)
-    assert found["key_files"] == (f"{box.root}/nowhere", "/etc/ssh/keys/%u")
-    assert found["key_logins"] == []
-    box("/etc/ssh/carehub_keys").mkdir()
-    box("/etc/ssh/carehub_keys/pi").write_text(sams)
-    assert look(Places(box.root), "sam")["key_logins"] == ["pi"]
-
-
 SEEN = Seen(
     directory="/var/tmp/x", login="pi", connection="192.168.1.7 50000 192.168.1.20 22",
     architecture="riscv64", python="3.11", system="Debian", systemd=True, machine="m1", hub="",
     has_data=False, in_force="", on_probation=False, certified=False, sha256="", keys=1,
     key_files=[".ssh/authorized_keys"], key_logins=[], ports=[22],
+    root_login="without-password", addresses=["192.168.1.20/24"], gateways=["192.168.1.1"], wired="",
 )  # fmt: skip
 
 
@@ -189,7 +158,7 @@ class Here(_Work):
     def __init__(self, site: Site, box: Box | None, **seen: Any) -> None:
         self._site, self._box, self._bundle = site, box, bundle("riscv64")
         self._remote = Remote("pi@hub")
-        self.dry_run, self.replaces, self.told = False, "", list[str]()
+        self.dry_run, self.replaces, self.revoked, self.told = False, "", False, list[str]()
         self.tell = self.told.append
         self.seen = replace(SEEN, **seen)
         self.lists: list[Sequence[Resource]] = []
@@ -205,11 +174,37 @@ class Here(_Work):
         return list(apply(kept, Places(self._box.root), dry_run=False, live=True))
 
 
+def wired(more: str = "", gateway: str = "192.168.1.1") -> str:
+    return (
+        f'[machine.network]\nwired = {{ address = "192.168.1.20/24", gateway = "{gateway}",'
+        f' dns = ["192.168.1.1"]{more} }}\n'
+    )
+
+
+IN_ANOTHER: dict[str, Any] = {
+    "connection": "10.8.0.7 50000 192.168.0.20 22", "gateways": ["192.168.0.1", "fe80::1"],
+    "addresses": ["192.168.0.20/24", "10.8.0.5/32", "fd00::2/64"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_address_of_another_network_is_refused_before_anything_is_done(
+    machine: Sshd, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dry_run: bool
+) -> None:
+    site = load(write_site(tmp_path, wired()))
+    work = worker(site, None, hub=site.name, **IN_ANOTHER)
+    work._left = False
+    monkeypatch.setattr("provisioning.provision._Work", lambda *_: work)
+    with pytest.raises(ProvisioningError, match="is not in that network today"):
+        provision(machine.target, site, bundle("riscv64"), reach=machine.reach(), dry_run=dry_run)
+    assert work.lists == []
+
+
 def worker(site: Site, box: Box | None = None, **seen: Any) -> Here:
     return Here(site, box, **seen)
 
 
-def identity(site: Site, ca_pem: str, *, anew: bool = False) -> list[Resource]:
+def identity(site: Site, ca_pem: str, *, anew: str = "") -> list[Resource]:
     units = [Unit("carehub.service", "running"), Unit("carehub-page.service", "running")]
     return [File("/etc/carehub/ca.crt", ca_pem), Identity(site.name, anew=anew), *units]
 
@@ -247,10 +242,10 @@ def test_another_home_s_hub_is_not_made_this_one_by_a_wrong_address(site: Site) 
     worker(site, has_data=True, hub="rose-house.hub-1").check_who(None, [])
 
 
-def set_up(site: Site, authority: Authority, work: Here, *instead_of: str) -> None:
+def set_up(site: Site, authority: Authority, work: Here, *instead_of: str) -> list[Outcome]:
     work.check_who(authority, instead_of)
-    resources = identity(site, authority.ca_pem, anew=bool(work.replaces))
-    _applied(site, authority, resources, "", work)
+    resources = identity(site, authority.ca_pem, anew=work.new_key)
+    return _applied(site, authority, resources, "", work)[0]
 
 
 def is_good(certificate: Path, authority: Authority) -> bool:
@@ -282,6 +277,27 @@ def test_a_card_in_another_machine_gets_a_key_of_its_own_and_the_old_one_s_is_re
     assert is_good(current / "hub.crt", authority)
     assert current.joinpath("hub.key").read_bytes() != old.joinpath("hub.key").read_bytes()
     set_up(site, authority, worker(site, box, machine="m2", **known))
+
+
+def test_a_hub_that_was_revoked_is_certified_again_by_a_new_key_where_that_is_meant(
+    site: Site, tmp_path: Path
+) -> None:
+    authority, box, known = Authority(tmp_path / "ca"), Box(tmp_path / "box"), {"certified": True}
+    set_up(site, authority, worker(site, box, machine="m1"))
+    current = box("/etc/carehub/identity/current")
+    key = (current / "hub.key").read_bytes()
+    authority.revoke(site.name)
+    with pytest.raises(ProvisioningError, match=rf"has revoked {site.name}.*--instead-of {site.name}"):
+        set_up(site, authority, worker(site, box, machine="m1", **known))
+    outcomes = set_up(site, authority, worker(site, box, machine="m1", **known), site.name)
+    assert "the authority has revoked the one it has: made a key" in " ".join(
+        each.detail for each in outcomes
+    )
+    assert is_good(current / "hub.crt", authority)
+    assert (current / "hub.key").read_bytes() != key
+    assert f"user {site.name}" in authority.access()
+    again = set_up(site, authority, worker(site, box, machine="m1", **known))
+    assert {each.change for each in again} == {"none"}, "once"
 
 
 def test_of_two_machines_that_are_set_up_at_once_by_one_name_the_second_is_refused(

@@ -67,7 +67,7 @@ def test_lines_come_as_they_are_said_whatever_the_size_of_the_input(machine: Ssh
 
 def test_one_that_answers_before_it_has_read_all_is_no_stand_still(machine: Sshd) -> None:
     with Remote(machine.target, machine.reach()) as remote:
-        assert len(list(remote.lines("seq 100000; exit 1", b"x" * 2_000_000))) == 100000
+        assert len(list(remote.lines("seq 100000", b"x" * 2_000_000))) == 100000
 
 
 def test_a_machine_that_hangs_is_not_waited_for_for_ever(machine: Sshd) -> None:
@@ -117,11 +117,29 @@ def test_a_keeper_that_only_says_what_is_wrong_is_an_error(machine: Sshd) -> Non
         list(remote.lines("echo 'keeper: another keeper works on this machine' >&2; exit 1", b""))
 
 
+def test_what_ends_half_way_is_an_error_with_the_last_that_it_said(machine: Sshd) -> None:
+    """Whatever it had said before, and by a signal too: then ssh ends with its own 255."""
+    with Remote(machine.target, machine.reach()) as remote:
+        for ends, words in (
+            (
+                "echo Traceback >&2; echo 'OSError: no room' >&2; exit 1",
+                r"ended with 1 .*\(OSError: no room\)",
+            ),
+            ("echo 'keeper: the disk is full' >&2; exit 1", r"127\.0\.0\.1: the disk is full$"),
+            ("exit 137", r"ended with 137 .*\(it said nothing\)"),
+            ("kill -9 $$", r"what ran there was killed .*the same command again does the rest"),
+        ):
+            lines = remote.lines(f"echo begun; {ends}", b"", good=(0, 3))
+            assert next(lines) == "begun\n"
+            with pytest.raises(ProvisioningError, match=words):
+                next(lines)
+
+
 def test_a_connection_that_is_lost_is_said_with_what_to_do(machine: Sshd) -> None:
     with (
         Remote(machine.target, machine.reach()) as remote,
         pytest.raises(
-            ProvisioningError, match=r"the connection was lost .*the same command again does the rest"
+            ProvisioningError, match=r"the connection was lost, .*the same command again does the rest"
         ),
     ):
         # The server's own process for this connection.
@@ -140,7 +158,7 @@ def test_what_sudo_only_warns_of_hides_nothing(machine: Sshd) -> None:
         warning = "echo 'sudo: unable to resolve host rose: Name or service not known' >&2"
         done = remote.run(f"{warning}; echo oh >&2; exit 1")
         assert (done.code, done.errors) == (1, "oh\n")
-        assert list(remote.lines(f"{warning}; echo failed; exit 1", b"")) == ["failed\n"]
+        assert list(remote.lines(f"{warning}; echo failed; exit 3", b"", good=(0, 3))) == ["failed\n"]
         with pytest.raises(ProvisioningError, match=r"whom sudo lets do everything"):
             remote.run("echo 'pi is not in the sudoers file.' >&2; exit 1")
 

@@ -283,6 +283,29 @@ def test_a_fixed_address_is_one_that_the_machine_can_have(
         assert isinstance(load(path).machine.network.wired, Wired)
 
 
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (
+            '[machine.firewall]\nssh_from = ["fe80::%x }\\n\\taccept\\n#/64"]\n',
+            "machine.firewall.ssh_from[0]: ",
+        ),
+        ('[machine.firewall]\npage_from = ["fe80::1%eth0"]\n', "machine.firewall.page_from[0]: "),
+        (
+            '[machine.network]\nwired = { address = "fd12::20%a/64", gateway = "fd12::1%b",'
+            ' dns = ["fd12::1%c\\n[connection]\\nid=evil"] }\n',
+            "machine.network.wired",
+        ),
+    ],
+)
+def test_what_stands_behind_an_address_comes_into_no_file_of_the_machine(
+    tmp_path: Path, text: str, key: str
+) -> None:
+    said = problems(write_site(tmp_path, text))
+    assert key in said
+    assert said.count("without '%'") == text.count("%")
+
+
 @pytest.mark.parametrize("name", ["192.168.1", "hub.1", "a" * 61 + ".lan", "hub:8443", "a..b", "-a.lan", ""])
 def test_a_name_of_the_page_that_no_certificate_can_have_is_a_wrong_key(tmp_path: Path, name: str) -> None:
     page = f'[machine.page]\nfrom_authority = true\nnames = ["{name}"]\n'

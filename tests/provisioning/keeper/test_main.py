@@ -20,10 +20,13 @@ from provisioning.keeper.bundle_file import opened
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.held import held
 from provisioning.keeper.requested import Request, Wire, begin, hand_over
+from provisioning.keeper.resources import SOME_FAILED, File, outcomes_from, to_json
 from provisioning.keeper.state import Named, State, Trial
 from tests.rigs.releases import WELL, Machine
 
 SOURCES = Path(keeper_package.__file__).parent
+UNREADABLE = File("/etc/unreadable", "base64:\x00A")
+"""At which the keeper breaks down: there is no such base64."""
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +191,19 @@ def test_what_a_machine_is_to_have_is_read_from_standard_input(run: Run) -> None
     done = run("apply", told="nonsense")
     assert done.returncode == 1
     assert "cannot be read" in done.stderr
+
+
+def test_a_list_of_which_something_failed_ends_otherwise_than_a_keeper_that_broke_down(
+    run: Run, machine: Machine
+) -> None:
+    (machine.places.root / "a-file").write_text("")
+    below_a_file, good = File("/a-file/below", "x"), File("/good", "x")
+    done = run("apply", told=to_json([below_a_file, good]))
+    assert done.returncode == SOME_FAILED == 3
+    assert [each.change for each in outcomes_from(done.stdout.splitlines())] == ["failed", "changed"]
+    done = run("apply", told=to_json([File("/another", "x"), UNREADABLE, good]))
+    assert done.returncode == 1
+    assert [each.change for each in outcomes_from(done.stdout.splitlines())] == ["changed"]
 
 
 def test_it_says_which_format_of_bundles_it_reads(run: Run) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.clock import now
+from hub.doctor.findings import LINK
 from hub.errors import CareportError
 from provisioning import bundle as bundles
 from provisioning import site_file
@@ -26,7 +27,6 @@ from provisioning.machine_words import object_of, plain
 from provisioning.programs import cut_off
 from provisioning.provision import provision
 from provisioning.remote import Reach, Remote
-from provisioning.report import LINK
 
 AT_ONCE = 20
 """Machines that are worked on at the same time, if nothing else is said."""

@@ -9,8 +9,9 @@ from typing import Any
 
 from tabulate import tabulate
 
+from hub.doctor.findings import LINK
 from provisioning.machine_words import plain
-from provisioning.report import LINK, Report
+from provisioning.report import Report
 
 _NOT_KNOWN = "?"
 _LONGEST_CELL = 60

@@ -14,6 +14,8 @@ from pathlib import Path
 from provisioning.errors import ProvisioningError
 from provisioning.keeper.atomic import sync
 
+_SECONDS = 60
+
 
 def in_words(said: str, arguments: Sequence[str]) -> str:
     """What authority.sh or openssl said, for people."""
@@ -66,8 +68,6 @@ def _key(said: str) -> str:
 def run(
     command: Sequence[str],
     environment: dict[str, str],
-    where: Path | None = None,
-    seconds: float = 60,
     text: str = "",
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end. Raises `ProvisioningError`: it cannot be run, or does not end."""
@@ -78,10 +78,9 @@ def run(
             text=True,
             errors="replace",
             check=False,
-            timeout=seconds,
+            timeout=_SECONDS,
             input=text,
             env={**os.environ, **environment},
-            cwd=where,
         )
     except FileNotFoundError as error:
         raise ProvisioningError(f"{error.filename} is not on this machine: install it") from error

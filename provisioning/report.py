@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hub.doctor.findings import LINK
 from provisioning.errors import ProvisioningError
 from provisioning.keeper.resources import Outcome
 from provisioning.machine_words import object_of, plain
-
-LINK = "link to the ICS"
-"""What the doctor calls it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,10 @@ from functools import partial
 from hub import __version__
 from hub.configuration.file import Config
 from hub.control.control_socket import ControlError, ask
-from hub.doctor.findings import Finding, Verdict
+from hub.doctor.findings import LINK, Finding, Verdict
 from hub.doctor.looking import WITH_RIGHTS, Status, in_thread
 
 _ANSWERS_WITHIN_SECONDS = 5.0
-_LINK = "link to the ICS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +69,16 @@ def _link(broker: Mapping[str, object]) -> Finding:
     """The link, as the hub knows it; its words say each trouble."""
     words, unsubscribed = str(broker["words"]), broker.get("unsubscribed")
     if not broker["connected"]:
-        return Finding(_LINK, Verdict.FAIL, words)
+        return Finding(LINK, Verdict.FAIL, words)
     if isinstance(unsubscribed, Mapping) and unsubscribed:
         if any(topic.endswith("/ack") for topic in unsubscribed):
             words += "; what is acknowledged there does not arrive, and alerts climb their ladders to the end"
         todo = "have the broker's access list ('carehub ca access') let this hub read its ack and update"
-        return Finding(_LINK, Verdict.FAIL, words, todo)
+        return Finding(LINK, Verdict.FAIL, words, todo)
     if broker.get("status_refused") is not None:
         todo = "have the broker list this hub ('carehub ca access'); its name there is the certificate's"
-        return Finding(_LINK, Verdict.FAIL, words, todo)
-    return Finding(_LINK, Verdict.FAIL if broker.get("nobody_listens") else Verdict.PASS, words)
+        return Finding(LINK, Verdict.FAIL, words, todo)
+    return Finding(LINK, Verdict.FAIL if broker.get("nobody_listens") else Verdict.PASS, words)
 
 
 def _progress(said: Mapping[str, object] | None) -> list[Finding]:

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+LINK = "link to the ICS"
+"""The part that says whether alerts get out; provisioning asks for it by this name."""
+
 
 class Verdict(StrEnum):
     """How a part is."""

@@ -5,7 +5,6 @@ So whatever was in the middle, the hub that starts next is a release that had pr
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -15,7 +14,7 @@ from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.places import PAGE_UNIT, PROBATION_UNIT, SLOT_NAMES, UNIT, Places
 from provisioning.keeper.slots import Slot, Slots
 from provisioning.keeper.state import Named, Notes, State, Trial, judged, this_boot
-from provisioning.keeper.systemd import Services, Systemd
+from provisioning.keeper.systemd import Services, Systemd, persist
 
 _STARTS, _AGAIN_SECONDS = 3, 0.5
 """How often systemd is asked to start the hub, where it refuses."""
@@ -86,13 +85,12 @@ def _settled(slots: Slots, notes: Notes, configuration: Configuration, services:
     if wanted is not None and wanted != before:
         done.append(f"slot {wanted} is in force" + ("" if before is None else f", and no longer {before}"))
     if state.trial is not None:
-        why = _interrupted(slots, state, before)
-        ended = judged(state.trial, "interrupted", why)
+        why, probation = _interrupted(slots, state, before), None
         if wanted == state.trial.from_slot:
             configuration.back(wanted)
             # One that was on probation, and was to be gone away from, is so again.
-            ended = replace(ended, probation=state.probation)
-        notes.write(ended)
+            probation = state.probation
+        notes.write(judged(state.trial, "interrupted", why, probation=probation))
         done.append(f"the update to {state.trial.to} was interrupted: {why}")
     if wanted is None and slots.linked() is not None:
         raise KeeperError("no slot has a whole release: set the hub up anew with 'carehub provision'")
@@ -102,25 +100,13 @@ def _settled(slots: Slots, notes: Notes, configuration: Configuration, services:
             done += services.refresh()
         except KeeperError as error:  # and on: a release that was taken back must not go on running
             done.append(str(error))
-        _started_anew(services)
+        # Nobody else does before the next boot.
+        persist(lambda: _started(services), _STARTS, _AGAIN_SECONDS)
     try:
         done += [f"removed {left}, which an installation had left" for left in slots.tidy()]
     except OSError as error:
         done.append(f"what an installation had left stays: {error}")
     return done
-
-
-def _started_anew(services: Services) -> None:
-    """More than once if need be: nobody else does before the next boot. Raises `KeeperError`."""
-    for left in reversed(range(_STARTS)):
-        try:
-            _started(services)
-        except KeeperError:
-            if left == 0:
-                raise
-            time.sleep(_AGAIN_SECONDS)
-        else:
-            return
 
 
 def _start_what_stands(services: Services) -> None:

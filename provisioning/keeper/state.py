@@ -112,10 +112,10 @@ class State:
         }
 
 
-def judged(trial: Trial, outcome: Outcome, why: str, *, probation: bool = False) -> State:
-    """The state once a trial has ended, now; and whether the release is on probation."""
+def judged(trial: Trial, outcome: Outcome, why: str, *, probation: Trial | None = None) -> State:
+    """The state once a trial has ended, now; and the trial of the release that is on probation then."""
     last = Last(trial.from_, trial.to, outcome, why, datetime.now(UTC), trial.asked)
-    return State(None, last, trial if probation else None)
+    return State(None, last, probation)
 
 
 def this_boot(places: Places) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -155,6 +156,17 @@ class Systemd:
         if (root / _POLKIT).exists():
             # It watches its directory, in which nothing changes with a switch.
             yield ("systemctl", "try-restart", "polkit.service")
+
+
+def persist(act: Callable[[], None], times: int, pause_seconds: float) -> None:
+    """Do what systemd may refuse for a moment, so often at the most. Raises `KeeperError`: it refused to the
+    last."""
+    for _ in range(times - 1):
+        with suppress(KeeperError):
+            act()
+            return
+        time.sleep(pause_seconds)
+    act()
 
 
 def _run(*command: str, seconds: float = _COMMAND_SECONDS) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from provisioning.keeper.places import PAGE_UNIT, PROBATION_UNIT, UNIT, Places
 from provisioning.keeper.settle import settle, watched_over
 from provisioning.keeper.slots import Slot, Slots, check_way
 from provisioning.keeper.state import Named, Notes, State, Trial, judged, this_boot
-from provisioning.keeper.systemd import Services, Systemd
+from provisioning.keeper.systemd import Services, Systemd, persist
 from provisioning.keeper.verdict import Verdict
 from provisioning.keeper.words import plain
 
@@ -239,7 +238,7 @@ class Keeper:
         before, pace = self._before(units), self._pace
         if self._measured:
             pace = pace.like(self._services.seen(UNIT).started_in, database_size(self._places))
-        probation = before.answered and not back
+        probation = trial if before.answered and not back else None
         self._configuration.keep(old.name)
         noted = self.notes.read()
         self.notes.write(State(trial, noted.last, noted.probation if back else None))
@@ -265,7 +264,7 @@ class Keeper:
                     f" ({error}): at the next start of this machine {trial.from_} would be back. Make room"
                     " and update again, or replace the card"
                 ) from error
-            if probation:
+            if probation is not None:
                 self._watched()  # where it had just ended
             return Verdict("kept", trial.to, judgement.why, trial.from_)
         self._tell(f"not proven: {judgement.why}; going back to {trial.from_}")
@@ -339,10 +338,10 @@ class Keeper:
                 " it is taken back at the next start of this machine. See 'carehub doctor'"
             )
         # Noted before it is waited for: the hub reads and reports it as soon as it runs.
-        self.notes.write(replace(judged(trial, "rolled back", why), probation=probation))
+        self.notes.write(judged(trial, "rolled back", why, probation=probation))
         if self._answers(pace.back) is None:
             why = f"{why}; the release before has not answered within {pace.back:g} s: 'carehub doctor'"
-            self.notes.write(replace(judged(trial, "rolled back", why), probation=probation))
+            self.notes.write(judged(trial, "rolled back", why, probation=probation))
         if probation is not None:
             self._watched()
         return why
@@ -353,16 +352,11 @@ class Keeper:
             self._configuration.back(old.name)
 
     def _started_again(self, units: Sequence[str], why: str) -> str:
-        """Start what was stopped, more than once if need be: nobody else does before the next boot."""
-        for left in reversed(range(self._pace.starts)):
-            try:
-                self._services.start(units)
-            except KeeperError as error:
-                if left == 0:
-                    return f"{why}; and the release before could not be started: {error}"
-                time.sleep(self._pace.look)
-            else:
-                break
+        """Start what was stopped: nobody else does before the next boot."""
+        try:
+            persist(lambda: self._services.start(units), self._pace.starts, self._pace.look)
+        except KeeperError as error:
+            return f"{why}; and the release before could not be started: {error}"
         return why
 
     def _answers(self, seconds: float) -> Said | None:

@@ -143,14 +143,14 @@ async def broker(config: Config, port_seconds: float = _PORT_SECONDS) -> list[Fi
     findings = [Finding("broker's name", Verdict.PASS, f"{host} is {places[0]}")]
     try:
         async with asyncio.timeout(port_seconds + _GRACE_SECONDS):
-            connection = await in_thread(partial(_connected, places, port, port_seconds))
+            connection, place = await in_thread(partial(_connected, places, port, port_seconds))
     except OSError as error:  # TimeoutError is one
         why = f"no answer within {port_seconds:g} s" if isinstance(error, TimeoutError) else error.strerror
         words = f"{host}:{port}: {why or error}"
         todo = "check broker.port and the home's firewall"
         return [*findings, Finding("broker's port", Verdict.FAIL, words, todo)]
     words = f"{host}:{port} answers"
-    if (place := connection.getpeername()[0]) != places[0]:
+    if place != places[0]:
         words += f" at {place}, and not at {places[0]}: the hub tries each in turn"
     findings.append(Finding("broker's port", Verdict.PASS, words))
     with connection:
@@ -158,14 +158,17 @@ async def broker(config: Config, port_seconds: float = _PORT_SECONDS) -> list[Fi
             return [*findings, _no_tls(config)]
         try:
             async with asyncio.timeout(_TLS_SECONDS):
-                return [*findings, await in_thread(partial(_tls, config, connection))]
+                return [*findings, await in_thread(partial(_tls, config, connection, place))]
         except TimeoutError:
             words = f"what answers at {host}:{port} does not agree on TLS within {_TLS_SECONDS:g} s"
             return [*findings, Finding("TLS", Verdict.FAIL, words, "check broker.port")]
 
 
-def _connected(places: Sequence[str], port: int, seconds: float) -> socket.socket:
-    """A connection to the first that takes one; each has its share of what time is left. Raises OSError."""
+def _connected(places: Sequence[str], port: int, seconds: float) -> tuple[socket.socket, str]:
+    """A connection to the first that takes one, and which that is: a socket that was reset does not tell.
+
+    Each has its share of what time is left. Raises OSError.
+    """
     failed: OSError = OSError("no address")
     until = monotonic() + seconds
     for left, place in zip(range(len(places), 0, -1), places, strict=True):
@@ -176,7 +179,7 @@ def _connected(places: Sequence[str], port: int, seconds: float) -> socket.socke
             failed = error
         else:
             connection.settimeout(_TLS_SECONDS + _GRACE_SECONDS)  # of all that follows
-            return connection
+            return connection, place
     raise failed
 
 
@@ -187,7 +190,7 @@ def _no_tls(config: Config) -> Finding:
     return Finding("TLS", Verdict.WARN, "off by configuration: nothing is encrypted")
 
 
-def _tls(config: Config, connection: socket.socket) -> Finding:
+def _tls(config: Config, connection: socket.socket, place: str) -> Finding:
     broker = config.broker
     if broker.key_file is not None and forbidden(broker.key_file):
         return Finding("TLS", Verdict.WARN, f"{broker.key_file} may not be read by this user", WITH_RIGHTS)
@@ -195,7 +198,6 @@ def _tls(config: Config, connection: socket.socket) -> Finding:
         context = tls_context(broker)
     except BrokerError as error:
         return Finding("TLS", Verdict.FAIL, f"broker.{error}")
-    place = connection.getpeername()[0]
     began = monotonic()
     try:
         with context.wrap_socket(connection, server_hostname=broker.host) as secured:

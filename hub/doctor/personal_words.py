@@ -32,7 +32,7 @@ _NOBODY = frozenset(
 _ROLES = frozenset(
     {
         "nurse", "doctor", "carer", "senior", "manager", "engineer", "home", "care", "staff", "ward", "lady",
-        "night", "day",
+        "night", "day", "charge", "site", "link",
     }
 )  # fmt: skip
 """What somebody does, and some are called so: at the end of a name it is searched for in capitals."""
@@ -149,7 +149,13 @@ def _take(config: Config, names: set[str], rooms: set[str], wholes: set[str]) ->
         if sensor.passkey is not None:
             wholes.add(f"{sensor.passkey:06d}")
     for rungs in (*config.alerts.ladder.values(), config.alerts.concern_ladder):
-        names |= {rung.tell for rung in rungs}  # whom it tells: a free text
+        names |= {rung.tell for rung in rungs if not _is_a_duty(rung.tell)}  # whom it tells: a free text
+
+
+def _is_a_duty(tell: str) -> bool:
+    """Nobody's name, but what somebody does: "senior carer", "nurse in charge"."""
+    known = _ROLES | _NOBODY | {"at", "in", "on", "or"}
+    return tell[1:].islower() and all(_folded(word) in known for word in _LETTERS.findall(tell))
 
 
 def _look_through(error: ConfigError, names: set[str], rooms: set[str], wholes: set[str]) -> str:

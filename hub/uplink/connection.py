@@ -80,6 +80,7 @@ class Connection:
         self._answer_within = answer_within_seconds
         self._connected: asyncio.Future[None] = self._loop.create_future()
         self._subscribed: asyncio.Future[Mapping[str, str]] = self._loop.create_future()
+        self._subscribing: int | None = None
         self._in_flight: dict[int, tuple[asyncio.Future[bool], float]] = {}
         self._waiting: deque[tuple[Callable[[], MQTTMessageInfo], asyncio.Future[bool]]] = deque()
         self._incoming: asyncio.Queue[Delivery | None] = asyncio.Queue()
@@ -141,7 +142,7 @@ class Connection:
         if self.lost.done():
             raise DisconnectedError(self.lost.result())
         self._subscribed = self._loop.create_future()
-        self._client.subscribe([(topic, 1) for topic in self.unsubscribed])
+        _, self._subscribing = self._client.subscribe([(topic, 1) for topic in self.unsubscribed])
         self.unsubscribed = await self._answer(self._subscribed)
 
     def send(
@@ -284,11 +285,11 @@ class Connection:
         self,
         _client: Client,
         _data: object,
-        _packet: int,
+        packet: int,
         reasons: list[ReasonCode],
         _properties: Properties | None,
     ) -> None:
-        if not self._subscribed.done():
+        if packet == self._subscribing and not self._subscribed.done():  # no late answer to an earlier one
             said = zip(self.unsubscribed, reasons, strict=False)
             self._subscribed.set_result({topic: str(reason) for topic, reason in said if reason.is_failure})
 

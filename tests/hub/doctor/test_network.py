@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import struct
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -101,6 +103,29 @@ async def test_what_takes_connections_and_agrees_on_no_tls_does_not_hold_the_doc
     assert found["broker's port"].verdict is PASS
     assert found["TLS"].verdict is FAIL  # nothing else would end this test
     assert "does not agree on TLS within 0.3 s" in found["TLS"].words
+
+
+async def test_what_takes_connections_and_resets_them_fails_in_words(tmp_path: Path) -> None:
+    """As a proxy does behind which nothing listens. Of a socket that was reset the kernel tells no more."""
+
+    def reset() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = proxy.accept()
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        resetting = threading.Thread(target=reset)
+        resetting.start()
+        path = write_configuration(tmp_path, port=proxy.getsockname()[1])
+        path.write_text(path.read_text().replace("tls = false\n", ""))
+        found = {each.part: each for each in await network.broker(load(path))}
+        proxy.shutdown(socket.SHUT_RDWR)
+    resetting.join()
+    assert found["broker's name"].verdict is PASS
+    assert FAIL in {each.verdict for each in found.values()}
+    assert not any("report this" in each.words for each in found.values())
 
 
 @contextmanager

@@ -90,6 +90,14 @@ def test_whom_a_ladder_tells_is_found(tmp_path: Path, table: str) -> None:
     assert words_of(load(path)).hidden("MARGARET took it")[0] == f"{REPLACED} took it"
 
 
+@pytest.mark.parametrize("tell", ["senior carer", "Nurse in charge", "Mo", "carer mo", "Dr Ward"])
+def test_of_whom_a_ladder_tells_a_duty_is_nobodys_name(tmp_path: Path, tell: str) -> None:
+    path = write_configuration(tmp_path, f'[[alerts.concern_ladder]]\nafter = "5 min"\ntell = "{tell}"\n')
+    somebody = tell not in ("senior carer", "Nurse in charge")
+    text = f"{tell}: a battery's charge, a link to the ICS"
+    assert (words_of(load(path)).hidden(text)[1] > 0) is somebody
+
+
 def test_titles_and_roles_are_nobodys_names(tmp_path: Path) -> None:
     said = hidden(tmp_path, "the manager and the nurse and Joy", name="Nurse Joy")
     assert said == f"the manager and the nurse and {REPLACED}"

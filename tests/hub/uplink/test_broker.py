@@ -195,6 +195,37 @@ async def test_whatever_a_broker_says_it_ends_in_a_broker_error(answer: bytes) -
             pass
 
 
+async def test_a_late_answer_to_an_earlier_subscription_is_not_taken_for_the_last_ones() -> None:
+    refused, granted = b"\x87", b"\x01"
+    asked = list[bytes]()
+
+    def behave(speaker: socket.socket) -> None:
+        def answer(packet: bytes, *reasons: bytes) -> None:
+            said = packet[2:4] + b"\x00" + b"".join(reasons)  # the SUBSCRIBE's own packet identifier
+            speaker.sendall(b"\x90" + bytes([len(said)]) + said)
+
+        speaker.sendall(CONNACK)
+        while packet := speaker.recv(1000):
+            if packet[0] == 0x82:
+                asked.append(packet)
+                if len(asked) == 1:
+                    answer(packet, refused, refused)
+                elif len(asked) == 3:
+                    answer(asked[1], granted, granted)
+                    answer(asked[2], refused, refused)
+
+    with peer(behave) as port:
+        broker = Broker(settings("127.0.0.1", port), "hub", subscription=(ACK, f"{ACK}-too"))
+        async with broker.connect() as connection:
+            connection._answer_within = 0.2
+            with pytest.raises(BrokerError, match="did not answer"):
+                await connection.subscribe()
+            connection._answer_within = 30.0
+            await connection.subscribe()
+            assert list(connection.unsubscribed) == [ACK, f"{ACK}-too"]
+    assert len(asked) == 3
+
+
 async def test_an_overlong_packet_is_not_read_into_memory() -> None:
     def behave(speaker: socket.socket) -> None:
         speaker.sendall(CONNACK + b"\x30\xff\xff\xff\x7f")

@@ -21,12 +21,13 @@ from hub.clock import now
 from hub.uplink.certificate import CertificateError, ends_of_file
 from provisioning import machines
 from provisioning.broker import acl
+from provisioning.certificate_files import is_pair_for, pem_of
 from provisioning.claims import ClaimRefusedError, Claims
 from provisioning.clients import Clients, check_name
 from provisioning.errors import ProvisioningError
 from provisioning.index import Certificate, Index
 from provisioning.locking import locked
-from provisioning.openssl import in_words, key_of_certificate, key_of_request, openssl, read, run, write
+from provisioning.openssl import in_words, key_of_request, openssl, read, run, write
 from provisioning.publishing import Publishing
 
 _log = logging.getLogger(__name__)
@@ -75,15 +76,13 @@ class Authority:
 
     def begin(self) -> None:
         """Make it, in a directory that has none yet, or only what was cut off of one."""
-        if self.certificate_file.exists():
-            raise ProvisioningError(f"{self.directory} has an authority already: it is not made over")
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ProvisioningError(f"{self.directory}: cannot be made: {error.strerror}") from error
         with locked(self.directory):
-            self._script("begin")
             self._clients.write(self._clients.text())
+            self._script("begin")
 
     def broker(self, names: Sequence[str], days: int = TERM_DAYS) -> Path:
         """A new key and a certificate for a server, by all its host names and addresses: the certificate's
@@ -99,7 +98,7 @@ class Authority:
         self._check_hosts(names)
         certificate = self.directory / f"{names[0]}.crt"
         with self._changing():
-            if not self._is_good_for(certificate, names):
+            if not self._is_good_for(names):
                 self._script("broker", *names, days=days)
         self._publishing.publish()
         return certificate
@@ -169,6 +168,8 @@ class Authority:
                 raise ClaimRefusedError(f"{name}: {why}")
             certificate = certificate or self._sign(request_pem, self._clients.hub(name))
             if not was_given:
+                # Its line may have been cut off.
+                self._clients.write(self._clients.with_client(self._clients.hub(name)))
                 self.claims.was_used(name, secret, key, address)
         self._publishing.publish()
         return certificate
@@ -195,19 +196,26 @@ class Authority:
 
     def revoke(self, name: str) -> None:
         """No certificate of that name is good any more, nor a claim, and it is struck from the list of
-        clients."""
+        clients: that silences it at once, and is done and published whatever fails of the others."""
         check_name(name)
-        with self._changing():
-            self._revoke(name)
-        self._publishing.publish()
+        self._must_be()
+        try:
+            with locked(self.directory):
+                self._revoke(name)
+        finally:
+            self._publishing.publish()
 
     def _revoke(self, name: str) -> None:
         """Under the lock."""
-        ended = self.claims.end(name)
-        # Also where all are revoked already: it may have been cut off before there was a list of them.
-        if not ended or self._was_given(name):
-            self._script("revoke", name)
         self._clients.write(self._clients.without(name))
+        try:
+            self.claims.end(name)
+        finally:
+            if self._index.is_damaged():
+                self._script("heal")
+            # Also where all are revoked already: it may have been cut off before there was a list of them.
+            if self._was_given(name) or not any(each.name == name for each in self.claims.all()):
+                self._script("revoke", name)
 
     def _was_given(self, name: str) -> bool:
         return any(each.name == name for each in self._all_certificates())
@@ -294,15 +302,14 @@ class Authority:
         if names[0] in {client.name for client in self._clients.all()}:
             raise ProvisioningError(f"{names[0]}: is a client's name already, in {self.clients_file}")
 
-    def _is_good_for(self, certificate: Path, names: Sequence[str]) -> bool:
-        if not certificate.exists() or not certificate.with_name(f"{names[0]}.key").exists():
-            return False
-        newest = next((each for each in self.certificates() if each.name == names[0]), None)
+    def _is_good_for(self, names: Sequence[str]) -> bool:
+        newest = self._newest(names[0])
         if newest is None or newest.revoked or newest.ends - now() < _PAGE_ENDS_SOON:
             return False
-        said = openssl("x509", "-in", str(certificate), "-noout", "-ext", "subjectAltName")
-        found = re.findall(r"(?:DNS|IP Address):([^,\s]+)", said)
-        return {_host(name) for name in found} == {_host(name) for name in names}
+        return is_pair_for(self.directory, newest, names)
+
+    def _newest(self, name: str) -> Certificate | None:
+        return next((each for each in self.certificates() if each.name == name), None)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -332,16 +339,10 @@ class Authority:
     def _in_force(self, name: str, key: str, shown: str = "-1") -> str | None:
         """The certificate of that name, where it is of that public key (its SHA-256), and is not the one that
         was shown to be renewed."""
-        newest = next((each for each in self.certificates() if each.name == name), None)
-        if (
-            newest is None
-            or newest.revoked
-            or newest.ends <= now()
-            or int(newest.serial, 16) == int(shown, 16)
-        ):
+        newest = self._newest(name)
+        if newest is None or newest.revoked or newest.ends <= now():
             return None
-        pem = read(self.directory / f"{name}.crt")
-        return pem if key_of_certificate(pem) == key else None
+        return pem_of(self.directory, newest, key) if int(newest.serial, 16) != int(shown, 16) else None
 
     def _is_good_hub(self, name: str, serial: str) -> bool:
         """Whether that certificate is a hub's, and was not revoked."""
@@ -375,11 +376,3 @@ def _check_host(name: str) -> None:
         ip_address(name)
     except ValueError:
         check_name(name)
-
-
-def _host(name: str) -> str:
-    """A name or an address, always written in one way."""
-    try:
-        return str(ip_address(name))
-    except ValueError:
-        return name.lower()

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import signal
 import subprocess
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from provisioning import programs
 from provisioning.errors import ProvisioningError
 from provisioning.keeper.atomic import sync
 
-_SECONDS = 60
+_SECONDS = 60.0
 
 
 def in_words(said: str, arguments: Sequence[str]) -> str:
@@ -53,6 +52,23 @@ def key_of_certificate(pem: str) -> str:
     return _key(openssl("x509", "-noout", "-pubkey", text=pem))
 
 
+def key_of_file(path: Path) -> str:
+    """The SHA-256 of a private key's public one. Raises `ProvisioningError`: it is none."""
+    return _key(openssl("pkey", "-pubout", "-in", str(path)))
+
+
+def serial_of_certificate(pem: str) -> int:
+    """A certificate's number. Raises `ProvisioningError`: it is none."""
+    return int(openssl("x509", "-noout", "-serial", text=pem).strip().partition("=")[2], 16)
+
+
+def names_of_certificate(pem: str) -> list[str]:
+    """The host names and addresses that a server's certificate is for. Raises `ProvisioningError`: it is
+    none."""
+    said = openssl("x509", "-noout", "-ext", "subjectAltName", text=pem)
+    return re.findall(r"(?:DNS|IP Address):([^,\s]+)", said)
+
+
 def pkcs7_of(pem: str) -> str:
     """Certificates as PKCS#7 without content, in base64 (RFC 7030, section 4.1.3). Raises
     `ProvisioningError`."""
@@ -67,50 +83,27 @@ def _key(said: str) -> str:
 
 def run(
     command: Sequence[str],
-    environment: dict[str, str],
+    environment: Mapping[str, str],
     text: str = "",
+    *,
+    where: Path | None = None,
+    seconds: float = _SECONDS,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end. Raises `ProvisioningError`: it cannot be run, or does not end."""
+    """Run a program to its end, apart from the terminal: Ctrl-C there cuts off nothing that is half done.
+    Where it does not end in time, all that it has started is ended with it. Raises `ProvisioningError`."""
     try:
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=_SECONDS,
-            input=text,
-            env={**os.environ, **environment},
+        code, output, errors = programs.ended(
+            command, text.encode(), None, seconds, apart=True, environment=environment, where=where
         )
     except FileNotFoundError as error:
         raise ProvisioningError(f"{error.filename} is not on this machine: install it") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ProvisioningError(f"{command[0]} could not be run: {error}") from error
-
-
-def run_apart(command: Sequence[str], where: Path, seconds: float) -> subprocess.CompletedProcess[str]:
-    """The same in a session of its own: where it does not end in time, all that it has started is ended with
-    it, and could not hold its output open. Raises `ProvisioningError`."""
-    try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            errors="replace", cwd=where, start_new_session=True,
-        )  # fmt: skip
     except OSError as error:
         raise ProvisioningError(f"{command[0]} could not be run: {error}") from error
-    try:
-        output, errors = process.communicate(timeout=seconds)
-    except BaseException as error:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        for stream in (process.stdout, process.stderr):
-            assert stream is not None
-            stream.close()  # unread: who left the session may hold it open
-        if isinstance(error, subprocess.TimeoutExpired):
-            raise ProvisioningError(f"{command[0]} did not end within {seconds:g} s") from error
-        raise
-    return subprocess.CompletedProcess(command, process.returncode, output, errors)
+    except subprocess.TimeoutExpired as error:
+        raise ProvisioningError(f"{command[0]} did not end within {seconds:g} s") from error
+    return subprocess.CompletedProcess(
+        command, code, output.decode("utf-8", errors="replace"), errors.decode("utf-8", errors="replace")
+    )
 
 
 def read(path: Path) -> str:
@@ -125,7 +118,9 @@ def write(path: Path, text: str, mode: int) -> None:
     """Put a text into a file, whole or not at all. Raises `ProvisioningError`."""
     waiting = path.with_name(f"{path.name}.writing")
     try:
-        with os.fdopen(os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
+        with os.fdopen(
+            os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8"
+        ) as file:
             os.fchmod(file.fileno(), mode)
             file.write(text)
             file.flush()

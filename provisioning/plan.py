@@ -253,18 +253,22 @@ def _group(site: Site) -> Iterator[Resource]:
 
 def _no_group(site: Site) -> Iterator[Resource]:
     """What an earlier beacon needed. Only once the hub.toml in force needs it no more: where the new one was
-    refused, or taken back with its release, a lamp would stay dark."""
+    refused, or taken back with its release, a lamp would stay dark. So would one of the hub.toml that is
+    kept with the other slot."""
     for group, output in (("gpio", "gpio"), ("dialout", "file")):
         if group != _beacon_group(site):
             uses = (
-                "import sys, tomllib; b = tomllib.load(open(sys.argv[1], 'rb')).get('beacon', {});"
-                " sys.exit(b.get('output') == sys.argv[2]"
-                + (" and str(b.get('write_to', '')).startswith('/dev/'))" if output == "file" else ")")
+                "import glob, sys, tomllib; output, now, kept = sys.argv[1:];"
+                " found = [tomllib.load(open(p, 'rb')).get('beacon', {}) for p in (now, *glob.glob(kept))];"
+                " sys.exit(any(b.get('output') == output"
+                + (" and str(b.get('write_to', '')).startswith('/dev/')" if output == "file" else "")
+                + " for b in found))"
             )
             yield Run(
                 f"gpasswd -d {USER} {group} >/dev/null && {RESTART_HUB}",
                 f"getent group {group} | cut -d: -f4 | tr , '\n' | grep -qx {USER}"
-                f' && python3 -IS -c "{uses}" {CONFIGURATION} {output}',
+                f' && python3 -IS -c "{uses}" {output} {CONFIGURATION}'
+                f" '/etc/carehub/.hub.toml.of-*'",
                 f"{USER} is not in {group}",
             )
 

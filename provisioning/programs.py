@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO
 
 _PIECE, _LONGEST_LINE, _MOST_SAID = 1 << 16, 1 << 22, 1 << 24
@@ -16,7 +18,8 @@ _PIECE, _LONGEST_LINE, _MOST_SAID = 1 << 16, 1 << 22, 1 << 24
 _LOOK_SECONDS = 0.5
 """How often is looked whether one that is silent is there still."""
 _LAST_WORDS_SECONDS = 10.0
-_under_way: set[subprocess.Popen[bytes]] = set()
+_under_way: dict[subprocess.Popen[bytes], bool] = {}
+"""And whether each is apart."""
 
 
 class EndlessLineError(Exception):
@@ -25,41 +28,63 @@ class EndlessLineError(Exception):
 
 @contextmanager
 def started(
-    command: Sequence[str], stdin: IO[bytes] | None, *, apart: bool
+    command: Sequence[str],
+    stdin: IO[bytes] | None,
+    *,
+    apart: bool,
+    environment: Mapping[str, str] | None = None,
+    where: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program, its standard input a pipe where no file is given; who leaves it by an error ends it.
+    `environment` is what it has beside this program's own, `where` the directory in which it is run.
 
-    `apart`: without the terminal, hence Ctrl-C there does not reach it, and it cannot ask there either.
+    `apart`: in a session of its own without the terminal, hence Ctrl-C there does not reach it, and it cannot
+    ask there either. All that it has started is ended with it.
     """
     process = subprocess.Popen(
         command, stdin=stdin or subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "LC_ALL": "C"}, start_new_session=apart,
+        env={**os.environ, "LC_ALL": "C", **(environment or {})}, cwd=where, start_new_session=apart,
     )  # fmt: skip
-    _under_way.add(process)
+    _under_way[process] = apart
     # Not as a context: that would wait for whoever reads what it says, and another machine may hold it open.
     try:
         yield process
     except BaseException:
-        process.kill()
+        _end(process, apart)
         raise
     finally:
         process.wait()
-        _under_way.discard(process)
+        _under_way.pop(process, None)
 
 
 def cut_off() -> None:
     """End all that are under way, of whichever thread: it finds them ended by a signal."""
-    for process in list(_under_way):
+    for process, apart in list(_under_way.items()):
+        _end(process, apart)
+
+
+def _end(process: subprocess.Popen[bytes], apart: bool) -> None:
+    if apart:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
         process.kill()
 
 
 def ended(
-    command: Sequence[str], stdin: bytes, file: IO[bytes] | None, seconds: float, *, apart: bool
+    command: Sequence[str],
+    stdin: bytes,
+    file: IO[bytes] | None,
+    seconds: float,
+    *,
+    apart: bool,
+    environment: Mapping[str, str] | None = None,
+    where: Path | None = None,
 ) -> tuple[int, bytes, bytes]:
     """Exit code, output and errors of a program. Raises `subprocess.TimeoutExpired`, `OSError`."""
     output: list[bytes] = []
     errors: list[bytes] = []
-    with started(command, file, apart=apart) as process:
+    with started(command, file, apart=apart, environment=environment, where=where) as process:
         assert process.stdout is not None
         threads = [_reading(process.stdout, output), hearing(process, errors), *feeding(process, stdin)]
         code = process.wait(seconds)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from provisioning.clients import Clients
 from provisioning.errors import ProvisioningError
 from provisioning.locking import locked
-from provisioning.openssl import read, run_apart, write
+from provisioning.openssl import read, run, write
 
 _SECONDS = 30.0
 """A hub waits for its certificate meanwhile (`keeper.est`)."""
@@ -52,7 +54,8 @@ class Publishing:
             return
         state = self._state()
         try:
-            ended = run_apart([str(self._program)], self._directory, _SECONDS)
+            Clients(self._directory / "clients").all()  # with a slip in it there is no access list to bring
+            ended = run([str(self._program)], {"PATH": _path()}, where=self._directory, seconds=_SECONDS)
             why = (
                 f"{self._program} ended with {ended.returncode}: {ended.stderr.strip() or 'it said nothing'}"
             )
@@ -74,3 +77,8 @@ class Publishing:
     def _state(self) -> str:
         text = "\0".join(read(self._directory / name) for name in _FILES)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _path() -> str:
+    """Where programs are looked for, the `carehub` that is running first: it may be in a checkout's .venv."""
+    return os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))

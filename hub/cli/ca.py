@@ -83,7 +83,7 @@ def client(directory: Path, name: str, days: int) -> None:
 
 @command.command("sign", short_help="Sign a hub's request.")
 @directory_argument
-@click.argument("request", type=click.File("r"))
+@click.argument("request", type=click.File("r", encoding="utf-8"))
 @click.argument("name")
 @click.option("--site", help="Its site.id, where NAME is not SITE.HUB.")
 @click.option("--hub", help="Its hub.id, where NAME is not SITE.HUB.")

@@ -34,11 +34,29 @@ named() {
 
 there() { [ -e "$1" ] || { say "authority.sh: $directory/$1 is not there$2"; exit 1; }; }
 
+ago() { date -u -d "@$(($(date +%s) - $1))" +%Y%m%d%H%M%SZ; } # so many seconds
+
 key() {
+    new_key "$1"
+    mv "$1.new" "$1"
+}
+
+new_key() { # beside the one that there is
     openssl ecparam -name prime256v1 -genkey -noout -out "$1.new"
     openssl pkey -in "$1.new" -noout 2>/dev/null || { rm -f "$1.new"; fail "$directory/$1 cannot be written: is the disk full?"; }
     sync "$1.new"
-    mv "$1.new" "$1"
+}
+
+is_pair() { # certificate, key
+    public=$(openssl x509 -in "$1" -noout -pubkey 2>/dev/null) && [ "$public" = "$(openssl pkey -in "$2" -pubout 2>/dev/null)" ]
+}
+
+finish() { # what a cut left between a server's certificate and its key: that is put in place after it
+    for new in *.key.new; do
+        [ -e "$new" ] || continue
+        file=${new%.new}
+        if is_pair "${file%.key}.crt" "$new"; then mv "$new" "$file"; else rm -f "$new"; fi
+    done
 }
 
 settings() { # of one certificate; $1 are further extensions
@@ -91,7 +109,8 @@ added() { # index: the numbers that index.kept has not
 
 keep() {
     cmp -s index index.kept ||
-        { cp index index.kept.new && cmp -s index index.kept.new && sync index.kept.new && mv index.kept.new index.kept && sync .; }
+        { cp index index.kept.new && cmp -s index index.kept.new && sync index.kept.new && mv index.kept.new index.kept && sync .; } ||
+        { rm -f index.kept.new; return 1; }
 }
 
 put_back() { # without room on the disk too
@@ -102,7 +121,7 @@ put_back() { # without room on the disk too
 heal() { # what a cut of the power, or a full disk, left of an earlier change
     if [ ! -e index.kept ]; then # a new authority, or one from before there was a copy
         if [ -e index ] && { [ -s index ] || [ -z "$(ls issued)" ]; }; then
-            cp index index.kept.new && sync index.kept.new && mv index.kept.new index.kept
+            keep || fail "$directory/index.kept cannot be written: is the disk full? Nothing was changed"
         fi
         is_whole index || { rm -f index.kept; fail "$directory/index has lost what was certified, and there is no" \
             "copy of it in here: put it back from your copy of this directory; nothing was changed"; }
@@ -114,7 +133,8 @@ heal() { # what a cut of the power, or a full disk, left of an earlier change
             "was said to be done; repeat what was not"
     fi
     # The time is more than it can have counted to.
-    grep -qsx '[0-9A-F][0-9A-F]*' crlnumber || printf '%X\n' "$(date +%s)" >crlnumber
+    grep -qsx '[0-9A-F][0-9A-F]*' crlnumber || printf '%X\n' "$(date +%s)" >crlnumber ||
+        fail "$directory/crlnumber cannot be written: is the disk full?"
 }
 
 authority() { # extensions, what 'openssl ca' is to do: the index is whole after it and on the disk, or as before
@@ -136,14 +156,15 @@ authority() { # extensions, what 'openssl ca' is to do: the index is whole after
 }
 
 undone() {
-    rm -f index.new ./*.crt.new revoked.crl.new
+    rm -f index.new ./*.crt.new ./*.key.new revoked.crl.new
     put_back || fail "$directory/index cannot be put back: is the disk full? Make room, and repeat this"
     fail "what openssl wrote did not come to the disk: is it full? It is as before: make room, and repeat this"
 }
 
 sign() { # request, name, extensions
     there ca.key ": make the authority first, with 'begin'"
-    authority "$3" -notext -subj "/CN=$2" -days "$days_certificate" -in "$1" -out "$2.crt.new"
+    # From an hour ago: this machine's clock may be ahead of theirs.
+    authority "$3" -notext -subj "/CN=$2" -startdate "$(ago 3600)" -days "$days_certificate" -in "$1" -out "$2.crt.new"
     serial=$(openssl x509 -in "$2.crt.new" -noout -serial 2>/dev/null) || undone
     serial=${serial#serial=}
     cmp -s "$2.crt.new" "issued/$serial.pem" || undone
@@ -151,12 +172,18 @@ sign() { # request, name, extensions
     chmod 644 "$2.crt.new"
     sync "$2.crt.new"
     mv "$2.crt.new" "$2.crt"
+    [ ! -e "$2.key.new" ] || mv "$2.key.new" "$2.key" # a server's
     sync .
     keep || :
 }
 
 revocations() {
-    authority "" -gencrl -crldays "$days_revocations" -out revoked.crl.new
+    # From a day ago: of a list that is not valid yet, since this machine's clock is ahead, the broker keeps everybody
+    # out. An openssl before 3.0 cannot; the end is counted from now in any case.
+    since=
+    ! openssl ca -help 2>&1 | grep -q -e -crl_lastupdate || since="-crl_lastupdate $(ago 86400)"
+    # shellcheck disable=SC2086  # two words, or none
+    authority "" -gencrl $since -crldays "$days_revocations" -out revoked.crl.new
     openssl crl -in revoked.crl.new -noout 2>/dev/null ||
         { rm -f revoked.crl.new; fail "$directory/revoked.crl could not be made anew: is the disk full?"; }
     chmod 644 revoked.crl.new
@@ -166,16 +193,25 @@ revocations() {
     keep || :
 }
 
+finish
 case $act in
 begin)
-    [ ! -e ca.crt ] || fail "$directory has an authority already"
     # What is there of it is of one that was cut off.
+    if openssl x509 -in ca.crt -noout 2>/dev/null; then
+        ! openssl crl -in revoked.crl -noout 2>/dev/null || fail "$directory has an authority already: it is not made over"
+        is_pair ca.crt ca.key || fail "$directory/ca.key is not the key of ca.crt: put it back from your copy of this directory"
+        revocations
+        exit
+    fi
+    [ -s ca.key ] || [ ! -s index ] ||
+        fail "$directory/ca.key is lost, and has certified: put it back from your copy of this directory"
     mkdir -p issued
     [ -e index ] || : >index
     [ -s ca.key ] || key ca.key
     openssl req -new -x509 -key ca.key -sha256 -days "$days_authority" -subj "/CN=CarePort broker authority" \
         -addext "basicConstraints=critical,CA:TRUE,pathlen:0" -addext "keyUsage=critical,keyCertSign,cRLSign" \
         -out ca.crt.new
+    is_pair ca.crt.new ca.key || { rm -f ca.crt.new; fail "$directory/ca.crt cannot be written: is the disk full?"; }
     chmod 644 ca.crt.new
     sync ca.crt.new
     mv ca.crt.new ca.crt
@@ -191,9 +227,9 @@ broker)
         *) names="$names,IP:$name" ;;
         esac
     done
-    key "$1.key"
+    new_key "$1.key" # in place with its certificate
     request=$(mktemp)
-    openssl req -new -key "$1.key" -subj "/CN=$1" -out "$request"
+    openssl req -new -key "$1.key.new" -subj "/CN=$1" -out "$request"
     sign "$request" "$1" "extendedKeyUsage = serverAuth
 subjectAltName = ${names#,}"
     rm -f "$request"
@@ -216,14 +252,15 @@ revoke)
     named "$1"
     there ca.key ": make the authority first, with 'begin'"
     heal
-    # All of them: a hub that was renewed has older ones that have not ended.
-    serials=$(awk -F '\t' -v subject="/CN=$1" '$1 == "V" && $6 == subject { print $4 }' index)
     awk -F '\t' -v subject="/CN=$1" '$6 == subject { found = 1 } END { exit !found }' index ||
         fail "'$1' has no certificate that could be revoked"
-    for each in $serials; do
-        authority "" -revoke "issued/$each.pem"
-        keep || :
-    done
+    # All of them: a hub that was renewed has older ones that have not ended. Not by 'openssl ca -revoke': that takes
+    # one at a time, and needs the certificate, which may be lost.
+    awk -F '\t' -v OFS='\t' -v subject="/CN=$1" -v at="$(date -u +%y%m%d%H%M%SZ)" \
+        '$1 == "V" && $6 == subject { $1 = "R"; $3 = at } { print }' index >index.new && is_whole index.new &&
+        sync index.new && mv index.new index && sync . ||
+        { rm -f index.new; fail "$directory/index cannot be written: is the disk full? '$1' is not revoked: repeat this"; }
+    keep || :
     # Also where all were revoked before: that may have been cut off here.
     revocations
     ;;

@@ -21,13 +21,15 @@ _OUR_FILE = "10-carehub.conf"
 _INCLUDES = re.compile(r"^(\s*Include\s+\"?)\S*sshd_config\.d/", re.MULTILINE | re.IGNORECASE)
 _WIRED = "etc/NetworkManager/system-connections/carehub-wired.nmconnection"
 _HERE = "127.0.0.1"
+_NOBODY = "nobody"
+"""Of whom no section Match speaks: what holds for all is not to be taken from one login's."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaysIn:
-    """How sshd lets a login in: in which files it looks for its keys; how many good ones there are, without
-    what provisioning gave it; to which logins that gave some; all ports; and what PermitRootLogin is by
-    itself, without what provisioning says of it ("" where sshd cannot be asked)."""
+    """How sshd lets a login in: in which files it looks for everybody's keys; how many good ones that login
+    has, without what provisioning gave it; to which logins that gave some; all ports; and what
+    PermitRootLogin is by itself, without what provisioning says of it ("" where sshd cannot be asked)."""
 
     key_files: tuple[str, ...]
     keys: int
@@ -56,8 +58,9 @@ def ways_in(root: Path, login: str, address: str = "") -> WaysIn:
     said = _sshd(main, login, _HERE)
     there = _sshd(main, login, address) if address else said
     ports = re.findall(r"^port (\d+)$", said, re.MULTILINE)
+    everybodys = _key_files(_sshd(main, _NOBODY, _HERE))
     return WaysIn(
-        _key_files(said), _keys(root, login, _key_files(there)), _key_logins(root), tuple(map(int, ports)),
+        everybodys, _keys(root, login, _key_files(there)), _key_logins(root), tuple(map(int, ports)),
         _root_login(root, main),
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,23 @@ def test_a_hub_sends_its_request_and_the_authority_alone_says_who_it_is(
     assert script(authority, "sign", there / "ics-desk.csr", "rose-house.hub-1").returncode == 0
     assert common_name(read(authority / "rose-house.hub-1.crt")) == "rose-house.hub-1"
     assert not (authority / "rose-house.hub-1.key").exists(), "no key has travelled"
+
+
+def test_what_is_made_by_a_clock_that_is_ahead_is_valid_where_it_is_not(authority: Path) -> None:
+    """Of a list of the revoked that is not valid yet mosquitto keeps everybody out."""
+    script(authority, "client", "hub")
+    certificate = read(authority / "hub.crt")
+    revoked = x509.load_pem_x509_crl((authority / "revoked.crl").read_bytes())
+    now, hours = datetime.now(UTC), timedelta(hours=1)
+    for begins, ends, before, days in (
+        (certificate.not_valid_before_utc, certificate.not_valid_after_utc, 1 * hours, 825),
+        (revoked.last_update_utc, revoked.next_update_utc, 24 * hours, 3650),
+    ):
+        assert ends is not None
+        assert abs(now - begins - before) < timedelta(minutes=2)
+        assert abs(ends - now - timedelta(days=days)) < timedelta(minutes=2)
+    verify = ["openssl", "verify", "-x509_strict", "-crl_check", "-CAfile", "ca.crt", "-CRLfile"]
+    subprocess.run([*verify, "revoked.crl", "hub.crt"], cwd=authority, check=True, capture_output=True)
 
 
 def test_what_is_revoked_is_on_the_list_and_stays_when_the_list_is_made_anew(authority: Path) -> None:

@@ -21,7 +21,8 @@ from provisioning.keeper.errors import KeeperError, LaterError
 from provisioning.keeper.est import RefusedError, Server
 from provisioning.keeper.identity import ensure
 from provisioning.keeper.resources import Identity
-from tests.rigs.claiming import NAME, machine, made, request, trail
+from provisioning.openssl import serial_of_certificate
+from tests.rigs.claiming import NAME, certified, cut_after_the_index, machine, made, request, trail
 
 
 def never(seconds: float) -> None:
@@ -174,8 +175,9 @@ def test_a_card_that_was_lost_before_it_was_used_is_revoked_by_its_name(
     authority.revoke(NAME)
     with pytest.raises(ClaimRefusedError, match="it has ended"):
         authority.enroll(request(tmp_path), NAME, claim.secret, "192.0.2.1")
+    authority.revoke(NAME)  # as where it was cut off
     with pytest.raises(ProvisioningError, match="no certificate that could be revoked"):
-        authority.revoke(NAME)
+        authority.revoke("of-nobody.hub-1")
 
 
 def test_a_claim_that_was_used_never_signs_again(
@@ -203,6 +205,34 @@ def test_a_claim_whose_signing_was_cut_off_is_still_good_for_its_key_and_for_no_
     with pytest.raises(ClaimRefusedError, match="another key"):
         authority.enroll(request(tmp_path, "another"), NAME, claim.secret, "192.0.2.1")
     assert "BEGIN" in authority.enroll(pem, NAME, claim.secret, "192.0.2.1")
+
+
+@pytest.mark.parametrize("has_an_older_one", [False, True])
+def test_a_certificate_that_was_cut_off_before_its_file_is_given_to_who_asks_again(
+    tmp_path: Path, authority: Authority, has_an_older_one: bool
+) -> None:
+    claim, pem = made(authority, "https://ca.example", tmp_path), request(tmp_path)
+    if has_an_older_one:
+        (authority.directory / f"{NAME}.crt").write_text(certified(authority, pem))
+    with cut_after_the_index(tmp_path), pytest.raises(ProvisioningError):
+        authority.enroll(pem, NAME, claim.secret, "192.0.2.1")
+    assert not authority.certificates()[0].revoked
+    given = authority.enroll(pem, NAME, claim.secret, "192.0.2.1")
+    assert serial_of_certificate(given) == int(authority.certificates()[0].serial, 16)
+    assert f"user {NAME}" in authority.access()
+
+
+def test_a_hub_whose_line_was_cut_off_after_its_certificate_gets_it_when_it_asks_again(
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, pem = made(authority, "https://ca.example", tmp_path), request(tmp_path)
+    with monkeypatch.context() as cut:
+        cut.setattr(authority._clients, "write", lambda _text: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            authority.enroll(pem, NAME, claim.secret, "192.0.2.1")
+    authority.enroll(pem, NAME, claim.secret, "192.0.2.1")
+    assert f"user {NAME}" in authority.access()
+    assert len((authority.directory / "index").read_text().splitlines()) == 1
 
 
 @pytest.mark.parametrize("name", ["willow-house-hub-1", f"{'a' * 40}.{'b' * 40}", "a b.c", "ics-desk", "x.y"])

@@ -201,7 +201,9 @@ def test_a_beacon_gets_the_group_that_it_needs(tmp_path: Path, output: str, grou
 
 def test_a_beacon_that_is_no_more_leaves_no_group_behind(tmp_path: Path) -> None:
     """By programs in the place of the machine's: no test may change whom this one has in its groups."""
-    groups, hub_toml, done = (tmp_path / name for name in ("groups", "hub.toml", "done"))
+    groups, hub_toml, done, kept = (
+        tmp_path / name for name in ("groups", "hub.toml", "done", ".hub.toml.of-a")
+    )
     for name, text in (
         ("getent", f'grep "^$2:" {groups}'),
         ("gpasswd", f'sed -i "/^$3:/s/$2//" {groups}'),
@@ -217,8 +219,7 @@ def test_a_beacon_that_is_no_more_leaves_no_group_behind(tmp_path: Path) -> None
         for each in planned(site_of(tmp_path, hub=text)):
             if isinstance(each, Run) and each.name.startswith("carehub is not in"):
                 words = [
-                    part.replace("/etc/carehub/hub.toml", str(hub_toml))
-                    for part in (each.changed_if, each.command)
+                    part.replace("/etc/carehub/", f"{tmp_path}/") for part in (each.changed_if, each.command)
                 ]
                 subprocess.run(["sh", "-c", " && ".join(words)], env={"PATH": path}, check=False)
         return sorted(line.partition(":")[0] for line in groups.read_text().splitlines() if "carehub" in line)
@@ -236,6 +237,8 @@ def test_a_beacon_that_is_no_more_leaves_no_group_behind(tmp_path: Path) -> None
     assert not done.exists(), "a second run changes nothing"
     groups.write_text(both)
     assert taken(HUB, "spoilt [") == ["bluetooth", "dialout", "gpio"], "what cannot be read may need it"
+    kept.write_text(pin)
+    assert taken(HUB, HUB) == ["bluetooth", "gpio"], "as long as the release before may come back to it"
     at = {title(each): index for index, each in enumerate(planned(site_of(tmp_path)))}
     assert at["file /etc/carehub/hub.toml"] < at["run carehub is not in gpio"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -68,6 +69,20 @@ def test_what_stands_in_the_list_of_clients_stays(tmp_path: Path, authority: Aut
     assert authority.clients_file.read_text() == before
     authority.client("second-desk")
     assert authority.clients_file.read_text() == f"{before}\nics  second-desk\n"
+
+
+def test_a_persons_words_in_the_list_are_read_and_written_alike_whatever_the_locale(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from provisioning.openssl import read, write;"
+        "write(Path(sys.argv[1]), read(Path(sys.argv[2])), 0o644)"
+    )
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.write_text("# S\u00fcd\n", encoding="utf-8")
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run(
+        [sys.executable, "-X", "utf8=0", "-c", program, after, before], env=environment, check=True
+    )
+    assert after.read_bytes() == before.read_bytes()
 
 
 def test_signing_at_once_from_threads_and_processes_loses_nothing(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+import threading
+import time
+from pathlib import Path
 
-from provisioning import programs
+from provisioning import openssl, programs
 from provisioning.programs import lines
 
 
@@ -21,3 +24,26 @@ def test_last_words_that_come_as_it_is_asked_whether_it_has_ended_are_heard() ->
     seconds = 2 * programs._LOOK_SECONDS
     with _EndsAsItIsAsked(["sh", "-c", f"sleep {seconds}; echo kept"], stdout=subprocess.PIPE) as process:
         assert list(lines(process, 60)) == [b"kept\n"]
+
+
+def test_what_signs_is_apart_from_the_terminal_and_only_the_second_ctrl_c_ends_it_with_all_that_it_started(
+    tmp_path: Path,
+) -> None:
+    """A terminal's Ctrl-C goes to all of its process group."""
+    said = openssl.run(["sh", "-c", "echo $$; cat /proc/$$/stat"], {}).stdout.splitlines()
+    group, session = said[1].rpartition(")")[2].split()[2:4]
+    assert group == session == said[0]
+    codes, started = list[int](), tmp_path / "started"
+    command = ["sh", "-c", f"sleep 300 & echo $! > {started}.new; mv {started}.new {started}; wait"]
+    thread = threading.Thread(target=lambda: codes.append(openssl.run(command, {}).returncode))
+    thread.start()
+    until = time.monotonic() + 20
+    while not started.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    programs.cut_off()
+    thread.join(20)
+    assert codes == [-9]
+    stat = Path(f"/proc/{started.read_text().strip()}/stat")
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < until
+        time.sleep(0.01)

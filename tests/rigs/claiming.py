@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -81,7 +83,7 @@ def request(tmp_path: Path, directory: str = "key", name: str = NAME) -> str:
 
 def certified(authority: Authority, request_pem: str, **changes: Any) -> str:
     """The request's key certified by hand, so that anything can be wrong with it: `name`, `begins` and `ends`
-    from now, `server` for whose name it is."""
+    from now, `server` for whose name it is, `serial` which number it has."""
     issuer = x509.load_pem_x509_certificate(authority.ca_pem.encode())
     signer = load_pem_private_key((authority.directory / "ca.key").read_bytes(), None)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
@@ -91,7 +93,7 @@ def certified(authority: Authority, request_pem: str, **changes: Any) -> str:
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, changes.get("name", NAME))]))
         .issuer_name(issuer.subject)
         .public_key(x509.load_pem_x509_csr(request_pem.encode()).public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(changes.get("serial", x509.random_serial_number()))
         .not_valid_before(moment + changes.get("begins", timedelta(days=-9)))
         .not_valid_after(moment + changes.get("ends", timedelta(days=99)))
     )
@@ -101,6 +103,22 @@ def certified(authority: Authority, request_pem: str, **changes: Any) -> str:
         building = building.add_extension(x509.SubjectAlternativeName([address]), critical=False)
         building = building.add_extension(own, critical=False)
     return building.sign(signer, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+@contextlib.contextmanager
+def cut_after_the_index(tmp_path: Path) -> Iterator[None]:
+    """authority.sh is ended, as by a cut of the power, when openssl has put its index in place: once that is
+    to be on the disk."""
+    tools = tmp_path / "cut"
+    tools.mkdir()
+    (tools / "sync").write_text(
+        '#!/bin/sh\ncase "$*" in "index .") kill -9 $PPID; exit 1 ;; esac\n'
+        f'exec {shutil.which("sync")} "$@"\n'
+    )
+    (tools / "sync").chmod(0o700)
+    with pytest.MonkeyPatch.context() as cut:
+        cut.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+        yield
 
 
 def trail(authority: Authority) -> list[dict[str, str]]:

@@ -12,6 +12,7 @@ from provisioning.authority import Authority
 from provisioning.keeper import wall_clock
 from provisioning.keeper.errors import KeeperError, LaterError
 from provisioning.keeper.est import Server
+from provisioning.openssl import serial_of_certificate
 from tests.rigs.claiming import NAME, certified, made, request, serving
 
 
@@ -21,8 +22,9 @@ def good_only(authority: Authority, begins: timedelta, ends: timedelta) -> None:
     key = certificate.with_suffix(".key")
     asking = ["openssl", "req", "-new", "-key", str(key), "-subj", "/CN=x"]
     asked = subprocess.run(asking, check=True, capture_output=True, text=True).stdout
-    pem = certified(authority, asked, name="127.0.0.1", begins=begins, ends=ends, server="127.0.0.1")
-    certificate.write_text(pem)
+    given = serial_of_certificate(certificate.read_text())  # that of another number would not be used
+    told = {"name": "127.0.0.1", "server": "127.0.0.1", "serial": given}
+    certificate.write_text(certified(authority, asked, begins=begins, ends=ends, **told))
 
 
 @pytest.mark.parametrize(("begins", "ends"), [(9, 99), (-99, -9)])

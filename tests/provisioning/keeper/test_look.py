@@ -82,6 +82,18 @@ def test_look_goes_by_what_sshd_itself_makes_of_its_files(tmp_path: Path) -> Non
     assert look(Places(box.root), "sam")["key_logins"] == ["pi"]
 
 
+def test_what_sshd_is_told_of_one_login_alone_is_not_taken_for_everybodys(tmp_path: Path) -> None:
+    box = Box(tmp_path / "box")
+    box("/etc/ssh").mkdir(parents=True)
+    make_key(tmp_path / "key")
+    text = f"HostKey {tmp_path}/key\nMatch User pi\n  AuthorizedKeysFile /etc/ssh/pi.keys\n"
+    box("/etc/ssh/sshd_config").write_text(text)
+    found = look(Places(box.root), "pi")
+    assert found["key_files"] == (".ssh/authorized_keys", ".ssh/authorized_keys2"), (
+        "or sam's would count no more"
+    )
+
+
 def test_look_tells_what_sshd_says_of_root_without_ours(tmp_path: Path) -> None:
     box = Box(tmp_path / "box")
     box("/etc/ssh/sshd_config.d").mkdir(parents=True)

@@ -66,13 +66,19 @@ class Configuration:
         kept = self.of(slot)
         return kept.exists() and not (self.path.exists() and filecmp.cmp(kept, self.path, shallow=False))
 
-    def accepted(self, slot: str) -> bool:
-        """Whether that slot's release can be run with the one of today. It is believed to where its program
-        does not say: what was changed since is nothing to be dropped on a guess."""
-        program = self._slots / slot / "bin/carehub"
+    def changed_since(self, moment: datetime | None) -> bool:
+        """Whether the one of today is of after that moment; of one that is not known, it is. Raises
+        OSError."""
+        if moment is None:
+            return True
+        return self.path.exists() and self.path.stat().st_mtime > moment.timestamp()
+
+    def accepted(self, slot: str, path: Path | None = None) -> bool:
+        """Whether that slot's release can be run with the one of today, or with that file. It is believed to
+        where its program does not say: what was changed since is nothing to be dropped on a guess."""
         try:
             done = subprocess.run(
-                (program, "check-config", "--config", self.path),
+                (self._program(slot), "check-config", "--config", path or self.path),
                 capture_output=True, stdin=subprocess.DEVNULL, timeout=_CHECK_SECONDS, check=False,
             )  # fmt: skip
         except (OSError, subprocess.SubprocessError):
@@ -80,25 +86,40 @@ class Configuration:
         return done.returncode != WRONG_CONFIGURATION
 
     def its_own(self, slot: str, release: Named, noted: datetime | None) -> NewConfiguration | None:
-        """What that slot's release had, where it refuses the one of today; None where it does not.
+        """What that slot's release had, where it refuses the one of today; None where it does not. What is
+        kept stays so: the release may not prove itself, and be gone back to once more.
 
         Raises:
-            KeeperError: that was changed since `noted`, when the update that brought it ended: residents and
-                sensors of then are not to be put in the place of today's unseen.
+            KeeperError: that was changed since `noted`, when the update that brought it was, and what is kept
+                was not looked at after that: residents and sensors of then are not to be put in the place of
+                today's unseen. Or it refuses that too.
+            OSError: the card takes nothing.
         """
-        kept = self.of(slot)
+        kept, again = self.of(slot), self.path.with_name(".hub.toml.again")
         if not self.differs(slot) or self.accepted(slot):
             return None
-        changed = self.path.stat().st_mtime if self.path.exists() else 0.0
-        if noted is None or changed > noted.timestamp():
-            of = datetime.fromtimestamp(kept.stat().st_mtime, UTC)
+        of = kept.stat().st_mtime
+        if self.changed_since(noted) and of <= self.path.stat().st_mtime:
             raise KeeperError(
                 f"release {release} refuses {self.path}, which was changed since, and its own, {kept}, is of"
-                f" {of:%d %b %Y}: residents and sensors may be others today. Compare them, have in"
-                f" {self.path.name} what release {release} takes and is true today, and go back again"
+                f" {datetime.fromtimestamp(of, UTC):%d %b %Y}: residents and sensors may be others today."
+                f" Compare them ('diff {self.path} {kept}'). Change {kept.name} until it is true today"
+                f" ('touch {kept}' where it is), and not {self.path.name}, which the release in force needs;"
+                " then go back again"
             )
-        return NewConfiguration(kept, lambda _slot: None)
+        if not self.accepted(slot, kept):
+            raise KeeperError(
+                f"release {release} refuses {self.path}, and {kept} too: see '{self._program(slot)}"
+                f" check-config --config {kept}', put that file right, and go back again"
+            )
+        self._disk.remove(again)  # of a time that was cut off
+        self._disk.step(f"link {again}")
+        again.hardlink_to(kept)
+        return NewConfiguration(again, lambda _slot: None)
 
     def forget(self, slot: str) -> None:
         """That slot has none any more. Raises OSError."""
         self._disk.remove(self.of(slot))
+
+    def _program(self, slot: str) -> Path:
+        return self._slots / slot / "bin/carehub"

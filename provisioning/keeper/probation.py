@@ -41,7 +41,7 @@ def watch(
         OSError: the card takes nothing.
     """
     services, disk = services or Systemd(places), disk or Disk()
-    notes, watched, judge, began = Notes(places, disk), None, Probation(pace), 0.0
+    notes, judged, judge, began = Notes(places, disk), State(), Probation(pace), 0.0
     while True:
         state = notes.read()
         if state.trial is not None:
@@ -49,13 +49,13 @@ def watch(
         elif state.probation is None:
             return
         else:
-            if state.probation != watched:
-                watched, began = state.probation, time.monotonic()
-                judge = Probation(pace, database_size(places), boots=max(0, len(watched.boots) - 1))
+            if state != judged:  # after a going back by hand that failed, too
+                judged, began, boots = state, time.monotonic(), len(state.probation.boots)
+                judge = Probation(pace, database_size(places), boots=max(0, boots - 1))
             judgement = judge.look(time.monotonic() - began, services.seen(UNIT))
             if judgement is not None:
                 keeper = Keeper(places, services=services, disk=disk, pace=pace, tell=tell)
-                _end(places, keeper, watched, judgement, tell)
+                _end(places, keeper, state.probation, judgement, tell)
                 continue
         time.sleep(pace.watch)
 

@@ -87,7 +87,8 @@ def _settled(slots: Slots, notes: Notes, configuration: Configuration, services:
     if state.trial is not None:
         why, probation = _interrupted(slots, state, before), None
         if wanted == state.trial.from_slot:
-            configuration.back(wanted)
+            if not state.trial.configuration_stays:
+                configuration.back(wanted)
             # One that was on probation, and was to be gone away from, is so again.
             probation = state.probation
         notes.write(judged(state.trial, "interrupted", why, probation=probation))

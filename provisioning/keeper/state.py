@@ -49,7 +49,8 @@ class Named:
 class Trial:
     """A release that has to prove itself, in the slot `to_slot`; the one to go back to is in `from_slot`.
     `asked` is the hub's name for what the centre asked (`centre.Order.id`), empty where a person updates.
-    `boots` are those of the machine (`this_boot`) in which it was tried, and then watched over."""
+    `boots` are those of the machine (`this_boot`) in which it was tried, and then watched over.
+    `configuration_stays`: the hub.toml of today is in force with the one that is gone back to, too."""
 
     from_: Named
     from_slot: str
@@ -58,6 +59,7 @@ class Trial:
     at: datetime
     asked: str = ""
     boots: tuple[str, ...] = ()
+    configuration_stays: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """For the file."""
@@ -67,6 +69,7 @@ class Trial:
             "at": self.at.isoformat(),
             "asked": self.asked,
             "boots": list(self.boots),
+            "configuration_stays": self.configuration_stays,
         }
 
 
@@ -169,6 +172,7 @@ def _trial(said: dict[str, Any]) -> Trial:
         datetime.fromisoformat(said["at"]),
         str(said.get("asked", "")),
         tuple(str(each) for each in said.get("boots", [])),
+        said.get("configuration_stays") is True,
     )
 
 

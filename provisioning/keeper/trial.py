@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from provisioning.keeper.atomic import Disk
 from provisioning.keeper.configuration import Configuration, NewConfiguration
 from provisioning.keeper.errors import KeeperError
 from provisioning.keeper.health import Said, ask, commits, database_size, publishes
+from provisioning.keeper.in_force import at_its_best, is_dead
 from provisioning.keeper.judge import PACE, Before, Judge, Judgement, Look, Pace
 from provisioning.keeper.places import PAGE_UNIT, PROBATION_UNIT, UNIT, Places
 from provisioning.keeper.settle import settle, watched_over
@@ -28,9 +30,6 @@ from provisioning.keeper.verdict import Verdict
 from provisioning.keeper.words import plain
 
 Tell = Callable[[str], None]
-
-_PROOFS = 3
-"""How often the release before may show that the broker takes what it publishes."""
 
 
 class Keeper:
@@ -95,7 +94,8 @@ class Keeper:
             self._check_moment()
             needed = "" if watched is None else _still_watched(watched)
             before = self.slots.slot(self.slots.idle())
-            installed = self.slots.install(bundle, older=older, anew=self._is_dead(), needed=needed)
+            dead = is_dead(self._places, self._services, self._pace)
+            installed = self.slots.install(bundle, older=older, anew=dead, needed=needed)
             fresh = installed != self.slots.linked()
             if fresh:
                 self._configuration.forget(installed)
@@ -119,7 +119,9 @@ class Keeper:
 
         Raises:
             KeeperError: there is none, it could not read the database, is the one that was taken back last or
-                was never in force, or refuses a hub.toml that was changed since; nothing was changed.
+                was never in force, or refuses a hub.toml that was changed since; or the release in force
+                runs, and would not with the hub.toml of today. Nothing was changed.
+            OSError: the card takes nothing.
         """
         self._settled()
         other, current = self.slots.slot(self.slots.idle()), self.slots.current()
@@ -138,25 +140,36 @@ class Keeper:
                 f"there is nothing to go back to: the other slot has {to}, and it is not noted that it was in"
                 " force before this one. 'carehub update FILE' tries it like any other"
             )
-        changed_since = None if last is None else last.at
-        return self._try(other.name, self._configuration.its_own(other.name, to, changed_since), back=True)
+        self._check_can_stay(current, other)
+        noted = watched or last
+        its_own = self._configuration.its_own(other.name, to, None if noted is None else noted.at)
+        return self._try(other.name, its_own, back=True)
 
     def take_back(self, probation: Trial, why: str) -> Verdict:
         """Have the release in force again that was before the one on probation.
 
         Raises:
-            KeeperError: it is not there any more; the one on probation stays, and is so no longer.
+            KeeperError: it is not there any more, or there is no hub.toml that it takes; the one on probation
+                stays, and is so no longer.
             OSError: the card takes nothing.
         """
         old, last = self.slots.slot(probation.from_slot), self.notes.read().last
         if old is None or Named.of(old.manifest) != probation.from_:
             self.notes.write(State(None, last))
             raise KeeperError(f"{why}; and the release before is not there any more to go back to")
+        # What came with the release goes with it.
+        if self._configuration.changed_since(probation.at) or not self._configuration.of(old.name).exists():
+            if self._configuration.accepted(old.name):
+                probation = replace(probation, configuration_stays=True)
+            elif self._configuration.differs(old.name):
+                why = f"{why}; with the hub.toml that it had then, since it refuses the one of today"
+            else:
+                self.notes.write(State(None, last))
+                raise KeeperError(
+                    f"{why}; and {probation.from_} refuses the hub.toml of today, and no other is kept: it is"
+                    f" not gone back to. See 'carehub doctor'"
+                )
         self._tell(f"{why}; going back to {probation.from_}")
-        if self._configuration.accepted(old.name):
-            self._configuration.forget(old.name)  # what was changed since then stays
-        elif self._configuration.differs(old.name):
-            why = f"{why}; with the hub.toml that it had then, since it refuses the one of today"
         # From here on a power cut is settled as that of a trial.
         self.notes.write(State(probation, last))
         with _undisturbed():
@@ -172,14 +185,18 @@ class Keeper:
         if words is not None:
             raise KeeperError(words)
 
-    def _is_dead(self) -> bool:
-        """Whether the release in force is to run, and has ended by itself or does not answer since."""
-        if not self._services.running() or not self._services.wanted(UNIT):
-            return False
-        hub = self._services.seen(UNIT)
-        if hub.ended is None or hub.active == "inactive":  # by somebody's hand
-            return False
-        return not (hub.running and ask(self._places, self._pace.answer) is not None)
+    def _check_can_stay(self, current: Slot, to: Slot) -> None:
+        """A hub that runs has read its hub.toml when it started."""
+        if not (self._services.running() and self._services.seen(UNIT).running):
+            return
+        if not self._configuration.accepted(current.name):
+            other = Named.of(to.manifest)
+            raise KeeperError(
+                f"release {Named.of(current.manifest)} runs, and refuses {self._configuration.path} as it is"
+                f" now: it could not be started again if {other} did not prove itself. Put that file right"
+                f" first ('carehub check-config'); what {other} alone takes belongs in"
+                f" {self._configuration.of(to.name)}. Then go back again"
+            )
 
     def _settled(self) -> None:
         """Whoever calls has the lock, so a trial that is noted was cut off."""
@@ -235,7 +252,7 @@ class Keeper:
         *,
         back: bool,
     ) -> Verdict:
-        before, pace = self._before(units), self._pace
+        before, pace = at_its_best(self._places, self._services, units, self._pace), self._pace
         if self._measured:
             pace = pace.like(self._services.seen(UNIT).started_in, database_size(self._places))
         probation = trial if before.answered and not back else None
@@ -264,6 +281,8 @@ class Keeper:
                     f" ({error}): at the next start of this machine {trial.from_} would be back. Make room"
                     " and update again, or replace the card"
                 ) from error
+            with suppress(OSError):  # its own is in force, or it did without
+                self._configuration.forget(trial.to_slot)
             if probation is not None:
                 self._watched()  # where it had just ended
             return Verdict("kept", trial.to, judgement.why, trial.from_)
@@ -271,26 +290,6 @@ class Keeper:
         # One that was to be gone away from while it was on probation is so again.
         why = self._back(trial, old, units, judgement.why, pace, probation=noted.probation if back else None)
         return Verdict("rolled back", trial.to, why, trial.from_)
-
-    def _before(self, units: Sequence[str]) -> Before:
-        """As the release before shows itself at its best. Of one that does not run nothing is expected; one
-        that is only starting, as after a power cut, is waited for."""
-        found, until, proofs = Before(), time.monotonic() + self._pace.before, _PROOFS
-        ready = time.monotonic() + self._pace.like(None, database_size(self._places)).patience
-        while True:
-            hub = self._services.seen(UNIT)
-            if hub.starting and hub.ended is None and time.monotonic() < ready:
-                until = time.monotonic() + self._pace.before
-            said, published = ask(self._places, self._pace.answer) if hub.running else None, False
-            if said is not None and said.connected and not found.published and proofs:
-                proofs -= 1
-                published = publishes(self._places, self._pace.answer)
-            page = PAGE_UNIT in units and self._services.seen(PAGE_UNIT).running
-            found = found.with_later(Before.of(said, published=published, page=page))
-            over = time.monotonic() >= until or not (hub.running or hub.starting)
-            if over or (said is not None and found.whole(said) and (found.published or not proofs)):
-                return found
-            time.sleep(self._pace.look)
 
     def _judged(self, before: Before, units: Sequence[str], pace: Pace) -> Judgement:
         judge, started = Judge(before, pace), time.monotonic()
@@ -324,7 +323,7 @@ class Keeper:
         for step in (
             lambda: self._services.kill(units, self._pace.kill),
             lambda: self.slots.switch(old.name),
-            lambda: self._configuration_back(old),
+            lambda: self._configuration_back(trial, old),
             lambda: self._services.refresh(),
         ):
             try:
@@ -341,14 +340,19 @@ class Keeper:
         self.notes.write(judged(trial, "rolled back", why, probation=probation))
         if self._answers(pace.back) is None:
             why = f"{why}; the release before has not answered within {pace.back:g} s: 'carehub doctor'"
+            if self._configuration.differs(old.name):
+                why = f"{why}. {self._configuration.of(old.name)} is the hub.toml that it had then"
             self.notes.write(judged(trial, "rolled back", why, probation=probation))
+        elif trial.configuration_stays:
+            with suppress(OSError):
+                self._configuration.forget(old.name)
         if probation is not None:
             self._watched()
         return why
 
-    def _configuration_back(self, old: Slot) -> None:
+    def _configuration_back(self, trial: Trial, old: Slot) -> None:
         """Only with the release: the new one stays with its own."""
-        if self.slots.linked() == old.name:
+        if self.slots.linked() == old.name and not trial.configuration_stays:
             self._configuration.back(old.name)
 
     def _started_again(self, units: Sequence[str], why: str) -> str:

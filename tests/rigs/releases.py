@@ -40,9 +40,16 @@ WELL: dict[str, Any] = {
     "progress": {"well": True, "stages": {"intake": {"well": True, "turned": True, "words": "gets on"}}},
 }
 
-_HUB = """
+_HUB = """#!{python} -IS
 import json, os, socket, sys, time
-behaviour, root = {behaviour!r}, os.environ["HUB_ROOT"]
+behaviour, checks = {behaviour!r}, sys.argv[1:2] == ["check-config"]
+root = os.environ.get("HUB_ROOT", "")
+hub_toml = sys.argv[3] if checks else root + "/etc/carehub/hub.toml"
+knows = behaviour.get("knows")
+if knows is not None and open(hub_toml).read().split()[0] not in knows:
+    sys.exit(3)
+if checks:
+    sys.exit(0)
 if "ends" in behaviour:
     sys.exit(behaviour["ends"])
 if behaviour.get("never ready"):
@@ -113,7 +120,7 @@ class Signer:
 def bundle(path: Path, signer: Signer, made: Made) -> Path:
     """Make that bundle."""
     files = {
-        "bin/carehub": _HUB.format(behaviour=made.hub),
+        "bin/carehub": _HUB.format(python=sys.executable, behaviour=made.hub),
         "lib/version.txt": f"{made.version} {made.build}",
         "systemd/carehub.service": "[Unit]",
         **made.brings,

@@ -258,3 +258,30 @@ def test_a_keeper_that_was_killed_in_a_trial_is_settled_at_once(machine: Machine
     assert any("the update to 1.1 (one) was interrupted" in words for words in said)
     assert in_force(machine) == "1.0"
     assert replace(noted(machine), last=None) == State()
+
+
+def test_its_time_begins_anew_after_a_going_back_that_failed(kept: Machine) -> None:
+    """It was stopped for that, and started again."""
+    over: list[tuple[list[str], float]] = []
+    watching = threading.Thread(target=lambda: over.append((watched(kept), time.monotonic())))
+    looked, seen = threading.Event(), kept.services.seen
+
+    def seen_so(unit: str) -> UnitSeen:
+        looked.set()
+        return seen(unit)
+
+    kept.services.seen = seen_so  # type: ignore[method-assign]
+    watching.start()
+    assert looked.wait(20)
+    state, notes = noted(kept), kept.keeper().notes
+    assert state.probation is not None
+    assert state.last is not None
+    with held(kept.places, "going back"):
+        notes.write(replace(state, trial=state.probation))
+        time.sleep(1.5 * QUICK.probation)
+        notes.write(replace(state, last=replace(state.last, at=datetime.now(UTC))))
+        began = time.monotonic()
+    watching.join(20)
+    said, at = over[0]
+    assert said == ["release 1.1 (one) stays: it ran for 0.4 s without an end"]
+    assert at - began >= QUICK.probation

@@ -20,6 +20,8 @@ _LOOK_SECONDS = 0.5
 _LAST_WORDS_SECONDS = 10.0
 _under_way: dict[subprocess.Popen[bytes], bool] = {}
 """And whether each is apart."""
+_starting = threading.Lock()
+"""Nobody overlooks one that has just begun to run (`cut_off`)."""
 
 
 class EndlessLineError(Exception):
@@ -41,11 +43,12 @@ def started(
     `apart`: in a session of its own without the terminal, hence Ctrl-C there does not reach it, and it cannot
     ask there either. All that it has started is ended with it.
     """
-    process = subprocess.Popen(
-        command, stdin=stdin or subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "LC_ALL": "C", **(environment or {})}, cwd=where, start_new_session=apart,
-    )  # fmt: skip
-    _under_way[process] = apart
+    with _starting:
+        process = subprocess.Popen(
+            command, stdin=stdin or subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "LC_ALL": "C", **(environment or {})}, cwd=where, start_new_session=apart,
+        )  # fmt: skip
+        _under_way[process] = apart
     # Not as a context: that would wait for whoever reads what it says, and another machine may hold it open.
     try:
         yield process
@@ -59,7 +62,9 @@ def started(
 
 def cut_off() -> None:
     """End all that are under way, of whichever thread: it finds them ended by a signal."""
-    for process, apart in list(_under_way.items()):
+    with _starting:
+        under_way = list(_under_way.items())
+    for process, apart in under_way:
         _end(process, apart)
 
 

@@ -32,7 +32,8 @@ VIRT = Kind(
     "virt",
     (
         *("-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "1024"),
-        *("-device", "virtio-blk-device,drive=card", "-device", "virtio-net-pci,netdev=home"),
+        # Without the ROM to start from the network: it is of a package that may not be there.
+        *("-device", "virtio-blk-device,drive=card", "-device", "virtio-net-pci,netdev=home,romfile="),
         *("-drive", "file=card,if=none,id=card,format=raw", "-serial", "file:console.log"),
     ),
     "ttyAMA0",

@@ -204,9 +204,10 @@ def _booted(given: Given, kind: Kind, *, to_the_end: bool) -> Iterator[Line]:
             pass
         seconds = monotonic() - began
         online = desk.online.is_set()
+        missed = "not within" if guest.runs() else "QEMU ended by itself after"
         yield Line(
             what,
-            f"{seconds:.0f} s" if online else f"not within {seconds:.0f} s: see {directory}",
+            f"{seconds:.0f} s" if online else f"{missed} {seconds:.0f} s: see {directory}",
             "arrives",
             online,
         )

@@ -6,6 +6,9 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from provisioning import openssl, programs
 from provisioning.programs import lines
@@ -47,3 +50,23 @@ def test_what_signs_is_apart_from_the_terminal_and_only_the_second_ctrl_c_ends_i
     while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def test_a_program_that_has_only_just_begun_is_cut_off_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs before who started it goes on."""
+    runs, popen = threading.Event(), subprocess.Popen
+
+    def slow(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        process = popen(*arguments, **options)
+        runs.set()
+        time.sleep(0.3)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", slow)
+    codes = list[int]()
+    thread = threading.Thread(target=lambda: codes.append(openssl.run(["sleep", "300"], {}).returncode))
+    thread.start()
+    assert runs.wait(20)
+    programs.cut_off()
+    thread.join(20)
+    assert codes == [-9]

@@ -207,7 +207,7 @@ def test_a_beacon_that_is_no_more_leaves_no_group_behind(tmp_path: Path) -> None
     for name, text in (
         ("getent", f'grep "^$2:" {groups}'),
         ("gpasswd", f'sed -i "/^$3:/s/$2//" {groups}'),
-        ("systemctl", f"echo $* >>{done}"),
+        ("systemctl", f'echo "$*" >>{done}'),
     ):
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)

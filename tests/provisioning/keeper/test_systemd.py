@@ -28,7 +28,7 @@ class Called:
     def fails(self, name: str, code: int = 1, says: str = "") -> None:
         program = self.directory / name
         says = f"[ $1 = list-units ] && echo '{says}'\n" if says else ""
-        program.write_text(f"#!/bin/sh\necho {name} $* >>{self._log}\n{says}echo no >&2\nexit {code}\n")
+        program.write_text(f'#!/bin/sh\necho {name} "$*" >>{self._log}\n{says}echo no >&2\nexit {code}\n')
         program.chmod(0o755)
 
     def lines(self) -> list[str]:

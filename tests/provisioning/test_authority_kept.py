@@ -18,6 +18,7 @@ from provisioning import publishing
 from provisioning.authority import Authority
 from provisioning.errors import ProvisioningError
 from tests.rigs.claiming import cut_after_the_index, request
+from tests.rigs.ending import ends
 
 LOST, OTHER, NEXT = "rose-house.hub-1", "oak-house.hub-1", "elm-house.hub-1"
 
@@ -297,10 +298,9 @@ def test_a_publish_that_hangs_is_ended_with_all_that_it_started(
     program, started = authority.directory / "publish", authority.directory / "started"
     program.write_text("#!/bin/sh\nsleep 300 & echo $! > started\nwait\n")
     program.chmod(0o700)
-    monkeypatch.setattr(publishing, "_SECONDS", 0.5)
+    monkeypatch.setattr(publishing, "_SECONDS", 2)
     begun = time.monotonic()
     authority.publish()
     assert time.monotonic() - begun < 20
-    assert "did not end within 0.5 s" in told[-1]
-    stat = Path(f"/proc/{started.read_text().strip()}/stat")
-    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    assert "did not end within 2 s" in told[-1]
+    assert ends(int(started.read_text()))

@@ -12,6 +12,7 @@ import pytest
 
 from provisioning import openssl, programs
 from provisioning.programs import lines
+from tests.rigs.ending import ends
 
 
 class _EndsAsItIsAsked(subprocess.Popen[bytes]):
@@ -46,10 +47,7 @@ def test_what_signs_is_apart_from_the_terminal_and_only_the_second_ctrl_c_ends_i
     programs.cut_off()
     thread.join(20)
     assert codes == [-9]
-    stat = Path(f"/proc/{started.read_text().strip()}/stat")
-    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    assert ends(int(started.read_text()))
 
 
 def test_a_program_that_has_only_just_begun_is_cut_off_too(monkeypatch: pytest.MonkeyPatch) -> None:
